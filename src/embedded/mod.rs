@@ -1,0 +1,1 @@
+//! A Cognito-compatible HTTP server on loopback, for development and tests.

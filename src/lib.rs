@@ -1,0 +1,3 @@
+//! mfagate: a gRPC service in front of Amazon Cognito user pools.
+
+pub mod embedded;

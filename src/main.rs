@@ -1,0 +1,3 @@
+//! This file starts the program.
+
+fn main() {}
