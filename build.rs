@@ -77,9 +77,13 @@ fn rpc_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     write_lookup(&mut code, "service", "The full name of the RPC's service.", &rpcs, |_, (service, _)| {
         service.clone()
     })?;
-    write_lookup(&mut code, "permission", "The permission that a caller needs, as the proto declares it.", &rpcs, |_, (_, p)| {
-        p.clone()
-    })?;
+    write_lookup(
+        &mut code,
+        "permission",
+        "The permission that a caller needs, as the proto declares it.",
+        &rpcs,
+        |_, (_, p)| p.clone(),
+    )?;
     code.push_str("}\n");
     Ok(code)
 }
