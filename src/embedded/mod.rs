@@ -92,18 +92,11 @@ impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLoopback(address) => {
-                write!(
-                    formatter,
-                    "the embedded Cognito listens on loopback only, not on {address}"
-                )
+                write!(formatter, "the embedded Cognito listens on loopback only, not on {address}")
             }
             Self::Listener(error) => write!(formatter, "the listener has no address: {error}"),
             Self::DataFile(path, error) => {
-                write!(
-                    formatter,
-                    "the data file {} can not be read: {error}",
-                    path.display()
-                )
+                write!(formatter, "the data file {} can not be read: {error}", path.display())
             }
             Self::Demo(failure) => write!(formatter, "no demo pool: {}", failure.code),
         }
@@ -147,19 +140,11 @@ impl Embedded {
         let router = server::router(Arc::clone(&backend));
         let until = Arc::clone(&backend);
         let serving = tokio::spawn(
-            axum::serve(
-                Connections(listener),
-                router.into_make_service_with_connect_info::<Peer>(),
-            )
-            .with_graceful_shutdown(async move { until.closing().await })
-            .into_future(),
+            axum::serve(Connections(listener), router.into_make_service_with_connect_info::<Peer>())
+                .with_graceful_shutdown(async move { until.closing().await })
+                .into_future(),
         );
-        Ok(Self {
-            address,
-            backend,
-            closing,
-            serving,
-        })
+        Ok(Self { address, backend, closing, serving })
     }
 
     /// Where it listens.
@@ -206,15 +191,9 @@ async fn restore(data: Option<PathBuf>) -> Result<(State, Option<Signer>), Start
     match read {
         Ok(None) => Ok((State::default(), None)),
         Ok(Some(Contents { state, key: None })) => Ok((state, None)),
-        Ok(Some(Contents {
-            state,
-            key: Some(key),
-        })) => match Signer::restore(&key) {
+        Ok(Some(Contents { state, key: Some(key) })) => match Signer::restore(&key) {
             Some(signer) => Ok((state, Some(signer))),
-            None => Err(StartError::DataFile(
-                path,
-                io::Error::other("its key is not a PKCS#8 RSA key"),
-            )),
+            None => Err(StartError::DataFile(path, io::Error::other("its key is not a PKCS#8 RSA key"))),
         },
         Err(error) => Err(StartError::DataFile(path, error)),
     }

@@ -25,19 +25,11 @@ pub struct Failure {
 impl Failure {
     /// A failure of a caller: HTTP 400.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code: Cow::Borrowed(code),
-            message: Some(message.into()),
-            status: 400,
-        }
+        Self { code: Cow::Borrowed(code), message: Some(message.into()), status: 400 }
     }
 
     pub(crate) fn silent(code: &'static str) -> Self {
-        Self {
-            code: Cow::Borrowed(code),
-            message: None,
-            status: 400,
-        }
+        Self { code: Cow::Borrowed(code), message: None, status: 400 }
     }
 
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
@@ -90,19 +82,13 @@ impl Failure {
 pub(crate) fn respond(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     response
 }
 
 /// The operation's name in the `X-Amz-Target` header.
 pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get("x-amz-target")?
-        .to_str()
-        .ok()?
-        .strip_prefix(TARGET_PREFIX)
+    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
 }
 
 /// The region of a SigV4 credential scope.
@@ -110,20 +96,11 @@ pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
 /// Only the form of the signature is checked: the emulator has no credentials to verify it with.
 pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {
     let Some(authorization) = headers.get(header::AUTHORIZATION) else {
-        return Err(Failure::new(
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ));
+        return Err(Failure::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
     };
-    let incomplete = |what: &str| {
-        Failure::new(
-            "IncompleteSignatureException",
-            format!("Authorization header requires {what}."),
-        )
-    };
-    let authorization = authorization
-        .to_str()
-        .map_err(|_| incomplete("visible ASCII"))?;
+    let incomplete =
+        |what: &str| Failure::new("IncompleteSignatureException", format!("Authorization header requires {what}."));
+    let authorization = authorization.to_str().map_err(|_| incomplete("visible ASCII"))?;
     let fields = authorization
         .strip_prefix("AWS4-HMAC-SHA256 ")
         .ok_or_else(|| incomplete("the algorithm 'AWS4-HMAC-SHA256'"))?;
@@ -138,25 +115,15 @@ pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {
     }
     let credential = field("Credential").ok_or_else(|| incomplete("'Credential' parameter"))?;
     let mut scope = credential.split('/').skip(1);
-    match (
-        scope.next(),
-        scope.next(),
-        scope.next(),
-        scope.next(),
-        scope.next(),
-    ) {
-        (Some(_date), Some(region), Some("cognito-idp"), Some("aws4_request"), None)
-            if !region.is_empty() =>
-        {
+    match (scope.next(), scope.next(), scope.next(), scope.next(), scope.next()) {
+        (Some(_date), Some(region), Some("cognito-idp"), Some("aws4_request"), None) if !region.is_empty() => {
             Ok(region.to_owned())
         }
         (Some(_), Some(_), Some(_), Some("aws4_request"), None) => Err(Failure::new(
             "InvalidSignatureException",
             "Credential should be scoped to correct service: 'cognito-idp'.",
         )),
-        _ => Err(incomplete(
-            "a credential scope of date, region, service and 'aws4_request'",
-        )),
+        _ => Err(incomplete("a credential scope of date, region, service and 'aws4_request'")),
     }
 }
 
@@ -166,10 +133,7 @@ mod tests {
 
     fn region(authorization: &'static str) -> Result<String, String> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::AUTHORIZATION,
-            HeaderValue::from_static(authorization),
-        );
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static(authorization));
         signed_region(&headers).map_err(|failure| failure.code.into_owned())
     }
 
@@ -182,23 +146,15 @@ mod tests {
 
     #[test]
     fn a_signature_of_another_form_or_service_is_refused() {
+        assert_eq!(region("Bearer abc"), Err("IncompleteSignatureException".to_owned()));
         assert_eq!(
-            region("Bearer abc"),
-            Err("IncompleteSignatureException".to_owned())
-        );
-        assert_eq!(
-            region(
-                "AWS4-HMAC-SHA256 Credential=A/1/r/sns/aws4_request, SignedHeaders=h, Signature=s"
-            ),
+            region("AWS4-HMAC-SHA256 Credential=A/1/r/sns/aws4_request, SignedHeaders=h, Signature=s"),
             Err("InvalidSignatureException".to_owned())
         );
         assert_eq!(
             region("AWS4-HMAC-SHA256 Credential=A/1/r/cognito-idp/aws4_request, SignedHeaders=h"),
             Err("IncompleteSignatureException".to_owned())
         );
-        assert_eq!(
-            signed_region(&HeaderMap::new()).unwrap_err().code,
-            "MissingAuthenticationTokenException"
-        );
+        assert_eq!(signed_region(&HeaderMap::new()).unwrap_err().code, "MissingAuthenticationTokenException");
     }
 }

@@ -46,9 +46,7 @@ pub(super) fn read(pool: &Pool, list: &[Input<'_>]) -> Result<BTreeMap<String, S
 
 fn check(pool: &Pool, name: &str, value: &str) -> Result<(), Failure> {
     if name == "sub" {
-        return Err(Failure::invalid_parameter(
-            "user.sub: Attribute cannot be updated.",
-        ));
+        return Err(Failure::invalid_parameter("user.sub: Attribute cannot be updated."));
     }
     if !STANDARD.contains(&name) && !is_custom(pool, name) {
         return Err(Failure::invalid_parameter(format!(
@@ -66,9 +64,9 @@ fn check(pool: &Pool, name: &str, value: &str) -> Result<(), Failure> {
         "email" if !pattern::matches(r"[^@\s]+@[^@\s]+", value) => {
             Err(Failure::invalid_parameter("Invalid email address format."))
         }
-        "email_verified" | "phone_number_verified" if !["true", "false"].contains(&value) => Err(
-            Failure::invalid_parameter(format!("user.{name}: Attribute must be true or false")),
-        ),
+        "email_verified" | "phone_number_verified" if !["true", "false"].contains(&value) => {
+            Err(Failure::invalid_parameter(format!("user.{name}: Attribute must be true or false")))
+        }
         _ => Ok(()),
     }
 }
@@ -77,8 +75,6 @@ fn is_custom(pool: &Pool, name: &str) -> bool {
     let name = name.strip_prefix("dev:").unwrap_or(name);
     name.strip_prefix("custom:").is_some_and(|name| {
         let schema = pool.settings().structures("Schema");
-        schema
-            .iter()
-            .any(|attribute| attribute.optional_text("Name") == Some(name))
+        schema.iter().any(|attribute| attribute.optional_text("Name") == Some(name))
     })
 }

@@ -50,8 +50,7 @@ impl State {
         step: Step,
     ) -> Result<String, Failure> {
         let now = self.now();
-        self.sessions
-            .retain(|_, session| now < session.expires + REMEMBERED);
+        self.sessions.retain(|_, session| now < session.expires + REMEMBERED);
         let validity = self
             .pool(pool_id, None)?
             .clients
@@ -72,11 +71,7 @@ impl State {
 
     /// The session of this name, if it is neither used nor expired.
     pub(crate) fn session(&self, name: &str) -> Result<Session, Failure> {
-        let refused = |why: &str| {
-            Err(Failure::not_authorized(format!(
-                "Invalid session for the user{why}."
-            )))
-        };
+        let refused = |why: &str| Err(Failure::not_authorized(format!("Invalid session for the user{why}.")));
         match self.sessions.get(name) {
             None => refused(""),
             Some(session) if session.used => refused(", session can only be used once"),
