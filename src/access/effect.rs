@@ -1,0 +1,51 @@
+//! This file says what a request would do, in the words of policies and the audit record.
+
+use std::collections::BTreeSet;
+
+use crate::request::pool_config::MfaConfiguration;
+
+/// A factor, in Cognito's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Factor {
+    /// SMS messages.
+    SmsMfa,
+    /// The software token (TOTP).
+    SoftwareTokenMfa,
+    /// E-mail messages.
+    EmailOtp,
+    /// Passkeys.
+    WebAuthn,
+}
+
+impl Factor {
+    /// The name in policies and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SmsMfa => "SMS_MFA",
+            Self::SoftwareTokenMfa => "SOFTWARE_TOKEN_MFA",
+            Self::EmailOtp => "EMAIL_OTP",
+            Self::WebAuthn => "WEB_AUTHN",
+        }
+    }
+}
+
+/// What a request would do. It is read off the request alone, before validation: Cognito is not asked before the decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// The factors that the request enables, of a user or of a pool.
+    pub factors_enabled: BTreeSet<Factor>,
+    /// The factors that the request disables.
+    pub factors_disabled: BTreeSet<Factor>,
+    /// The factor that becomes the preferred one.
+    pub preferred: Option<Factor>,
+    /// The pool's new MFA configuration.
+    pub mfa_configuration: Option<MfaConfiguration>,
+    /// Whether the request weakens MFA: it disables a factor, deletes a software token or passkey, replaces a working software
+    /// token, or sets a pool to OPTIONAL or OFF, whatever it is now.
+    pub weakens_mfa: bool,
+    /// Whether the RPC is a legacy one.
+    pub legacy: bool,
+    /// Whether the request acts as a signed-in user, whose own credential it carries.
+    pub for_signed_in_user: bool,
+}
