@@ -13,7 +13,8 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::preference::{FactorSettings, Preference, parse_mfa_options};
-use crate::service::{Facade, deadline};
+use crate::access::{Call, Effect, Question};
+use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
 impl MfaPreferenceService for Facade {
@@ -21,23 +22,24 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminSetUserMfaPreferenceRequest>,
     ) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::AdminSetUserMfaPreference, &request.user_pool_id)?;
-
-        let mut check = Check::default();
-        let permit = check.keep(decision.permit());
-        let username = check.required("username", request.username);
         let settings = FactorSettings {
             sms: request.sms_mfa_settings,
             software_token: request.software_token_mfa_settings,
             email: request.email_mfa_settings,
             web_authn: request.web_authn_mfa_settings,
         };
+        let question = Question::new(Rpc::AdminSetUserMfaPreference, &request.user_pool_id, Some(&request.username), effect::of_preference(&settings, false));
+        let decision = self.gate.authorize(&call, question).await?;
+
+        let mut check = Check::default();
+        let permit = check.keep(decision.permit());
+        let username = check.required("username", request.username);
         let preference = Preference::parse(&mut check, settings);
         let (permit, username) = check.finish(permit.zip(username))?;
 
-        self.cognito.on(permit, deadline).admin_set_user_mfa_preference(&username, preference).await?;
+        self.cognito.on(permit, call.deadline).admin_set_user_mfa_preference(&username, preference).await?;
         Ok(Response::new(AdminSetUserMfaPreferenceResponse {}))
     }
 
@@ -45,22 +47,22 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<SetUserMfaPreferenceRequest>,
     ) -> Result<Response<SetUserMfaPreferenceResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::SetUserMfaPreference, &request.access_token)?;
-
-        let mut check = Check::default();
-        let signed_in = check.signed_in(decision, request.access_token);
         let settings = FactorSettings {
             sms: request.sms_mfa_settings,
             software_token: request.software_token_mfa_settings,
             email: request.email_mfa_settings,
             web_authn: request.web_authn_mfa_settings,
         };
+        let decision = self.authorize_user(&call, Rpc::SetUserMfaPreference, &request.access_token, effect::of_preference(&settings, true)).await?;
+
+        let mut check = Check::default();
+        let signed_in = check.signed_in(decision, request.access_token);
         let preference = Preference::parse(&mut check, settings);
         let (permit, token) = check.finish(signed_in)?;
 
-        self.cognito.on(permit, deadline).set_user_mfa_preference(&token, preference).await?;
+        self.cognito.on(permit, call.deadline).set_user_mfa_preference(&token, preference).await?;
         Ok(Response::new(SetUserMfaPreferenceResponse {}))
     }
 
@@ -68,16 +70,17 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminGetUserAuthFactorsRequest>,
     ) -> Result<Response<AdminGetUserAuthFactorsResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::AdminGetUserAuthFactors, &request.user_pool_id)?;
+        let question = Question::new(Rpc::AdminGetUserAuthFactors, &request.user_pool_id, Some(&request.username), Effect::default());
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
         let username = check.required("username", request.username);
         let (permit, username) = check.finish(permit.zip(username))?;
 
-        let reply = self.cognito.on(permit, deadline).admin_get_user_auth_factors(&username).await?;
+        let reply = self.cognito.on(permit, call.deadline).admin_get_user_auth_factors(&username).await?;
         Ok(Response::new(reply))
     }
 
@@ -85,15 +88,15 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<GetUserAuthFactorsRequest>,
     ) -> Result<Response<GetUserAuthFactorsResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::GetUserAuthFactors, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::GetUserAuthFactors, &request.access_token, effect::for_signed_in_user()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
         let (permit, token) = check.finish(signed_in)?;
 
-        let reply = self.cognito.on(permit, deadline).get_user_auth_factors(&token).await?;
+        let reply = self.cognito.on(permit, call.deadline).get_user_auth_factors(&token).await?;
         Ok(Response::new(reply))
     }
 
@@ -101,29 +104,30 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminGetUserRequest>,
     ) -> Result<Response<AdminGetUserResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::AdminGetUser, &request.user_pool_id)?;
+        let question = Question::new(Rpc::AdminGetUser, &request.user_pool_id, Some(&request.username), Effect::default());
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
         let username = check.required("username", request.username);
         let (permit, username) = check.finish(permit.zip(username))?;
 
-        let reply = self.cognito.on(permit, deadline).admin_get_user(&username).await?;
+        let reply = self.cognito.on(permit, call.deadline).admin_get_user(&username).await?;
         Ok(Response::new(reply))
     }
 
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<GetUserResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::GetUser, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::GetUser, &request.access_token, effect::for_signed_in_user()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
         let (permit, token) = check.finish(signed_in)?;
 
-        let reply = self.cognito.on(permit, deadline).get_user(&token).await?;
+        let reply = self.cognito.on(permit, call.deadline).get_user(&token).await?;
         Ok(Response::new(reply))
     }
 
@@ -131,9 +135,10 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminSetUserSettingsRequest>,
     ) -> Result<Response<AdminSetUserSettingsResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::AdminSetUserSettings, &request.user_pool_id)?;
+        let question = Question::new(Rpc::AdminSetUserSettings, &request.user_pool_id, Some(&request.username), effect::of_settings(&request.mfa_options, false));
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
@@ -141,7 +146,7 @@ impl MfaPreferenceService for Facade {
         let options = parse_mfa_options(&mut check, &request.mfa_options);
         let (permit, username) = check.finish(permit.zip(username))?;
 
-        self.cognito.on(permit, deadline).admin_set_user_settings(&username, &options).await?;
+        self.cognito.on(permit, call.deadline).admin_set_user_settings(&username, &options).await?;
         Ok(Response::new(AdminSetUserSettingsResponse {}))
     }
 
@@ -149,16 +154,16 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<SetUserSettingsRequest>,
     ) -> Result<Response<SetUserSettingsResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::SetUserSettings, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::SetUserSettings, &request.access_token, effect::of_settings(&request.mfa_options, true)).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
         let options = parse_mfa_options(&mut check, &request.mfa_options);
         let (permit, token) = check.finish(signed_in)?;
 
-        self.cognito.on(permit, deadline).set_user_settings(&token, &options).await?;
+        self.cognito.on(permit, call.deadline).set_user_settings(&token, &options).await?;
         Ok(Response::new(SetUserSettingsResponse {}))
     }
 }

@@ -1,14 +1,15 @@
 //! This module answers the RPCs, one file a service: authorize, parse, call Cognito, reply.
 
+mod effect;
 mod mfa_preference;
 mod passkey;
 mod pool_config;
 mod software_token;
 
-use tonic::Request;
+use std::sync::Arc;
 
-use crate::access::{Decision, Gate};
-use crate::cognito::{Cognito, Deadline};
+use crate::access::{Call, Decision, Effect, Gate, Question};
+use crate::cognito::Cognito;
 use crate::error::Error;
 use crate::proto::Rpc;
 use crate::request::credential::claimed_user_pool_id;
@@ -28,12 +29,14 @@ impl Facade {
     }
 
     /// The decision on a call for the signed-in user: on the pool that the access token names, or on none.
-    fn authorize_user(&self, rpc: Rpc, access_token: &str) -> Result<Decision, Error> {
-        self.gate.authorize(rpc, &claimed_user_pool_id(access_token).unwrap_or_default())
+    async fn authorize_user(
+        &self,
+        call: &Arc<Call>,
+        rpc: Rpc,
+        access_token: &str,
+        effect: Effect,
+    ) -> Result<Decision, Error> {
+        let user_pool_id = claimed_user_pool_id(access_token).unwrap_or_default();
+        self.gate.authorize(call, Question::new(rpc, &user_pool_id, None, effect)).await
     }
-}
-
-/// When the caller stops waiting, as the server noted when the call came in.
-fn deadline<T>(request: &Request<T>) -> Deadline {
-    request.extensions().get().copied().unwrap_or_default()
 }

@@ -11,7 +11,8 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::passkey::{parse_credential, parse_max_results};
-use crate::service::{Facade, deadline};
+use crate::access::Call;
+use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
 impl PasskeyService for Facade {
@@ -19,15 +20,15 @@ impl PasskeyService for Facade {
         &self,
         request: Request<StartWebAuthnRegistrationRequest>,
     ) -> Result<Response<StartWebAuthnRegistrationResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::StartWebAuthnRegistration, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::StartWebAuthnRegistration, &request.access_token, effect::for_signed_in_user()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
         let (permit, token) = check.finish(signed_in)?;
 
-        let options = self.cognito.on(permit, deadline).start_web_authn_registration(&token).await?;
+        let options = self.cognito.on(permit, call.deadline).start_web_authn_registration(&token).await?;
         Ok(Response::new(StartWebAuthnRegistrationResponse { credential_creation_options: Some(options) }))
     }
 
@@ -35,16 +36,16 @@ impl PasskeyService for Facade {
         &self,
         request: Request<CompleteWebAuthnRegistrationRequest>,
     ) -> Result<Response<CompleteWebAuthnRegistrationResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::CompleteWebAuthnRegistration, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::CompleteWebAuthnRegistration, &request.access_token, effect::for_signed_in_user()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
         let credential = parse_credential(&mut check, request.credential);
         let ((permit, token), credential) = check.finish(signed_in.zip(credential))?;
 
-        self.cognito.on(permit, deadline).complete_web_authn_registration(&token, credential).await?;
+        self.cognito.on(permit, call.deadline).complete_web_authn_registration(&token, credential).await?;
         Ok(Response::new(CompleteWebAuthnRegistrationResponse {}))
     }
 
@@ -52,9 +53,9 @@ impl PasskeyService for Facade {
         &self,
         request: Request<ListWebAuthnCredentialsRequest>,
     ) -> Result<Response<ListWebAuthnCredentialsResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::ListWebAuthnCredentials, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::ListWebAuthnCredentials, &request.access_token, effect::for_signed_in_user()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -62,7 +63,7 @@ impl PasskeyService for Facade {
         let max_results = parse_max_results(&mut check, request.max_results);
         let (permit, token) = check.finish(signed_in)?;
 
-        let cognito = self.cognito.on(permit, deadline);
+        let cognito = self.cognito.on(permit, call.deadline);
         let reply = cognito.list_web_authn_credentials(&token, next_token.as_ref(), max_results).await?;
         Ok(Response::new(reply))
     }
@@ -71,16 +72,16 @@ impl PasskeyService for Facade {
         &self,
         request: Request<DeleteWebAuthnCredentialRequest>,
     ) -> Result<Response<DeleteWebAuthnCredentialResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(Rpc::DeleteWebAuthnCredential, &request.access_token)?;
+        let decision = self.authorize_user(&call, Rpc::DeleteWebAuthnCredential, &request.access_token, effect::of_passkey_deletion()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
         let credential_id = check.required("credential_id", request.credential_id);
         let ((permit, token), credential_id) = check.finish(signed_in.zip(credential_id))?;
 
-        self.cognito.on(permit, deadline).delete_web_authn_credential(&token, &credential_id).await?;
+        self.cognito.on(permit, call.deadline).delete_web_authn_credential(&token, &credential_id).await?;
         Ok(Response::new(DeleteWebAuthnCredentialResponse {}))
     }
 }

@@ -10,7 +10,8 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::pool_config::PoolMfaConfig;
-use crate::service::{Facade, deadline};
+use crate::access::{Call, Effect, Question};
+use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
 impl PoolConfigService for Facade {
@@ -18,15 +19,16 @@ impl PoolConfigService for Facade {
         &self,
         request: Request<GetUserPoolMfaConfigRequest>,
     ) -> Result<Response<GetUserPoolMfaConfigResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::GetUserPoolMfaConfig, &request.user_pool_id)?;
+        let question = Question::new(Rpc::GetUserPoolMfaConfig, &request.user_pool_id, None, Effect::default());
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
         let permit = check.finish(permit)?;
 
-        let reply = self.cognito.on(permit, deadline).get_user_pool_mfa_config().await?;
+        let reply = self.cognito.on(permit, call.deadline).get_user_pool_mfa_config().await?;
         Ok(Response::new(reply))
     }
 
@@ -34,16 +36,17 @@ impl PoolConfigService for Facade {
         &self,
         request: Request<SetUserPoolMfaConfigRequest>,
     ) -> Result<Response<SetUserPoolMfaConfigResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::SetUserPoolMfaConfig, &request.user_pool_id)?;
+        let question = Question::new(Rpc::SetUserPoolMfaConfig, &request.user_pool_id, None, effect::of_pool_config(&request));
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
         let config = PoolMfaConfig::parse(&mut check, request);
         let (permit, config) = check.finish(permit.zip(config))?;
 
-        let reply = self.cognito.on(permit, deadline).set_user_pool_mfa_config(config).await?;
+        let reply = self.cognito.on(permit, call.deadline).set_user_pool_mfa_config(config).await?;
         Ok(Response::new(reply))
     }
 }

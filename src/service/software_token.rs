@@ -15,7 +15,8 @@ use crate::proto::v1::{
 use crate::request::Check;
 use crate::request::credential::{UserCredential, WireCredential};
 use crate::request::text::{AccessToken, KeyUriLabel};
-use crate::service::{Facade, deadline};
+use crate::access::{Call, Question};
+use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
 impl SoftwareTokenService for Facade {
@@ -23,11 +24,13 @@ impl SoftwareTokenService for Facade {
         &self,
         request: Request<AssociateSoftwareTokenRequest>,
     ) -> Result<Response<AssociateSoftwareTokenResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
+        let effect = effect::of_association(&request);
         let credential = WireCredential::from(request.credential);
         let pool = credential.user_pool_id(&request.user_pool_id);
-        let decision = self.gate.authorize(Rpc::AssociateSoftwareToken, &pool)?;
+        let question = Question::new(Rpc::AssociateSoftwareToken, &pool, None, effect);
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let acting = credential.parse(&mut check, decision, &request.user_pool_id);
@@ -35,7 +38,7 @@ impl SoftwareTokenService for Facade {
         let account_name = check.optional("account_name", request.account_name);
         let (permit, credential) = check.finish(acting)?;
 
-        let cognito = self.cognito.on(permit, deadline);
+        let cognito = self.cognito.on(permit, call.deadline);
         let username = match &credential {
             UserCredential::AccessToken(token) => {
                 Some(present_user(&cognito, token, request.allow_reenrolment, account_name.is_none()).await?)
@@ -59,11 +62,12 @@ impl SoftwareTokenService for Facade {
         &self,
         request: Request<VerifySoftwareTokenRequest>,
     ) -> Result<Response<VerifySoftwareTokenResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
         let credential = WireCredential::from(request.credential);
         let pool = credential.user_pool_id(&request.user_pool_id);
-        let decision = self.gate.authorize(Rpc::VerifySoftwareToken, &pool)?;
+        let question = Question::new(Rpc::VerifySoftwareToken, &pool, None, effect::for_signed_in_user());
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let acting = credential.parse(&mut check, decision, &request.user_pool_id);
@@ -71,7 +75,7 @@ impl SoftwareTokenService for Facade {
         let device = check.optional("friendly_device_name", request.friendly_device_name);
         let ((permit, credential), code) = check.finish(acting.zip(code))?;
 
-        let cognito = self.cognito.on(permit, deadline);
+        let cognito = self.cognito.on(permit, call.deadline);
         let session = cognito.verify_software_token(&credential, &code, device.as_ref()).await?;
         let status = VerifySoftwareTokenStatus::Success.into();
         Ok(Response::new(VerifySoftwareTokenResponse { status, session }))
@@ -81,16 +85,17 @@ impl SoftwareTokenService for Facade {
         &self,
         request: Request<AdminDeleteSoftwareTokenRequest>,
     ) -> Result<Response<AdminDeleteSoftwareTokenResponse>, Status> {
-        let deadline = deadline(&request);
+        let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.gate.authorize(Rpc::AdminDeleteSoftwareToken, &request.user_pool_id)?;
+        let question = Question::new(Rpc::AdminDeleteSoftwareToken, &request.user_pool_id, Some(&request.username), effect::of_token_deletion());
+        let decision = self.gate.authorize(&call, question).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
         let username = check.required("username", request.username);
         let (permit, username) = check.finish(permit.zip(username))?;
 
-        self.cognito.on(permit, deadline).admin_delete_software_token(&username).await?;
+        self.cognito.on(permit, call.deadline).admin_delete_software_token(&username).await?;
         Ok(Response::new(AdminDeleteSoftwareTokenResponse {}))
     }
 }

@@ -1,0 +1,32 @@
+//! This file holds what is known of a call before its request is read.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tonic::Request;
+
+use crate::access::Caller;
+use crate::cognito::Deadline;
+
+/// What is known of a call before its request is read. The layer that decides who is calling puts it with the request.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// mfagate's id of the call, or the caller's own.
+    pub request_id: String,
+    /// The trace that the call is part of (`traceparent`, W3C Trace Context).
+    pub trace_id: Option<String>,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// Who is calling; nobody where callers are not asked to prove anything.
+    pub caller: Option<Caller>,
+    /// When the caller stops waiting.
+    pub deadline: Deadline,
+}
+
+impl Call {
+    /// The call that a request came with.
+    #[must_use]
+    pub fn of<T>(request: &Request<T>) -> Arc<Self> {
+        request.extensions().get::<Arc<Self>>().cloned().unwrap_or_default()
+    }
+}
