@@ -97,6 +97,11 @@ pub fn entry(reason: ErrorReason) -> Entry {
     let (code, fault, retry, detail, message) = match reason {
         R::Unspecified | R::FacadeFailed => (Internal, Facade, Never, Plain, "mfagate failed"),
         R::RequestInvalid => (InvalidArgument, Caller, Never, BadRequest(""), "the request breaks constraints"),
+        R::CallerUnauthenticated => (Unauthenticated, Caller, Never, Plain, "the caller has not proved who it is"),
+        R::CallerForbidden => (PermissionDenied, Caller, Never, Plain, "the caller may not do this"),
+        R::AuditUnavailable => {
+            (Unavailable, Facade, Always, Plain, "the audit record cannot be written, so nothing is changed")
+        }
         R::RequestMalformed => (InvalidArgument, Caller, Never, Plain, "the request is not a readable message"),
         R::RequestTooLarge => (InvalidArgument, Caller, Never, Plain, "the request is too large"),
         R::RpcUnknown => (Unimplemented, Caller, Never, Plain, "mfagate serves no such RPC, or not with this encoding"),
