@@ -89,12 +89,11 @@ async fn delete_faults(
     Shared(backend): Shared<Arc<Backend>>,
     RawQuery(query): RawQuery,
 ) -> Response<Body> {
-    let id = match parameter(query.as_deref(), "id")
+    let id = parameter(query.as_deref(), "id")
         .map(|id| id.parse())
-        .transpose()
-    {
-        Ok(id) => id,
-        Err(_) => return plain(Err(Failure::invalid_parameter("the id is not a number"))),
+        .transpose();
+    let Ok(id) = id else {
+        return plain(Err(Failure::invalid_parameter("the id is not a number")));
     };
     backend.faults().remove(id);
     plain(Ok(json!({})))

@@ -105,7 +105,7 @@ pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
         .strip_prefix(TARGET_PREFIX)
 }
 
-/// The region of a SigV4 credential scope.
+/// The region of a `SigV4` credential scope.
 ///
 /// Only the form of the signature is checked: the emulator has no credentials to verify it with.
 pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {

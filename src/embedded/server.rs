@@ -211,10 +211,13 @@ async fn answer_or_fail(
             () = backend.closing() => {}
         }
     }
-    let performed = match fault.kind {
-        Kind::Latency => return respond(answer(backend, headers, body).await),
-        _ if fault.perform => Some(answer(backend, headers, body).await),
-        _ => None,
+    if fault.kind == Kind::Latency {
+        return respond(answer(backend, headers, body).await);
+    }
+    let performed = if fault.perform {
+        Some(answer(backend, headers, body).await)
+    } else {
+        None
     };
     spoil(backend, peer, fault.kind, performed).await
 }

@@ -7,7 +7,7 @@ use crate::embedded::model::pattern;
 use crate::embedded::protocol::Failure;
 use crate::embedded::state::pool::Pool;
 
-/// The standard attributes of a user pool (OpenID Connect's and Cognito's own).
+/// The standard attributes of a user pool (`OpenID` Connect's and Cognito's own).
 const STANDARD: [&str; 21] = [
     "address",
     "birthdate",

@@ -22,21 +22,21 @@ pub(super) const EVERY_STATE: Refuses = Refuses {
     reset_required: true,
 };
 
-/// AssociateSoftwareToken.
+/// `AssociateSoftwareToken`.
 pub(super) const NO_STATE: Refuses = Refuses {
     missing_user: false,
     unconfirmed_user: false,
     reset_required: false,
 };
 
-/// The WebAuthn operations.
+/// The `WebAuthn` operations.
 pub(super) const RESET_ONLY: Refuses = Refuses {
     missing_user: false,
     unconfirmed_user: false,
     reset_required: true,
 };
 
-/// GlobalSignOut.
+/// `GlobalSignOut`.
 pub(super) const NOT_MISSING: Refuses = Refuses {
     missing_user: false,
     unconfirmed_user: true,

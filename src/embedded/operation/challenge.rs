@@ -1,4 +1,4 @@
-//! This file performs RespondToAuthChallenge and AdminRespondToAuthChallenge.
+//! This file performs `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
 
 use super::sign_in::{self, Attempt, parameter};
 use super::{Call, Outcome};
@@ -178,7 +178,7 @@ fn set_up_done(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     succeed(call, response, &attempt)
 }
 
-/// MFA_SETUP answered with an address sends a code to it; answered with nothing, it is out of order.
+/// `MFA_SETUP` answered with an address sends a code to it; answered with nothing, it is out of order.
 fn set_up_email(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let attempt = response.attempt();
     let address = response

@@ -1,12 +1,12 @@
-//! This file performs ListUsers: its filter and its pages.
+//! This file performs `ListUsers`: its filter and its pages.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Call, Outcome};
 use crate::embedded::protocol::Failure;
 use crate::embedded::state::user::User;
 
-/// What ListUsers can search by.
+/// What `ListUsers` can search by.
 const SEARCHABLE: [&str; 11] = [
     "username",
     "email",
@@ -69,7 +69,7 @@ fn entry(user: &User, wanted: Option<&[&str]>) -> Value {
         attributes.retain(|attribute| {
             let name = attribute
                 .as_object()
-                .map(Map::clone)
+                .cloned()
                 .and_then(|mut it| it.remove("Name"));
             name.as_ref()
                 .and_then(Value::as_str)

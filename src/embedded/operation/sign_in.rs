@@ -1,4 +1,4 @@
-//! This file performs InitiateAuth and AdminInitiateAuth: the password, then what the pool and the
+//! This file performs `InitiateAuth` and `AdminInitiateAuth`: the password, then what the pool and the
 //! user's preferences ask next.
 
 use std::collections::BTreeSet;
@@ -117,7 +117,7 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
             call,
             &attempt,
             "NEW_PASSWORD_REQUIRED",
-            parameters,
+            &parameters,
             Step::NewPassword,
         );
     }
@@ -147,7 +147,7 @@ pub(super) fn after_password(call: &mut Call<'_>, attempt: &Attempt) -> Outcome 
                 "USER_ID_FOR_SRP": attempt.username,
             });
             let step = Step::ChooseFactor(several.to_vec());
-            challenge(call, attempt, "SELECT_MFA_TYPE", parameters, step)
+            challenge(call, attempt, "SELECT_MFA_TYPE", &parameters, step)
         }
     }
 }
@@ -211,7 +211,7 @@ fn set_up(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
         "MFAS_CAN_SETUP": json!(possible).to_string(),
         "USER_ID_FOR_SRP": attempt.username,
     });
-    challenge(call, attempt, "MFA_SETUP", parameters, Step::SetUp)
+    challenge(call, attempt, "MFA_SETUP", &parameters, Step::SetUp)
 }
 
 /// Asks for a code, having sent it if it is one that is sent.
@@ -237,14 +237,14 @@ pub(super) fn ask(call: &mut Call<'_>, attempt: &Attempt, factor: Factor) -> Out
     } else {
         Step::SoftwareTokenCode
     };
-    challenge(call, attempt, factor.name(), parameters, step)
+    challenge(call, attempt, factor.name(), &parameters, step)
 }
 
 fn challenge(
     call: &mut Call<'_>,
     attempt: &Attempt,
     name: &str,
-    parameters: Value,
+    parameters: &Value,
     step: Step,
 ) -> Outcome {
     let Attempt {

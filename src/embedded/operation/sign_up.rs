@@ -1,4 +1,4 @@
-//! This file performs SignUp and AdminConfirmSignUp, by which a user becomes UNCONFIRMED and CONFIRMED.
+//! This file performs `SignUp` and `AdminConfirmSignUp`, by which a user becomes UNCONFIRMED and CONFIRMED.
 
 use serde_json::json;
 

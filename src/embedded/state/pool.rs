@@ -59,7 +59,7 @@ pub(crate) struct Pool {
     pub(crate) region: String,
     pub(crate) created: Duration,
     pub(crate) modified: Duration,
-    /// The members of CreateUserPool as they were sent, `MfaConfiguration` apart.
+    /// The members of `CreateUserPool` as they were sent, `MfaConfiguration` apart.
     pub(crate) settings: Map<String, Value>,
     pub(crate) mfa: MfaConfiguration,
     pub(crate) clients: BTreeMap<String, Client>,
@@ -111,7 +111,7 @@ impl Pool {
         self.web_authn("FactorConfiguration") == Some("MULTI_FACTOR_WITH_USER_VERIFICATION")
     }
 
-    /// A member of the WebAuthn configuration.
+    /// A member of the `WebAuthn` configuration.
     pub(crate) fn web_authn(&self, name: &str) -> Option<&str> {
         self.mfa.web_authn.as_ref()?.get(name)?.as_str()
     }
@@ -223,7 +223,7 @@ impl Pool {
         })
     }
 
-    /// The configuration as Get- and SetUserPoolMfaConfig answer it.
+    /// The configuration as Get- and `SetUserPoolMfaConfig` answer it.
     pub(crate) fn mfa_configuration(&self) -> Value {
         let mut answer = Map::new();
         if let Some(channel) = self.settings.get("SmsConfiguration") {
@@ -249,7 +249,7 @@ impl Pool {
         Value::Object(answer)
     }
 
-    /// The pool as `UserPoolType`, which CreateUserPool and DescribeUserPool answer.
+    /// The pool as `UserPoolType`, which `CreateUserPool` and `DescribeUserPool` answer.
     pub(crate) fn description(&self) -> Value {
         let mut description = self.settings.clone();
         description.remove("PoolName");

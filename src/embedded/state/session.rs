@@ -25,7 +25,7 @@ pub(crate) enum Step {
     SoftwareTokenCode,
     /// Set up an authenticator app: associate and verify.
     SetUp,
-    /// Answer MFA_SETUP: the authenticator app is verified.
+    /// Answer `MFA_SETUP`: the authenticator app is verified.
     SetUpDone,
 }
 
@@ -52,11 +52,10 @@ impl State {
         let now = self.now();
         self.sessions
             .retain(|_, session| now < session.expires + REMEMBERED);
-        let validity = self
-            .pool(pool_id, None)?
-            .clients
-            .get(client_id)
-            .map_or(Duration::from_mins(3), |client| client.session_validity());
+        let validity = self.pool(pool_id, None)?.clients.get(client_id).map_or(
+            Duration::from_mins(3),
+            super::client::Client::session_validity,
+        );
         let name = random::opaque()?;
         let session = Session {
             pool_id: pool_id.to_owned(),
