@@ -1,6 +1,8 @@
 //! This file starts an embedded Cognito for a test and speaks with it: through the SDK, raw HTTP and
 //! the control endpoints.
 
+use std::fmt::Write as _;
+
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
@@ -90,6 +92,20 @@ impl Cognito {
         .await
     }
 
+    /// What an operation answers, which has to accept the call.
+    pub(crate) async fn ok(&self, operation: &str, body: Value) -> Value {
+        let answer = self.call(operation, &body).await;
+        assert_eq!(answer.status, 200, "{operation} {body}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Exception and text with which an operation refuses the call.
+    pub(crate) async fn refused(&self, operation: &str, body: Value) -> (String, String) {
+        let answer = self.call(operation, &body).await;
+        assert_eq!(answer.status, 400, "{operation} {body}: {}", answer.body);
+        answer.error()
+    }
+
     /// Calls an operation by raw HTTP with this body and these headers.
     pub(crate) async fn post(
         &self,
@@ -134,7 +150,7 @@ impl Cognito {
             body.len()
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         stream
             .write_all(format!("{head}\r\n{body}").as_bytes())
