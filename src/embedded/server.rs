@@ -30,6 +30,9 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// Requests kept for `/_embedded/requests`; older ones are dropped.
 const REQUESTS_KEPT: usize = 512;
 
+/// Of larger requests, in bytes, the body is not kept.
+const LARGEST_BODY_KEPT: usize = 64 * 1024;
+
 /// The embedded Cognito behind its socket.
 #[derive(Debug)]
 pub(crate) struct Backend {
@@ -187,7 +190,12 @@ async fn answer_or_fail(
     // What is no JSON is still recorded, as a text.
     let json =
         serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
-    backend.record(headers, operation, id, &json);
+    let kept = if body.len() <= LARGEST_BODY_KEPT {
+        &json
+    } else {
+        &Value::Null
+    };
+    backend.record(headers, operation, id, kept);
     let fault = match headers
         .get(fault::HEADER)
         .map(|value| Fault::of_header(value.to_str().unwrap_or("{")))

@@ -16,27 +16,62 @@ async fn violation(cognito: &Cognito, operation: &str, body: Value) -> String {
         .to_owned()
 }
 
-#[tokio::test]
-async fn each_string_keeps_its_lengths_and_pattern() {
+fn pool_config(member: &str, block: &Value) -> Value {
+    json!({ "UserPoolId": POOL, member: block })
+}
+
+fn sms_channel(channel: &Value) -> Value {
+    pool_config(
+        "SmsMfaConfiguration",
+        &json!({ "SmsConfiguration": channel }),
+    )
+}
+
+fn own_channel(member: &str, value: String) -> Value {
+    let mut own = json!({ "CallerArn": "arn:aws:iam::123456789012:role/sms" });
+    own[member] = Value::from(value);
+    sms_channel(&json!({ "EumsSms": own }))
+}
+
+fn at_most(most: usize) -> String {
+    format!("Member must have length less than or equal to {most}")
+}
+
+fn at_least(least: usize) -> String {
+    format!("Member must have length greater than or equal to {least}")
+}
+
+fn pattern(pattern: &str) -> String {
+    format!("Member must satisfy regular expression pattern: {pattern}")
+}
+
+fn long(length: usize) -> String {
+    "x".repeat(length)
+}
+
+fn arn(length: usize) -> String {
+    format!("{:x<length$}", "arn:aws:iam::123456789012:role/")
+}
+
+/// A request, the path of its one flaw, and the constraint that it breaks.
+type Row = (&'static str, Value, &'static str, String);
+
+async fn each_is_refused(rows: Vec<Row>) {
     let cognito = Cognito::demo().await;
-    let pool_config = |member: &str, block: Value| json!({ "UserPoolId": POOL, member: block });
-    let sms = |channel: Value| {
-        pool_config(
-            "SmsMfaConfiguration",
-            json!({ "SmsConfiguration": channel }),
-        )
-    };
-    let own = |member: &str, value: String| {
-        let mut own = json!({ "CallerArn": "arn:aws:iam::123456789012:role/sms" });
-        own[member] = Value::from(value);
-        sms(json!({ "EumsSms": own }))
-    };
-    let at_most = |most: usize| format!("Member must have length less than or equal to {most}");
-    let at_least =
-        |least: usize| format!("Member must have length greater than or equal to {least}");
-    let long = |length: usize| "x".repeat(length);
-    let arn = |length: usize| format!("{:x<length$}", "arn:aws:iam::123456789012:role/");
-    for (operation, body, path, broken) in [
+    for (operation, body, path, broken) in rows {
+        let message = violation(&cognito, operation, body).await;
+        assert!(
+            message.contains(&format!(
+                "at '{path}' failed to satisfy constraint: {broken}"
+            )),
+            "{operation} {path}: {message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_string_of_a_user_call_keeps_its_lengths_and_pattern() {
+    each_is_refused(vec![
         (
             "GetUserPoolMfaConfig",
             json!({ "UserPoolId": format!("{}_a", long(54)) }),
@@ -53,14 +88,13 @@ async fn each_string_keeps_its_lengths_and_pattern() {
             "AdminGetUser",
             json!({ "UserPoolId": POOL, "Username": "with space" }),
             "username",
-            r"Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+"
-                .to_owned(),
+            pattern(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+"),
         ),
         (
             "GetUser",
             json!({ "AccessToken": "a b" }),
             "accessToken",
-            "Member must satisfy regular expression pattern: [A-Za-z0-9-_=.]+".to_owned(),
+            pattern("[A-Za-z0-9-_=.]+"),
         ),
         (
             "AssociateSoftwareToken",
@@ -90,7 +124,7 @@ async fn each_string_keeps_its_lengths_and_pattern() {
             "VerifySoftwareToken",
             json!({ "UserCode": "12345a" }),
             "userCode",
-            "Member must satisfy regular expression pattern: [0-9]+".to_owned(),
+            pattern("[0-9]+"),
         ),
         (
             "VerifySoftwareToken",
@@ -103,91 +137,6 @@ async fn each_string_keeps_its_lengths_and_pattern() {
             json!({ "UserPoolId": POOL, "Username": "u", "MFAOptions": [{ "AttributeName": long(33) }] }),
             "mFAOptions.1.member.attributeName",
             at_most(32),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            pool_config(
-                "SmsMfaConfiguration",
-                json!({ "SmsAuthenticationMessage": "{####}".to_owned() + &long(135) }),
-            ),
-            "smsMfaConfiguration.smsAuthenticationMessage",
-            at_most(140),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            pool_config(
-                "SmsMfaConfiguration",
-                json!({ "SmsAuthenticationMessage": "no code" }),
-            ),
-            "smsMfaConfiguration.smsAuthenticationMessage",
-            r"Member must satisfy regular expression pattern: .*\{####\}.*".to_owned(),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            pool_config(
-                "EmailMfaConfiguration",
-                json!({ "Message": "{####}".to_owned() + &long(19_995) }),
-            ),
-            "emailMfaConfiguration.message",
-            at_most(20_000),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            pool_config("EmailMfaConfiguration", json!({ "Subject": "" })),
-            "emailMfaConfiguration.subject",
-            r"Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}\s]+"
-                .to_owned(),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            pool_config("WebAuthnConfiguration", json!({ "RelyingPartyId": "" })),
-            "webAuthnConfiguration.relyingPartyId",
-            at_least(1),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            pool_config(
-                "WebAuthnConfiguration",
-                json!({ "RelyingPartyId": long(128) }),
-            ),
-            "webAuthnConfiguration.relyingPartyId",
-            at_most(127),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            sms(json!({ "SnsCallerArn": arn(2049) })),
-            "smsMfaConfiguration.smsConfiguration.snsCallerArn",
-            at_most(2048),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            sms(json!({ "ExternalId": long(131_073) })),
-            "smsMfaConfiguration.smsConfiguration.externalId",
-            at_most(131_072),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            sms(json!({ "SnsRegion": "abcd" })),
-            "smsMfaConfiguration.smsConfiguration.snsRegion",
-            at_least(5),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            own("CallerArn", arn(2049)),
-            "smsMfaConfiguration.smsConfiguration.eumsSms.callerArn",
-            at_most(2048),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            own("Region", long(33)),
-            "smsMfaConfiguration.smsConfiguration.eumsSms.region",
-            at_most(32),
-        ),
-        (
-            "SetUserPoolMfaConfig",
-            own("OriginationIdentity", long(131_073)),
-            "smsMfaConfiguration.smsConfiguration.eumsSms.originationIdentity",
-            at_most(131_072),
         ),
         (
             "ListWebAuthnCredentials",
@@ -207,15 +156,99 @@ async fn each_string_keeps_its_lengths_and_pattern() {
             "filter",
             at_most(256),
         ),
-    ] {
-        let message = violation(&cognito, operation, body).await;
-        assert!(
-            message.contains(&format!(
-                "at '{path}' failed to satisfy constraint: {broken}"
-            )),
-            "{operation} {path}: {message}"
-        );
-    }
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn each_string_of_a_pool_configuration_keeps_its_lengths_and_pattern() {
+    each_is_refused(vec![
+        (
+            "SetUserPoolMfaConfig",
+            pool_config(
+                "SmsMfaConfiguration",
+                &json!({ "SmsAuthenticationMessage": "{####}".to_owned() + &long(135) }),
+            ),
+            "smsMfaConfiguration.smsAuthenticationMessage",
+            at_most(140),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            pool_config(
+                "SmsMfaConfiguration",
+                &json!({ "SmsAuthenticationMessage": "no code" }),
+            ),
+            "smsMfaConfiguration.smsAuthenticationMessage",
+            pattern(r".*\{####\}.*"),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            pool_config(
+                "EmailMfaConfiguration",
+                &json!({ "Message": "{####}".to_owned() + &long(19_995) }),
+            ),
+            "emailMfaConfiguration.message",
+            at_most(20_000),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            pool_config("EmailMfaConfiguration", &json!({ "Subject": "" })),
+            "emailMfaConfiguration.subject",
+            pattern(r"[\p{L}\p{M}\p{S}\p{N}\p{P}\s]+"),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            pool_config("WebAuthnConfiguration", &json!({ "RelyingPartyId": "" })),
+            "webAuthnConfiguration.relyingPartyId",
+            at_least(1),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            pool_config(
+                "WebAuthnConfiguration",
+                &json!({ "RelyingPartyId": long(128) }),
+            ),
+            "webAuthnConfiguration.relyingPartyId",
+            at_most(127),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            sms_channel(&json!({ "SnsCallerArn": arn(2049) })),
+            "smsMfaConfiguration.smsConfiguration.snsCallerArn",
+            at_most(2048),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            sms_channel(&json!({ "ExternalId": long(131_073) })),
+            "smsMfaConfiguration.smsConfiguration.externalId",
+            at_most(131_072),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            sms_channel(&json!({ "SnsRegion": "abcd" })),
+            "smsMfaConfiguration.smsConfiguration.snsRegion",
+            at_least(5),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            own_channel("CallerArn", arn(2049)),
+            "smsMfaConfiguration.smsConfiguration.eumsSms.callerArn",
+            at_most(2048),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            own_channel("Region", long(33)),
+            "smsMfaConfiguration.smsConfiguration.eumsSms.region",
+            at_most(32),
+        ),
+        (
+            "SetUserPoolMfaConfig",
+            own_channel("OriginationIdentity", long(131_073)),
+            "smsMfaConfiguration.smsConfiguration.eumsSms.originationIdentity",
+            at_most(131_072),
+        ),
+    ])
+    .await;
 }
 
 #[tokio::test]

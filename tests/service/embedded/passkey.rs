@@ -1,4 +1,4 @@
-//! The WebAuthn operations, with an authenticator made here: each step, each exception.
+//! The passkey operations, with an authenticator made here: each step, each exception.
 
 use ciborium::value::Value as Cbor;
 use data_encoding::BASE64URL_NOPAD;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use mfagate::embedded::{Embedded, Options, demo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -18,7 +20,7 @@ fn options(path: &Path) -> Options {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_users_preferences_tokens_and_the_key() {
+async fn a_restart_keeps_users_preferences_tokens_and_the_clock() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cognito.json");
     let first = Cognito::with(options(&path)).await;
@@ -29,26 +31,25 @@ async fn a_restart_keeps_users_preferences_tokens_and_the_key() {
     first.ok("AdminSetUserMFAPreference", preference).await;
     let token = first.token(POOL, "testuser").await;
     first.advance(100).await;
-    let code = first.totp(POOL, "testuser").await;
+    let app = format!("totp?user_pool_id={POOL}&username=testuser");
+    let secret = first.control("GET", &app, &Value::Null).await["Secret"].clone();
+    let zero = json!({ "advance_seconds": 0 });
+    let before = first.control("POST", "clock", &zero).await["Now"]
+        .as_f64()
+        .unwrap();
     first.embedded.shutdown().await;
 
     let second = Cognito::with(options(&path)).await;
     let user = second.ok("GetUser", json!({ "AccessToken": token })).await;
     assert_eq!(user["PreferredMfaSetting"], "SMS_MFA");
-    let clock = second
-        .control("POST", "clock", &json!({ "advance_seconds": 0 }))
-        .await;
-    assert!(clock["Now"].as_f64().unwrap() > 0.0);
-    let kept = second.totp(POOL, "testuser").await;
-    // A step may have passed between the two.
-    let secret = second
-        .control(
-            "GET",
-            &format!("totp?user_pool_id={POOL}&username=testuser"),
-            &Value::Null,
-        )
-        .await;
-    assert!(kept == code || secret["Verified"] == true, "{kept} {code}");
+    assert_eq!(
+        second.control("GET", &app, &Value::Null).await["Secret"],
+        secret
+    );
+    let after = second.control("POST", "clock", &zero).await["Now"]
+        .as_f64()
+        .unwrap();
+    assert!(after >= before, "the moved clock went back");
 }
 
 #[tokio::test]
@@ -75,6 +76,31 @@ async fn each_change_is_in_the_file_before_it_is_answered() {
         .collect();
     files.sort();
     assert_eq!(files, ["cognito.json"], "a draft was left behind");
+}
+
+#[tokio::test]
+async fn the_key_of_the_file_is_the_one_that_signs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cognito.json");
+    Cognito::with(options(&path))
+        .await
+        .embedded
+        .shutdown()
+        .await;
+    let mut contents: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let own = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = own.as_der().unwrap();
+    contents["key"] = Value::from(data_encoding::BASE64.encode(der.as_ref()));
+    std::fs::write(&path, contents.to_string()).unwrap();
+
+    let cognito = Cognito::with(options(&path)).await;
+    let token = cognito.token(POOL, "testuser").await;
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = data_encoding::BASE64URL_NOPAD
+        .decode(signature.as_bytes())
+        .unwrap();
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, own.public_key().as_ref());
+    key.verify(signed.as_bytes(), &signature).unwrap();
 }
 
 #[cfg(unix)]

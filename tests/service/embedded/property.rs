@@ -114,10 +114,12 @@ proptest! {
     }
 }
 
-/// One preference block: absent, or Enabled and PreferredMfa each absent, false or true.
+/// One preference block: absent, or `Enabled` and `PreferredMfa` each absent, false or true.
 fn block() -> impl Strategy<Value = Option<(Option<bool>, Option<bool>)>> {
     prop::option::of((any::<Option<bool>>(), any::<Option<bool>>()))
 }
+
+type Blocks = [Option<(Option<bool>, Option<bool>)>; 3];
 
 const FACTORS: [(&str, &str); 3] = [
     ("SMSMfaSettings", "SMS_MFA"),
@@ -133,7 +135,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn after(&self, blocks: &[Option<(Option<bool>, Option<bool>)>; 3]) -> Option<Self> {
+    fn after(&self, blocks: Blocks) -> Option<Self> {
         let wished = blocks
             .iter()
             .flatten()
@@ -142,8 +144,8 @@ impl Expected {
             return None;
         }
         let mut next = self.clone();
-        for (index, block) in blocks.iter().enumerate() {
-            let Some((enabled, preferred)) = *block else {
+        for (index, block) in blocks.into_iter().enumerate() {
+            let Some((enabled, preferred)) = block else {
                 continue;
             };
             next.on[index] = enabled.unwrap_or(next.on[index]);
@@ -185,7 +187,7 @@ proptest! {
                     }
                 }
                 let answer = cognito.call("AdminSetUserMFAPreference", &request).await;
-                let next = expected.after(blocks);
+                let next = expected.after(*blocks);
                 prop_assert_eq!(answer.status == 200, next.is_some(), "{:?} after {:?}", blocks, expected);
                 expected = next.unwrap_or(expected);
                 let read = cognito.ok("AdminGetUser", user.clone()).await;

@@ -132,14 +132,14 @@ async fn t2_t3_an_unenrolled_user_of_an_on_pool_enrols_in_the_sign_in() {
         .unwrap();
     let second = associated.session().unwrap();
     assert_ne!(first, second);
-    let reused = cognito
+    let second_use = cognito
         .sdk
         .associate_software_token()
         .session(first)
         .send()
         .await;
     assert_eq!(
-        refusal(reused).1,
+        refusal(second_use).1,
         "Invalid session for the user, session can only be used once."
     );
 
