@@ -154,6 +154,7 @@ impl Embedded {
             .with_graceful_shutdown(async move { until.closing().await })
             .into_future(),
         );
+        tracing::info!(%address, "the embedded Cognito has started");
         Ok(Self {
             address,
             backend,
@@ -189,6 +190,7 @@ impl Embedded {
         if let Err(failure) = self.backend.save().await {
             tracing::error!(code = %failure.code, "the last state was not written");
         }
+        tracing::info!("the embedded Cognito has stopped");
     }
 }
 

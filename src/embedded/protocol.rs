@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// What every operation's target begins with.
 pub(crate) const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
 
+/// HTTP clients refuse long headers, and a violation shows a value of any length.
+const LONGEST_HEADER: usize = 1024;
+
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// An error as Cognito answers it.
@@ -78,8 +81,11 @@ impl Failure {
         if let Ok(code) = HeaderValue::from_str(&format!("{}:", self.code)) {
             headers.insert("x-amzn-errortype", code);
         }
-        // A text that no header can carry stays in the body only.
-        if let Some(Ok(message)) = self.message.map(|message| HeaderValue::from_str(&message)) {
+        // A text that no header can carry, or only a long one, stays in the body.
+        let short = self
+            .message
+            .filter(|message| message.len() <= LONGEST_HEADER);
+        if let Some(Ok(message)) = short.map(|message| HeaderValue::from_str(&message)) {
             headers.insert("x-amzn-errormessage", message);
         }
         response

@@ -12,6 +12,31 @@ use super::user::User;
 use crate::embedded::model::input::Input;
 use crate::embedded::protocol::Failure;
 
+/// The standard attributes of a user pool (`OpenID` Connect's and Cognito's own).
+pub(crate) const STANDARD_ATTRIBUTES: [&str; 21] = [
+    "address",
+    "birthdate",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "identities",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "sub",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
 /// `MfaConfiguration` of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -253,6 +278,7 @@ impl Pool {
     pub(crate) fn description(&self) -> Value {
         let mut description = self.settings.clone();
         description.remove("PoolName");
+        description.remove("Schema");
         let name = self.settings.get("PoolName").cloned().unwrap_or_default();
         let tier = self
             .settings()
@@ -270,6 +296,7 @@ impl Pool {
             ("EstimatedNumberOfUsers", Value::from(self.users.len())),
             ("UserPoolTier", Value::from(tier)),
             ("Policies", policies),
+            ("SchemaAttributes", self.schema_attributes()),
         ] {
             description.insert(member.to_owned(), value);
         }
@@ -288,6 +315,26 @@ impl Pool {
             description.entry(member).or_insert(default);
         }
         Value::Object(description)
+    }
+
+    /// The schema as it was set, custom attributes by their full names.
+    fn schema_attributes(&self) -> Value {
+        let named = |mut attribute: Map<String, Value>| {
+            let name = attribute
+                .get("Name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            if !STANDARD_ATTRIBUTES.contains(&name) {
+                let name = Value::from(format!("custom:{name}"));
+                attribute.insert("Name".to_owned(), name);
+            }
+            Value::Object(attribute)
+        };
+        self.settings()
+            .structures("Schema")
+            .into_iter()
+            .map(|it| named(it.0.clone()))
+            .collect()
     }
 
     fn policies(&self) -> Value {

@@ -318,6 +318,13 @@ async fn attributes_are_known_and_well_formed() {
     cognito
         .user(&id, "jane", &[("custom:level", "5"), ("name", "Jane")])
         .await;
+    let described = cognito
+        .ok("DescribeUserPool", json!({ "UserPoolId": id }))
+        .await;
+    assert_eq!(
+        described["UserPool"]["SchemaAttributes"][0]["Name"],
+        "custom:level"
+    );
     for (name, value) in [
         ("phone_number", "2065550100"),
         ("email", "nowhere"),

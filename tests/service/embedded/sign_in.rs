@@ -231,7 +231,7 @@ async fn a_code_of_the_authenticator_app_ends_the_sign_in_and_is_good_for_one() 
 }
 
 #[tokio::test]
-async fn six_wrong_codes_lock_the_user_for_a_while() {
+async fn after_five_wrong_codes_each_locks_the_user_for_a_while() {
     let cognito = Cognito::demo().await;
     let client_id = jane(&cognito).await;
     prefer(&cognito, &[("SMS", true)]).await;
@@ -240,16 +240,13 @@ async fn six_wrong_codes_lock_the_user_for_a_while() {
     let sms = ChallengeNameType::SmsMfa;
     let code = cognito.sent_code(POOL, "jane").await;
     let wrong = if code == "000000" { "111111" } else { "000000" };
-    for _ in 0..6 {
-        let refused = respond(
-            &cognito,
-            &client_id,
-            session,
-            sms.clone(),
-            ("SMS_MFA_CODE", wrong),
-        )
-        .await;
+    for lock in [0, 0, 0, 0, 0, 2, 4, 8, 16, 32_u64] {
+        let answer = ("SMS_MFA_CODE", wrong);
+        let refused = respond(&cognito, &client_id, session, sms.clone(), answer).await;
         assert_eq!(refused.unwrap_err().0, "CodeMismatchException");
+        if (1..32).contains(&lock) {
+            cognito.advance(lock).await;
+        }
     }
     let answer = ("SMS_MFA_CODE", code.as_str());
     let locked = respond(&cognito, &client_id, session, sms.clone(), answer).await;
@@ -260,7 +257,7 @@ async fn six_wrong_codes_lock_the_user_for_a_while() {
             "User temporarily locked. Try again soon.".to_owned()
         )
     );
-    cognito.advance(3).await;
+    cognito.advance(32).await;
     assert!(
         respond(&cognito, &client_id, session, sms, answer)
             .await

@@ -73,6 +73,8 @@ fn wrong(secret: &str, at: u64) -> String {
 async fn t1_codes_are_sha_1_and_accepted_one_step_either_way() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
+    // From the beginning of a step, so that none passes between a code and its use.
+    cognito.advance(30 - now(&cognito).await % 30).await;
     for (offset, accepted) in [
         (-90_i64, false),
         (-30, true),
@@ -245,7 +247,7 @@ async fn t3_an_app_client_can_make_sessions_last_longer() {
     let client_id = created["UserPoolClient"]["ClientId"].as_str().unwrap();
     cognito.user(&pool_id, "jane", &[]).await;
     let started = cognito.sign_in(client_id, "jane").await;
-    cognito.advance(899).await;
+    cognito.advance(880).await;
     let session = started.session().unwrap();
     cognito
         .sdk
@@ -315,17 +317,22 @@ async fn t5_after_too_many_wrong_codes_verify_answers_200_with_status_error() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
     let secret = associate(&cognito, &token).await;
-    for _ in 0..6 {
+    // The sixth locks for two seconds, and each one after it twice as long.
+    for lock in [0, 0, 0, 0, 0, 2, 4, 8, 16, 32_u64] {
         let mismatch = wrong(&secret, now(&cognito).await);
         assert!(verify(&cognito, &token, &mismatch).await.is_err());
+        if (1..32).contains(&lock) {
+            cognito.advance(lock).await;
+        }
     }
-    // The sixth locks for two seconds, even for the right code.
     let right = cognito.totp(POOL, "newuser").await;
+    let locked = verify(&cognito, &token, &right).await;
     assert_eq!(
-        verify(&cognito, &token, &right).await,
-        Ok(json!({ "Status": "ERROR" }))
+        locked,
+        Ok(json!({ "Status": "ERROR" })),
+        "even for the right code"
     );
-    cognito.advance(3).await;
+    cognito.advance(32).await;
     let right = cognito.totp(POOL, "newuser").await;
     assert_eq!(
         verify(&cognito, &token, &right).await,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cognito::{Cognito, SIGNATURE};
+use super::cognito::{Cognito, SIGNATURE, refusal};
 
 #[tokio::test]
 async fn an_answer_has_the_content_type_and_a_request_id_of_its_own() {
@@ -43,6 +43,24 @@ async fn an_error_names_its_exception_in_the_body_and_in_a_header() {
         answer.json(),
         json!({ "__type": "ResourceNotFoundException", "message": message })
     );
+}
+
+#[tokio::test]
+async fn a_long_text_is_in_the_body_only_so_that_clients_can_read_it() {
+    let cognito = Cognito::start().await;
+    let id = "x".repeat(500_000);
+    let answer = cognito
+        .call("DescribeUserPool", &json!({ "UserPoolId": id }))
+        .await;
+    assert_eq!(answer.header("x-amzn-errormessage"), None);
+    assert!(answer.error().1.contains(&id));
+    let refused = cognito
+        .sdk
+        .describe_user_pool()
+        .user_pool_id(id)
+        .send()
+        .await;
+    assert_eq!(refusal(refused).0, "InvalidParameterException");
 }
 
 #[tokio::test]
@@ -237,10 +255,7 @@ async fn a_pool_is_found_only_from_its_own_region() {
         .user_pool_id("us-west-2_EXAMPLE")
         .send()
         .await;
-    assert_eq!(
-        super::cognito::refusal(refused).0,
-        "ResourceNotFoundException"
-    );
+    assert_eq!(refusal(refused).0, "ResourceNotFoundException");
     let created = elsewhere
         .create_user_pool()
         .pool_name("there")
