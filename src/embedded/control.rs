@@ -18,7 +18,7 @@ use super::random;
 use super::server::{Backend, plain};
 use super::state::timestamp;
 use super::state::user::{SignIn, Status};
-use super::token::{self, ADMIN_SCOPE, Grant};
+use super::token::{ADMIN_SCOPE, Grant, Issue};
 use super::totp;
 
 type Outcome = Result<Value, Failure>;
@@ -149,7 +149,13 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
             expires,
         };
         let user = pool.user(&mint.username)?;
-        let token = token::access_token(&signer, pool, user, &sign_in, &grant)?;
+        let issue = Issue {
+            signer: &signer,
+            pool,
+            user,
+            sign_in: &sign_in,
+        };
+        let token = issue.access_token(&grant)?;
         json!({ "AccessToken": token, "ExpiresIn": expires_in })
     };
     backend.save().await?;

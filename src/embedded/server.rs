@@ -165,7 +165,18 @@ async fn operate(
         Err(failure) => return failure.into_response(),
     };
     let mut response = match body {
-        Ok(body) => answer_or_fail(&backend, &peer, &headers, &body, &id).await,
+        Ok(body) => {
+            answer_or_spoil(
+                &backend,
+                &peer,
+                Received {
+                    headers: &headers,
+                    body: &body,
+                    id: &id,
+                },
+            )
+            .await
+        }
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let mut failure = Failure::silent("RequestEntityTooLargeException");
             failure.status = 413;
@@ -179,13 +190,16 @@ async fn operate(
     response
 }
 
-async fn answer_or_fail(
-    backend: &Backend,
-    peer: &Peer,
-    headers: &HeaderMap,
-    body: &[u8],
-    id: &str,
-) -> Response<Body> {
+/// A request, its body read.
+#[derive(Clone, Copy)]
+struct Received<'a> {
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    id: &'a str,
+}
+
+async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>) -> Response<Body> {
+    let Received { headers, body, id } = received;
     let operation = protocol::operation_name(headers);
     // What is no JSON is still recorded, as a text.
     let json =

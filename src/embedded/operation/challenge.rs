@@ -74,19 +74,16 @@ fn answer(call: &mut Call<'_>, pool_id: &str) -> Outcome {
         session,
         responses,
     };
-    match (input.text("ChallengeName")?, step) {
-        ("NEW_PASSWORD_REQUIRED", Step::NewPassword) => new_password(call, &response),
-        ("SELECT_MFA_TYPE", Step::ChooseFactor(factors)) => choose(call, &response, &factors),
-        ("SMS_MFA", Step::SentCode(Factor::Sms, sent)) => {
-            sent_code(call, &response, Factor::Sms, &sent)
-        }
-        ("EMAIL_OTP", Step::SentCode(Factor::Email, sent)) => {
-            sent_code(call, &response, Factor::Email, &sent)
-        }
-        ("SOFTWARE_TOKEN_MFA", Step::SoftwareTokenCode) => software_token_code(call, &response),
-        ("MFA_SETUP", Step::SetUpDone) => set_up_done(call, &response),
-        ("MFA_SETUP", Step::SetUp) => set_up_email(call, &response),
-        _ => Err(Failure::not_authorized("Invalid session for the user.")),
+    if input.text("ChallengeName")? != step.challenge_name() {
+        return Err(Failure::not_authorized("Invalid session for the user."));
+    }
+    match step {
+        Step::NewPassword => new_password(call, &response),
+        Step::ChooseFactor(factors) => choose(call, &response, &factors),
+        Step::SentCode(factor, sent) => sent_code(call, &response, factor, &sent),
+        Step::SoftwareTokenCode => software_token_code(call, &response),
+        Step::SetUpDone => set_up_done(call, &response),
+        Step::SetUp => set_up_email(call, &response),
     }
 }
 

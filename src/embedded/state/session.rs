@@ -29,6 +29,19 @@ pub(crate) enum Step {
     SetUpDone,
 }
 
+impl Step {
+    /// The challenge that the step answers.
+    pub(crate) const fn challenge_name(&self) -> &'static str {
+        match self {
+            Self::NewPassword => "NEW_PASSWORD_REQUIRED",
+            Self::ChooseFactor(_) => "SELECT_MFA_TYPE",
+            Self::SentCode(factor, _) => factor.name(),
+            Self::SoftwareTokenCode => Factor::SoftwareToken.name(),
+            Self::SetUp | Self::SetUpDone => "MFA_SETUP",
+        }
+    }
+}
+
 /// A step of a sign-in under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {

@@ -67,7 +67,8 @@ fn invalid(message: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn p1_a_call_with_only_the_pool_turns_mfa_off_and_drops_the_blocks() {
+async fn p1_p10_on_is_accepted_later_and_a_call_with_only_the_pool_turns_mfa_off_and_drops_the_blocks()
+ {
     let cognito = Cognito::start().await;
     let pool_id = pool(&cognito, json!({})).await;
     let on = json!({ "MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": totp() });

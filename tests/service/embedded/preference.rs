@@ -74,7 +74,7 @@ fn state(factors: &[&str], preferred: Option<&str>) -> (Vec<String>, Option<Stri
 }
 
 #[tokio::test]
-async fn awss_sample_request_works_on_the_demo_pool_and_is_read_back() {
+async fn u14_awss_sample_request_works_on_the_demo_pool_and_shows_in_the_read_back() {
     let cognito = Cognito::demo().await;
     let request = cognito
         .sdk

@@ -389,6 +389,23 @@ async fn a_used_code_is_not_accepted_again() {
 }
 
 #[tokio::test]
+async fn b5_no_read_tells_the_devices_name_or_that_a_token_waits() {
+    let cognito = Cognito::demo().await;
+    let user = json!({ "UserPoolId": POOL, "Username": "newuser" });
+    let before = cognito.ok("AdminGetUser", user.clone()).await;
+    let token = cognito.token(POOL, "newuser").await;
+    associate(&cognito, &token).await;
+    let factors = cognito.ok("AdminGetUserAuthFactors", user.clone()).await;
+    assert_eq!(factors["ConfiguredUserAuthFactors"], json!(["PASSWORD"]));
+    let code = cognito.totp(POOL, "newuser").await;
+    let body = json!({ "AccessToken": token, "UserCode": code, "FriendlyDeviceName": "canary" });
+    cognito.ok("VerifySoftwareToken", body).await;
+    let mut after = cognito.ok("AdminGetUser", user).await;
+    after["UserLastModifiedDate"] = before["UserLastModifiedDate"].clone();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
 async fn t8_deleting_the_token_clears_factor_and_preference_and_frees_the_user() {
     let cognito = Cognito::demo().await;
     let preference = json!({
