@@ -456,37 +456,6 @@ async fn passwords_follow_the_pools_policy() {
 }
 
 #[tokio::test]
-async fn an_app_clients_tokens_live_between_five_minutes_and_a_day() {
-    let cognito = Cognito::demo().await;
-    let body = |validity: i64| {
-        json!({
-            "UserPoolId": POOL, "ClientName": "c", "AccessTokenValidity": validity,
-            "TokenValidityUnits": { "AccessToken": "minutes" },
-            "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
-        })
-    };
-    for validity in [4, 1441] {
-        let refused = cognito
-            .refused("CreateUserPoolClient", body(validity))
-            .await;
-        assert_eq!(refused.0, "InvalidParameterException", "{validity}");
-    }
-    let created = cognito.ok("CreateUserPoolClient", body(5)).await;
-    let client_id = created["UserPoolClient"]["ClientId"].as_str().unwrap();
-    let signed_in = cognito
-        .ok(
-            "InitiateAuth",
-            json!({
-                "AuthFlow": "USER_PASSWORD_AUTH",
-                "ClientId": client_id,
-                "AuthParameters": { "USERNAME": "testuser", "PASSWORD": demo::PASSWORD },
-            }),
-        )
-        .await;
-    assert_eq!(signed_in["AuthenticationResult"]["ExpiresIn"], 300);
-}
-
-#[tokio::test]
 async fn the_demo_pool_is_as_documented() {
     let cognito = Cognito::demo().await;
     let config = cognito

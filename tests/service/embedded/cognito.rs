@@ -322,6 +322,21 @@ impl Cognito {
             .await
             .unwrap()
     }
+
+    /// How a sign-in with this password is refused.
+    pub(crate) async fn refused_sign_in(
+        &self,
+        client_id: &str,
+        username: &str,
+        password: &str,
+    ) -> (String, String) {
+        let body = json!({
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "ClientId": client_id,
+            "AuthParameters": { "USERNAME": username, "PASSWORD": password },
+        });
+        self.refused("InitiateAuth", body).await
+    }
 }
 
 /// An SMS block with a channel.

@@ -6,6 +6,7 @@
 )]
 
 mod administration;
+mod app_client;
 mod cognito;
 mod constraint;
 mod fault;
