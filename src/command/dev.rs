@@ -102,6 +102,7 @@ embedded Cognito    {endpoint}      (for boto3 and the AWS CLI: --endpoint-url, 
 demo pool           {DEMO_POOL}, users {DEMO_USER} (phone, e-mail and TOTP verified) and newuser (no factor)
 authenticator app   curl -s '{totp}'
 
+export COGNITO={endpoint}
 export TOKEN={token}
 
 Set {DEMO_USER}'s MFA preference, the sample request of the AWS documentation, and read it back:
