@@ -13,7 +13,7 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::preference::{FactorSettings, Preference, parse_mfa_options};
-use crate::access::{Call, Effect, Question};
+use crate::access::{Call, Effect, Intent};
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -30,8 +30,8 @@ impl MfaPreferenceService for Facade {
             email: request.email_mfa_settings,
             web_authn: request.web_authn_mfa_settings,
         };
-        let question = Question::new(Rpc::AdminSetUserMfaPreference, &request.user_pool_id, Some(&request.username), effect::of_preference(&settings, false));
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::AdminSetUserMfaPreference, &request.user_pool_id, Some(&request.username), effect::of_preference(&settings, false));
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
@@ -72,8 +72,8 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<AdminGetUserAuthFactorsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let question = Question::new(Rpc::AdminGetUserAuthFactors, &request.user_pool_id, Some(&request.username), Effect::default());
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::AdminGetUserAuthFactors, &request.user_pool_id, Some(&request.username), Effect::default());
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
@@ -106,8 +106,8 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<AdminGetUserResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let question = Question::new(Rpc::AdminGetUser, &request.user_pool_id, Some(&request.username), Effect::default());
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::AdminGetUser, &request.user_pool_id, Some(&request.username), Effect::default());
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
@@ -137,8 +137,8 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<AdminSetUserSettingsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let question = Question::new(Rpc::AdminSetUserSettings, &request.user_pool_id, Some(&request.username), effect::of_settings(&request.mfa_options, false));
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::AdminSetUserSettings, &request.user_pool_id, Some(&request.username), effect::of_settings(&request.mfa_options, false));
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());

@@ -8,7 +8,7 @@ mod software_token;
 
 use std::sync::Arc;
 
-use crate::access::{Call, Decision, Effect, Gate, Question};
+use crate::access::{Call, Decision, Effect, Gate, Intent};
 use crate::cognito::Cognito;
 use crate::error::Error;
 use crate::proto::Rpc;
@@ -37,6 +37,6 @@ impl Facade {
         effect: Effect,
     ) -> Result<Decision, Error> {
         let user_pool_id = claimed_user_pool_id(access_token).unwrap_or_default();
-        self.gate.authorize(call, Question::new(rpc, &user_pool_id, None, effect)).await
+        self.gate.authorize(call, Intent::new(rpc, &user_pool_id, None, effect)).await
     }
 }

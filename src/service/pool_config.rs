@@ -10,7 +10,7 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::pool_config::PoolMfaConfig;
-use crate::access::{Call, Effect, Question};
+use crate::access::{Call, Effect, Intent};
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -21,8 +21,8 @@ impl PoolConfigService for Facade {
     ) -> Result<Response<GetUserPoolMfaConfigResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let question = Question::new(Rpc::GetUserPoolMfaConfig, &request.user_pool_id, None, Effect::default());
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::GetUserPoolMfaConfig, &request.user_pool_id, None, Effect::default());
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
@@ -38,8 +38,8 @@ impl PoolConfigService for Facade {
     ) -> Result<Response<SetUserPoolMfaConfigResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let question = Question::new(Rpc::SetUserPoolMfaConfig, &request.user_pool_id, None, effect::of_pool_config(&request));
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::SetUserPoolMfaConfig, &request.user_pool_id, None, effect::of_pool_config(&request));
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());

@@ -15,7 +15,7 @@ use crate::proto::v1::{
 use crate::request::Check;
 use crate::request::credential::{UserCredential, WireCredential};
 use crate::request::text::{AccessToken, KeyUriLabel};
-use crate::access::{Call, Question};
+use crate::access::{Call, Intent};
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -29,8 +29,8 @@ impl SoftwareTokenService for Facade {
         let effect = effect::of_association(&request);
         let credential = WireCredential::from(request.credential);
         let pool = credential.user_pool_id(&request.user_pool_id);
-        let question = Question::new(Rpc::AssociateSoftwareToken, &pool, None, effect);
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::AssociateSoftwareToken, &pool, None, effect);
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let acting = credential.parse(&mut check, decision, &request.user_pool_id);
@@ -66,8 +66,8 @@ impl SoftwareTokenService for Facade {
         let request = request.into_inner();
         let credential = WireCredential::from(request.credential);
         let pool = credential.user_pool_id(&request.user_pool_id);
-        let question = Question::new(Rpc::VerifySoftwareToken, &pool, None, effect::for_signed_in_user());
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::VerifySoftwareToken, &pool, None, effect::for_signed_in_user());
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let acting = credential.parse(&mut check, decision, &request.user_pool_id);
@@ -87,8 +87,8 @@ impl SoftwareTokenService for Facade {
     ) -> Result<Response<AdminDeleteSoftwareTokenResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let question = Question::new(Rpc::AdminDeleteSoftwareToken, &request.user_pool_id, Some(&request.username), effect::of_token_deletion());
-        let decision = self.gate.authorize(&call, question).await?;
+        let intent = Intent::new(Rpc::AdminDeleteSoftwareToken, &request.user_pool_id, Some(&request.username), effect::of_token_deletion());
+        let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
