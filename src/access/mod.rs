@@ -3,6 +3,7 @@
 mod caller;
 mod effect;
 mod permit;
+pub mod policy;
 
 pub use caller::{Caller, CertificateIdentity, TokenIdentity};
 pub use effect::{Effect, Factor};
