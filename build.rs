@@ -51,8 +51,12 @@ fn rpc_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let mut rpcs = BTreeMap::new();
     for service in pool.services().filter(|service| service.package_name() == PACKAGE) {
         for method in service.methods() {
-            let permission = permission(pool, &method)?;
-            if rpcs.insert(method.name().to_owned(), (service.full_name().to_owned(), permission)).is_some() {
+            let declared = Declared {
+                service: service.full_name().to_owned(),
+                permission: permission(pool, &method)?,
+                is_read: is_read(&method),
+            };
+            if rpcs.insert(method.name().to_owned(), declared).is_some() {
                 return Err(format!("two RPCs are named {}", method.name()).into());
             }
         }
@@ -61,7 +65,7 @@ fn rpc_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let mut code = String::from(
         "/// An RPC that mfagate serves.\n#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\npub enum Rpc {\n",
     );
-    for (name, (service, _)) in &rpcs {
+    for (name, Declared { service, .. }) in &rpcs {
         writeln!(code, "    /// `{service}/{name}`.\n    {name},")?;
     }
     code.push_str("}\n\nimpl Rpc {\n");
@@ -70,29 +74,34 @@ fn rpc_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
         writeln!(code, "        Self::{name},")?;
     }
     code.push_str("    ];\n\n");
-    write_lookup(&mut code, "path", "The path of the RPC's HTTP/2 requests.", &rpcs, |name, (service, _)| {
-        format!("/{service}/{name}")
+    write_lookup(&mut code, "path", "The path of the RPC's HTTP/2 requests.", &rpcs, |name, rpc| {
+        format!("/{}/{name}", rpc.service)
     })?;
     write_lookup(&mut code, "name", "The RPC's name, without its service.", &rpcs, |name, _| name.to_owned())?;
-    write_lookup(
-        &mut code,
-        "permission",
-        "The permission that a caller needs, as the proto declares it.",
-        &rpcs,
-        |_, (_, p)| p.clone(),
-    )?;
-    code.push_str("}\n");
+    let meaning = "The permission that a caller needs, as the proto declares it.";
+    write_lookup(&mut code, "permission", meaning, &rpcs, |_, rpc| rpc.permission.clone())?;
+    code.push_str("    /// Whether the RPC changes nothing, as the proto declares it.\n    #[must_use]\n");
+    code.push_str("    pub const fn is_read(self) -> bool {\n        matches!(self, ");
+    let reads: Vec<_> = rpcs.iter().filter(|(_, rpc)| rpc.is_read).map(|(name, _)| format!("Self::{name}")).collect();
+    writeln!(code, "{})\n    }}\n}}", reads.join(" | "))?;
     Ok(code)
 }
 
-type Rpcs = BTreeMap<String, (String, String)>;
+/// What the proto declares of an RPC.
+struct Declared {
+    service: String,
+    permission: String,
+    is_read: bool,
+}
+
+type Rpcs = BTreeMap<String, Declared>;
 
 fn write_lookup(
     code: &mut String,
     function: &str,
     meaning: &str,
     rpcs: &Rpcs,
-    value: impl Fn(&str, &(String, String)) -> String,
+    value: impl Fn(&str, &Declared) -> String,
 ) -> Result<(), std::fmt::Error> {
     writeln!(code, "    /// {meaning}\n    #[must_use]\n    pub const fn {function}(self) -> &'static str {{")?;
     writeln!(code, "        match self {{")?;
@@ -111,6 +120,12 @@ fn permission(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String
         Some(permission) if !permission.is_empty() => Ok(permission.to_owned()),
         _ => Err(format!("{} declares no permission", method.full_name()).into()),
     }
+}
+
+fn is_read(method: &MethodDescriptor) -> bool {
+    const NO_SIDE_EFFECTS: i32 = 1;
+    let level = method.options().get_field_by_name("idempotency_level").and_then(|level| level.as_enum_number());
+    level == Some(NO_SIDE_EFFECTS)
 }
 
 fn is_secret(field: &prost_reflect::FieldDescriptor) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tonic::Request;
 
 use crate::access::Caller;
+use crate::audit::TraceId;
 use crate::cognito::Deadline;
 
 /// What is known of a call before its request is read. The layer that decides who is calling puts it with the request.
@@ -14,7 +15,7 @@ pub struct Call {
     /// mfagate's id of the call, or the caller's own.
     pub request_id: String,
     /// The trace that the call is part of (`traceparent`, W3C Trace Context).
-    pub trace_id: Option<String>,
+    pub trace_id: Option<TraceId>,
     /// The other end of the connection.
     pub peer: Option<SocketAddr>,
     /// Who is calling; nobody where callers are not asked to prove anything.

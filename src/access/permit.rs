@@ -1,22 +1,16 @@
-//! This file holds the gate, its decision, and the permit: the value without which nothing reaches Cognito.
+//! This file holds an allow decision and the permit: the values without which nothing reaches Cognito.
 
-use crate::error::Error;
+use crate::access::Witness;
 use crate::proto::Rpc;
 use crate::request::Violation;
 use crate::request::text::{Text, UserPoolIdText};
 
-/// Decides whether a call may be made.
-#[derive(Clone, Copy, Debug)]
-pub enum Gate {
-    /// Lets every call pass. Only for backends that hold nothing worth protecting, which the commands see to.
-    Open,
-}
-
-/// An allow decision on one call. Only [`Gate::authorize`] makes it, and there is one for each call.
+/// An allow decision on one call. Only the gate makes it, and there is one for each call.
 #[derive(Debug)]
 pub struct Decision {
     rpc: Rpc,
     user_pool_id: String,
+    witness: Option<Witness>,
 }
 
 /// The proof that a call on one pool was allowed: what a [`Decision`] becomes once its pool id is known to be well formed.
@@ -26,18 +20,15 @@ pub struct Decision {
 pub struct Permit {
     rpc: Rpc,
     user_pool_id: UserPoolIdText,
-}
-
-impl Gate {
-    /// Decides on a call of `rpc` on the pool that the request names, before anything of the request is validated.
-    pub fn authorize(self, rpc: Rpc, user_pool_id: &str) -> Result<Decision, Error> {
-        match self {
-            Self::Open => Ok(Decision { rpc, user_pool_id: user_pool_id.to_owned() }),
-        }
-    }
+    witness: Option<Witness>,
 }
 
 impl Decision {
+    /// The decision that a call on a pool may be made. The pool id is as the request has it, and may be anything.
+    pub(super) fn allow(rpc: Rpc, user_pool_id: &str, witness: Option<Witness>) -> Self {
+        Self { rpc, user_pool_id: user_pool_id.to_owned(), witness }
+    }
+
     /// The permit, or the violation where the pool id that was decided on is not one.
     pub fn permit(self) -> Result<Permit, Violation> {
         let violation = |description: String| Violation { field: "user_pool_id".to_owned(), description };
@@ -45,7 +36,7 @@ impl Decision {
             return Err(violation("required".to_owned()));
         }
         let user_pool_id = Text::parse(self.user_pool_id).map_err(violation)?;
-        Ok(Permit { rpc: self.rpc, user_pool_id })
+        Ok(Permit { rpc: self.rpc, user_pool_id, witness: self.witness })
     }
 }
 
@@ -67,5 +58,10 @@ impl Permit {
     pub fn region(&self) -> &str {
         let pool = self.user_pool_id();
         pool.rsplit_once('_').map_or(pool, |(region, _)| region)
+    }
+
+    /// Who records what becomes of the call, where calls are recorded.
+    pub(crate) fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
     }
 }

@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use tracing::Instrument as _;
 
 use crate::access::Permit;
+use crate::audit::Outcome;
 use crate::cognito::failure;
 use crate::cognito::operation::Operation;
 use crate::error::Error;
@@ -73,7 +74,7 @@ impl PoolClient {
         call: impl FnOnce(&Client, Builder) -> F,
     ) -> Result<T, Error>
     where
-        T: Send + 'static,
+        T: RequestId + Send + 'static,
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
@@ -97,11 +98,20 @@ impl PoolClient {
         if operation.is_read() {
             return outcome.await;
         }
+        let witness = self.permit.witness().cloned();
         let ended = async move {
+            let started = Instant::now();
             let outcome = outcome.await;
             match &outcome {
                 Ok(_) => tracing::info!(operation = operation.name(), "cognito made a change"),
                 Err(error) => tracing::info!(operation = operation.name(), %error, "cognito made no known change"),
+            }
+            if let Some(witness) = witness {
+                let (aws_request_id, told) = match &outcome {
+                    Ok(answer) => (answer.request_id(), Outcome::DONE),
+                    Err(error) => (error.aws_request_id(), Outcome { code: error.code(), reason: Some(error.reason()) }),
+                };
+                witness.mutation_ended(operation, aws_request_id, told, started.elapsed()).await;
             }
             outcome
         };

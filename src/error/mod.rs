@@ -75,6 +75,18 @@ impl Error {
         self
     }
 
+    /// The gRPC code that the caller is told.
+    #[must_use]
+    pub fn code(&self) -> tonic::Code {
+        status::code(self)
+    }
+
+    /// The id that AWS gave the request that failed, if it answered one.
+    #[must_use]
+    pub fn aws_request_id(&self) -> Option<&str> {
+        self.metadata.get("aws_request_id").map(String::as_str)
+    }
+
     /// Why the call failed.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {

@@ -21,14 +21,15 @@ impl From<Error> for Status {
     /// The status of an error; the error stays with it as its source, for the log.
     fn from(error: Error) -> Self {
         let entry = catalogue::entry(error.reason);
-        let mut status = Self::with_error_details(code(&error, entry.code), entry.message, details(&error));
+        let mut status = Self::with_error_details(code(&error), entry.message, details(&error));
         status.set_source(Arc::new(error));
         status
     }
 }
 
 /// Tags are written and read; only a write can be the caller's mistake.
-fn code(error: &Error, code: Code) -> Code {
+pub(super) fn code(error: &Error) -> Code {
+    let code = catalogue::entry(error.reason).code;
     let read = error.operation.is_some_and(Operation::is_read);
     if error.reason == ErrorReason::PoolTaggingRefused && read { Code::Internal } else { code }
 }

@@ -1,0 +1,131 @@
+//! This file is the authz interceptor: on every path it finds out who is calling and whether they may use the RPC at all.
+//!
+//! The decision is taken on exactly the paths that the router knows. Whatever else a path is, a variant of one of them with
+//! doubled slashes, dots, percent signs or other capitals included, is denied before the router sees it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::BoxFuture;
+use tonic::transport::server::TcpConnectInfo;
+use tower_http::auth::AsyncAuthorizeRequest;
+use tower_http::request_id::RequestId;
+
+use crate::access::authentication::Authentication;
+use crate::access::{Call, Gate, Guard};
+use crate::audit::{Asked, TraceId};
+use crate::error::Error;
+use crate::proto::Rpc;
+use crate::server::ConnectionInfo;
+
+/// Lets requests in, or answers them itself.
+#[derive(Clone, Debug)]
+pub struct Authorize {
+    gate: Gate,
+    authentication: Arc<Authentication>,
+}
+
+/// What is served on a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surface {
+    /// One of our RPCs.
+    Rpc(Rpc),
+    /// Health checks, which are public: load balancers prove nothing.
+    Health,
+    /// Reflection, which needs a permission of its own.
+    Reflection,
+    /// Nothing.
+    Nothing,
+}
+
+impl Surface {
+    fn of(path: &str) -> Self {
+        match path {
+            "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/Watch" => Self::Health,
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+            | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Reflection,
+            path => Rpc::from_path(path).map_or(Self::Nothing, Self::Rpc),
+        }
+    }
+
+    fn asked(self) -> Asked {
+        match self {
+            Self::Rpc(rpc) => rpc.into(),
+            Self::Reflection => Asked::other("ServerReflection", "ReadReflection"),
+            Self::Health | Self::Nothing => Asked::UNKNOWN,
+        }
+    }
+}
+
+impl Authorize {
+    /// Lets in what `gate` allows to callers that `authentication` names.
+    #[must_use]
+    pub fn new(gate: Gate, authentication: Arc<Authentication>) -> Self {
+        Self { gate, authentication }
+    }
+}
+
+impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
+    type RequestBody = B;
+    type ResponseBody = Body;
+    type Future = BoxFuture<Request<B>, Response<Body>>;
+
+    fn authorize(&mut self, mut request: Request<B>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let mut call = call(&request);
+            if let Gate::Guarded(guard) = &this.gate {
+                let admitted = this.admit(guard, &request, &mut call).await;
+                admitted.map_err(|error| Status::from(error).into_http())?;
+            }
+            request.extensions_mut().insert(Arc::new(call));
+            Ok(request)
+        })
+    }
+}
+
+impl Authorize {
+    /// Names the caller in `call` and lets it in, or says why not. An unknown path is refused like a forbidden one, and only
+    /// to callers that are known: others learn that they are not.
+    async fn admit<B>(&self, guard: &Guard, request: &Request<B>, call: &mut Call) -> Result<(), Error> {
+        let started = Instant::now();
+        let surface = Surface::of(request.uri().path());
+        if surface == Surface::Health {
+            return Ok(());
+        }
+        let certificate = request.extensions().get::<ConnectionInfo>().and_then(|info| info.certificate.clone());
+        let caller = match self.authentication.caller(certificate, request.headers()).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                guard.unauthenticated(call, surface.asked(), started.elapsed()).await;
+                return Err(error);
+            }
+        };
+        call.caller = Some(caller.clone());
+        match surface {
+            Surface::Rpc(rpc) => guard.may_ever(call, &caller, rpc).await,
+            Surface::Reflection => guard.may_reflect(call, &caller).await,
+            Surface::Health | Surface::Nothing => Err(guard.unknown_path(call).await),
+        }
+    }
+}
+
+/// What is known of a call from its headers and its connection.
+fn call<B>(request: &Request<B>) -> Call {
+    let extensions = request.extensions();
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let plain = || extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    let peer: Option<SocketAddr> = extensions.get::<ConnectionInfo>().map_or_else(plain, |info| Some(info.peer));
+    let request_id = extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    Call {
+        request_id: request_id.unwrap_or_default().to_owned(),
+        trace_id: header("traceparent").and_then(TraceId::from_traceparent),
+        peer,
+        caller: None,
+        deadline: extensions.get().copied().unwrap_or_default(),
+    }
+}
