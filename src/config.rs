@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cognito::Endpoint;
+use crate::access::token::{Audience, KeySetUrl};
+use crate::cognito::{Endpoint, RoleArn};
 
 /// A gRPC service in front of Amazon Cognito user pools.
 #[derive(Debug, Parser)]
@@ -24,7 +25,12 @@ pub enum Action {
     /// Runs the service with an embedded Cognito, a demo pool and an open policy, on loopback only.
     Dev(Dev),
     /// Runs the service.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Validates all that `serve` would, without serving: exit code 0, or 2 with every fault named.
+    Check(Box<Serve>),
+    /// Looks into policies.
+    #[command(subcommand)]
+    Policy(Policy),
 }
 
 /// The options of `mfagate dev`.
@@ -51,21 +57,120 @@ pub struct Dev {
     pub common: Common,
 }
 
-/// The options of `mfagate serve`.
+/// The options of `mfagate serve` and `mfagate check`.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The address that gRPC is served on.
     #[arg(long, env = "MFAGATE_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
-    pub listen: Loopback,
+    pub listen: SocketAddr,
 
-    /// The Cognito-compatible server on loopback to use. Required until the service can authorize its callers: without
-    /// that, it must not stand before a Cognito that holds anything.
+    /// Where Cognito is, if not in AWS: `https`, or `http` on loopback.
     #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL")]
-    pub cognito_endpoint: LoopbackUrl,
+    pub cognito_endpoint: Option<CognitoUrl>,
+
+    /// TLS, and callers with certificates.
+    #[command(flatten)]
+    pub tls: Tls,
+
+    /// Callers with tokens.
+    #[command(flatten)]
+    pub jwt: Jwt,
+
+    /// The directory of the `.cedar` files that say who may do what. Required.
+    #[arg(long, env = "MFAGATE_POLICIES", value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+
+    /// The JSON file of the groups of callers and of pools that policies name.
+    #[arg(long, env = "MFAGATE_ENTITIES", value_name = "FILE")]
+    pub entities: Option<PathBuf>,
+
+    /// What is recorded of each decision and each change.
+    #[command(flatten)]
+    pub audit: Audit,
+
+    /// The role to assume, once for each caller, so that CloudTrail names the caller.
+    #[arg(long, env = "MFAGATE_ASSUME_ROLE", value_name = "ARN")]
+    pub assume_role: Option<RoleArn>,
+
+    /// The Region whose STS is asked for the role.
+    #[arg(long, env = "MFAGATE_ASSUME_ROLE_REGION", default_value = "us-east-1", value_name = "REGION")]
+    pub assume_role_region: String,
 
     /// What every way of running the service has.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// The options of TLS. The files are read again when they change.
+#[derive(Debug, Args)]
+pub struct Tls {
+    /// The certificate chain of the service, PEM.
+    #[arg(long, env = "MFAGATE_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The private key of the service, PEM.
+    #[arg(long, env = "MFAGATE_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+
+    /// The certificate authorities of callers, PEM. Callers are known by their certificates then; one is required unless
+    /// tokens are accepted as well.
+    #[arg(long, env = "MFAGATE_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Serve in the clear on an address that is not loopback, because something else encrypts and nobody else can reach it.
+    #[arg(long, env = "MFAGATE_PLAINTEXT_BEHIND_MESH")]
+    pub plaintext_behind_mesh: bool,
+}
+
+/// The options of bearer tokens.
+#[derive(Debug, Args)]
+pub struct Jwt {
+    /// The issuer (`iss`) whose tokens name callers.
+    #[arg(long, env = "MFAGATE_JWT_ISSUER", value_name = "ISSUER")]
+    pub jwt_issuer: Option<String>,
+
+    /// The audience (`aud`) that tokens must be meant for; or, for tokens without one, `claim=value`.
+    #[arg(long, env = "MFAGATE_JWT_AUDIENCE", value_name = "AUDIENCE")]
+    pub jwt_audience: Option<Audience>,
+
+    /// Where the issuer's keys are: `https`, or `http` on loopback.
+    #[arg(long, env = "MFAGATE_JWKS_URL", value_name = "URL", conflicts_with = "jwks_file")]
+    pub jwks_url: Option<KeySetUrl>,
+
+    /// The file of the issuer's keys.
+    #[arg(long, env = "MFAGATE_JWKS_FILE", value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
+
+    /// The claim that names the caller; `client_id` for Cognito's client-credentials tokens.
+    #[arg(long, env = "MFAGATE_JWT_CALLER_CLAIM", default_value = "sub", value_name = "CLAIM")]
+    pub jwt_caller_claim: String,
+}
+
+/// The options of the audit log.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// The file that each decision and each change is recorded in, or `stdout`.
+    #[arg(long, env = "MFAGATE_AUDIT_LOG", default_value = "stdout", value_name = "FILE|stdout")]
+    pub audit_log: String,
+
+    /// How usernames are recorded: as they are, as a keyed hash, or not at all.
+    #[arg(long, env = "MFAGATE_AUDIT_USERNAME", default_value = "hmac", value_name = "FORM")]
+    pub audit_username: AuditUsername,
+
+    /// The file of the key for the hashes of usernames: at least 32 bytes. Required with `hmac`.
+    #[arg(long, env = "MFAGATE_AUDIT_USERNAME_KEY_FILE", value_name = "FILE")]
+    pub audit_username_key_file: Option<PathBuf>,
+}
+
+/// How usernames are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuditUsername {
+    /// As they are.
+    Plain,
+    /// As a keyed hash: the same user is seen to be the same, and is not named.
+    Hmac,
+    /// Not at all.
+    None,
 }
 
 /// The options that every way of running the service has.
@@ -78,6 +183,81 @@ pub struct Common {
     /// How long calls that are under way at the end may go on.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
+}
+
+/// Looking into policies.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Prints the Cedar schema that policies are written against.
+    Schema,
+    /// Prints what is decided on a call, and the policies that decide it.
+    Explain(Box<Explain>),
+    /// Decides a table of calls and compares with what it expects: exit code 0, or 2 with every difference named.
+    Test(Test),
+}
+
+/// The policies to look into.
+#[derive(Debug, Args)]
+pub struct PolicyFiles {
+    /// The directory of the `.cedar` files.
+    #[arg(long, env = "MFAGATE_POLICIES", value_name = "DIR")]
+    pub policies: PathBuf,
+
+    /// The JSON file of the groups of callers and of pools.
+    #[arg(long, env = "MFAGATE_ENTITIES", value_name = "FILE")]
+    pub entities: Option<PathBuf>,
+}
+
+/// The options of `mfagate policy explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The policies.
+    #[command(flatten)]
+    pub files: PolicyFiles,
+
+    /// Who calls: a SPIFFE ID or another name.
+    #[arg(long, value_name = "NAME")]
+    pub caller: String,
+
+    /// The name is that of a certificate although it is no SPIFFE ID.
+    #[arg(long)]
+    pub certificate: bool,
+
+    /// A scope in the caller's token. May be repeated.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub scopes: Vec<String>,
+
+    /// A group in the caller's token. May be repeated.
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+
+    /// Who issued the caller's token.
+    #[arg(long, value_name = "ISSUER")]
+    pub issuer: Option<String>,
+
+    /// The permission that the call needs, as the RPC declares it.
+    #[arg(long, value_name = "PERMISSION")]
+    pub action: String,
+
+    /// The pool that the call is on.
+    #[arg(long, value_name = "POOL")]
+    pub pool: Option<String>,
+
+    /// What the request would do, in the words of the schema. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub context: Vec<String>,
+}
+
+/// The options of `mfagate policy test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// The policies.
+    #[command(flatten)]
+    pub files: PolicyFiles,
+
+    /// The table of expected decisions.
+    #[arg(value_name = "FILE")]
+    pub table: PathBuf,
 }
 
 /// An address on loopback. Others do not parse, so an open gate is never reachable from outside.
@@ -113,15 +293,8 @@ impl FromStr for LoopbackUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uri: http::Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err("must begin with http:// or https://".to_owned());
-        }
-        // A user part would stand before the host and make another look like loopback.
-        let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        if loopback && !authority.contains('@') {
+        let (_, loopback) = parse_url(text)?;
+        if loopback {
             Ok(Self(text.to_owned()))
         } else {
             Err("must be on loopback, since callers are not authorized".to_owned())
@@ -129,14 +302,51 @@ impl FromStr for LoopbackUrl {
     }
 }
 
+/// A URL that access tokens may be sent to: `https`, or `http` on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CognitoUrl(String);
+
+impl CognitoUrl {
+    /// The endpoint at this URL.
+    #[must_use]
+    pub fn into_endpoint(self) -> Endpoint {
+        Endpoint::Url(self.0)
+    }
+}
+
+impl FromStr for CognitoUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (uri, loopback) = parse_url(text)?;
+        if loopback || uri.scheme_str() == Some("https") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be https, since http is for loopback only".to_owned())
+        }
+    }
+}
+
+/// A URL, and whether its host is on loopback. A user part is refused: it would stand before the host and make another look
+/// like loopback.
+fn parse_url(text: &str) -> Result<(http::Uri, bool), String> {
+    let uri: http::Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("must begin with http:// or https://".to_owned());
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("must not have a user".to_owned());
+    }
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    Ok((uri, loopback))
+}
+
 /// A number with a unit: `500ms`, `5s` or `2m`; never zero.
 fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
-    let number: u64 = text
-        .strip_suffix(unit)
-        .unwrap_or_default()
-        .parse()
-        .map_err(|_| "must be a number and ms, s or m".to_owned())?;
+    let number: u64 =
+        text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| "must be a number and ms, s or m".to_owned())?;
     let duration = match unit {
         "ms" => Some(Duration::from_millis(number)),
         "s" => Some(Duration::from_secs(number)),

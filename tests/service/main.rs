@@ -5,5 +5,8 @@
 )]
 
 mod embedded;
+mod issuer;
 mod preference;
 mod support;
+mod tls;
+mod token;

@@ -1,0 +1,2 @@
+//! Benchmarks of token verification.
+fn main() {}
