@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::access::token::{Audience, KeySetUrl};
+use crate::audit::AuditTarget;
 use crate::cognito::{Endpoint, RoleArn};
 
 /// A gRPC service in front of Amazon Cognito user pools.
@@ -151,7 +152,7 @@ pub struct Jwt {
 pub struct Audit {
     /// The file that each decision and each change is recorded in, or `stdout`.
     #[arg(long, env = "MFAGATE_AUDIT_LOG", default_value = "stdout", value_name = "FILE|stdout")]
-    pub audit_log: String,
+    pub audit_log: AuditTarget,
 
     /// How usernames are recorded: as they are, as a keyed hash, or not at all.
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME", default_value = "hmac", value_name = "FORM")]
@@ -345,8 +346,11 @@ fn parse_url(text: &str) -> Result<(http::Uri, bool), String> {
 /// A number with a unit: `500ms`, `5s` or `2m`; never zero.
 fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
-    let number: u64 =
-        text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| "must be a number and ms, s or m".to_owned())?;
+    let number: u64 = text
+        .strip_suffix(unit)
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| "must be a number and ms, s or m".to_owned())?;
     let duration = match unit {
         "ms" => Some(Duration::from_millis(number)),
         "s" => Some(Duration::from_secs(number)),

@@ -39,7 +39,9 @@ impl Authentication {
         };
         let name = match (&certificate, &token) {
             (Some(CertificateIdentity { name, .. }), _) | (None, Some(TokenIdentity { name, .. })) => name.clone(),
-            (None, None) => return Err(unauthenticated("missing").because("no certificate and no token names the caller")),
+            (None, None) => {
+                return Err(unauthenticated("missing").because("no certificate and no token names the caller"));
+            }
         };
         Ok(Caller { name, certificate, token })
     }

@@ -81,7 +81,8 @@ impl Guard {
         match written {
             Err(error) if !rpc.is_read() => Err(Error::new(ErrorReason::AuditUnavailable).because(error.to_string())),
             Ok(()) | Err(_) => {
-                let witness = Witness { audit: Arc::clone(&self.audit), call: recorded, effect };
+                let (audit, caller) = (Arc::clone(&self.audit), caller.name.clone());
+                let witness = Witness { audit, caller, call: recorded, effect };
                 Ok(Decision::allow(rpc, user_pool_id, Some(witness)))
             }
         }
@@ -181,11 +182,17 @@ fn decision_record(
 #[derive(Clone, Debug)]
 pub struct Witness {
     audit: Arc<AuditLog>,
+    caller: String,
     call: Arc<audit::Call>,
     effect: Effect,
 }
 
 impl Witness {
+    /// The name of the caller.
+    pub(super) fn caller(&self) -> &str {
+        &self.caller
+    }
+
     /// Records that a mutation has ended.
     pub(crate) async fn mutation_ended(
         &self,

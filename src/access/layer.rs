@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
@@ -16,7 +16,7 @@ use tower_http::auth::AsyncAuthorizeRequest;
 use tower_http::request_id::RequestId;
 
 use crate::access::authentication::Authentication;
-use crate::access::{Call, Gate, Guard};
+use crate::access::{Call, CertificateIdentity, Gate, Guard};
 use crate::audit::{Asked, TraceId};
 use crate::error::Error;
 use crate::proto::Rpc;
@@ -79,7 +79,10 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
         Box::pin(async move {
             let mut call = call(&request);
             if let Gate::Guarded(guard) = &this.gate {
-                let admitted = this.admit(guard, &request, &mut call).await;
+                let certificate =
+                    request.extensions().get::<ConnectionInfo>().and_then(|info| info.certificate.clone());
+                let surface = Surface::of(request.uri().path());
+                let admitted = this.admit(guard, surface, certificate, request.headers(), &mut call).await;
                 admitted.map_err(|error| Status::from(error).into_http())?;
             }
             request.extensions_mut().insert(Arc::new(call));
@@ -91,14 +94,19 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
 impl Authorize {
     /// Names the caller in `call` and lets it in, or says why not. An unknown path is refused like a forbidden one, and only
     /// to callers that are known: others learn that they are not.
-    async fn admit<B>(&self, guard: &Guard, request: &Request<B>, call: &mut Call) -> Result<(), Error> {
+    async fn admit(
+        &self,
+        guard: &Guard,
+        surface: Surface,
+        certificate: Option<CertificateIdentity>,
+        headers: &HeaderMap,
+        call: &mut Call,
+    ) -> Result<(), Error> {
         let started = Instant::now();
-        let surface = Surface::of(request.uri().path());
         if surface == Surface::Health {
             return Ok(());
         }
-        let certificate = request.extensions().get::<ConnectionInfo>().and_then(|info| info.certificate.clone());
-        let caller = match self.authentication.caller(certificate, request.headers()).await {
+        let caller = match self.authentication.caller(certificate, headers).await {
             Ok(caller) => caller,
             Err(error) => {
                 guard.unauthenticated(call, surface.asked(), started.elapsed()).await;

@@ -60,6 +60,12 @@ impl Permit {
         pool.rsplit_once('_').map_or(pool, |(region, _)| region)
     }
 
+    /// The name of the caller, where callers are known.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.witness.as_ref().map(Witness::caller)
+    }
+
     /// Who records what becomes of the call, where calls are recorded.
     pub(crate) fn witness(&self) -> Option<&Witness> {
         self.witness.as_ref()

@@ -173,7 +173,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::audit::{Asked, Call, CallerRecord, Outcome, PoolId, Policies, RequestId, Verdict};
+    use crate::audit::{Asked, Call, CallerRecord, Outcome, Policies, PoolId, RequestId, Verdict};
     use crate::cognito::Operation;
 
     fn call(id: &str) -> Arc<Call> {

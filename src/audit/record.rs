@@ -460,10 +460,8 @@ mod tests {
         for number in 0..=16 {
             let code = Code::from(number);
             let name = code_name(code);
-            let camel: String = name
-                .split('_')
-                .map(|word| format!("{}{}", &word[..1], word[1..].to_lowercase()))
-                .collect();
+            let camel: String =
+                name.split('_').map(|word| format!("{}{}", &word[..1], word[1..].to_lowercase())).collect();
             assert_eq!(camel, format!("{code:?}"));
         }
     }

@@ -74,7 +74,8 @@ impl TraceId {
             field.len() == length && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
         let zero = |field: &str| field.bytes().all(|byte| byte == b'0');
-        let formed = hexadecimal(version, 2) && hexadecimal(trace, 32) && hexadecimal(parent, 16) && hexadecimal(flags, 2);
+        let formed =
+            hexadecimal(version, 2) && hexadecimal(trace, 32) && hexadecimal(parent, 16) && hexadecimal(flags, 2);
         let more = fields.next().is_some();
         (formed && version != "ff" && !(version == "00" && more) && !zero(trace) && !zero(parent))
             .then(|| Self(trace.to_owned()))
@@ -235,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_caller_with_both_credentials_is_recorded_with_both_names() {
-        let certificate = CertificateIdentity { name: "spiffe://x/desk".to_owned(), trust_domain: Some("x".to_owned()) };
+        let certificate =
+            CertificateIdentity { name: "spiffe://x/desk".to_owned(), trust_domain: Some("x".to_owned()) };
         let token = TokenIdentity {
             name: "alice".to_owned(),
             issuer: "https://issuer.example".to_owned(),
@@ -259,9 +261,6 @@ mod tests {
             line("spiffe://x/desk", Some(certificate), None),
             serde_json::json!({ "caller": "spiffe://x/desk", "authenticated": "mtls" }),
         );
-        assert_eq!(
-            serde_json::to_value(CallerRecord::NOBODY).unwrap(),
-            serde_json::json!({ "authenticated": "none" })
-        );
+        assert_eq!(serde_json::to_value(CallerRecord::NOBODY).unwrap(), serde_json::json!({ "authenticated": "none" }));
     }
 }

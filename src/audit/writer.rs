@@ -144,9 +144,8 @@ impl Writer {
         self.line(&gap_line(since, decisions)?)?;
         // Others may have been lost meanwhile.
         let mut lost = self.progress.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        *lost = lost
-            .map(|lost| Lost { decisions: lost.decisions - decisions, ..lost })
-            .filter(|lost| lost.decisions > 0);
+        *lost =
+            lost.map(|lost| Lost { decisions: lost.decisions - decisions, ..lost }).filter(|lost| lost.decisions > 0);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use aws_sdk_cognitoidentityprovider::config::{
 };
 
 use crate::access::Permit;
+use crate::cognito::role::AssumedRole;
 use crate::cognito::send::{Deadline, PoolClient};
 
 /// How long to wait for a connection.
@@ -37,7 +38,7 @@ pub enum Endpoint {
 
 /// What mfagate signs its requests with.
 #[derive(Clone, Debug)]
-pub struct Credentials(SharedCredentialsProvider);
+pub struct Credentials(pub(super) SharedCredentialsProvider);
 
 impl Credentials {
     /// What the environment holds: the SDK's default chain (variables, profile, web identity, container, instance).
@@ -59,6 +60,7 @@ impl Credentials {
 pub struct Cognito {
     shared: config::Builder,
     operation_timeout: Duration,
+    role: Option<AssumedRole>,
     clients: Mutex<HashMap<String, Client>>,
 }
 
@@ -88,13 +90,24 @@ impl Cognito {
         if let Endpoint::Url(url) = endpoint {
             shared = shared.endpoint_url(url);
         }
-        Self { shared, operation_timeout, clients: Mutex::default() }
+        Self { shared, operation_timeout, role: None, clients: Mutex::default() }
+    }
+
+    /// The same, assuming a role for each caller.
+    #[must_use]
+    pub fn assuming(self, role: Option<AssumedRole>) -> Self {
+        Self { role, ..self }
     }
 
     /// The way to the pool of `permit`, until `deadline`.
     #[must_use]
     pub fn on(&self, permit: Permit, deadline: Deadline) -> PoolClient {
-        PoolClient::new(self.client(permit.region()), permit, deadline, self.operation_timeout)
+        let credentials = self.role.as_ref().zip(permit.caller()).map(|(role, caller)| role.for_caller(caller));
+        let client = PoolClient::new(self.client(permit.region()), permit, deadline, self.operation_timeout);
+        match credentials {
+            Some(credentials) => client.signing_with(credentials),
+            None => client,
+        }
     }
 
     fn client(&self, region: &str) -> Client {

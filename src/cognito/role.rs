@@ -62,7 +62,8 @@ impl FromStr for RoleArn {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test uses it")]
         static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,575}\z").expect("a constant pattern is valid")
+            Regex::new(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,575}\z")
+                .expect("a constant pattern is valid")
         });
         if PATTERN.is_match(text) {
             Ok(Self(text.to_owned()))
@@ -319,9 +320,7 @@ impl ProvideCredentials for ForCaller {
         Self: 'a,
     {
         let session = Arc::clone(&self.0);
-        future::ProvideCredentials::new(async move {
-            session.keys().await.map_err(CredentialsError::provider_error)
-        })
+        future::ProvideCredentials::new(async move { session.keys().await.map_err(CredentialsError::provider_error) })
     }
 }
 

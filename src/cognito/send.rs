@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::config::Builder;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
+use aws_sdk_cognitoidentityprovider::config::{Builder, SharedCredentialsProvider};
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
@@ -50,11 +50,18 @@ pub struct PoolClient {
     permit: Permit,
     deadline: Deadline,
     operation_timeout: Duration,
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl PoolClient {
     pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, operation_timeout: Duration) -> Self {
-        Self { client, permit, deadline, operation_timeout }
+        Self { client, permit, deadline, operation_timeout, credentials: None }
+    }
+
+    /// The same, signing with credentials of the caller's own.
+    #[must_use]
+    pub(super) fn signing_with(self, credentials: SharedCredentialsProvider) -> Self {
+        Self { credentials: Some(credentials), ..self }
     }
 
     /// The pool that everything is about.
@@ -91,6 +98,8 @@ impl PoolClient {
             config = config.retry_config(RetryConfig::disabled());
         }
 
+        // In the configuration of the one operation, which then has an identity cache of its own (SDK 1.144).
+        config.set_credentials_provider(self.credentials.clone());
         let sent = call(&self.client, config);
         let pool = self.permit.user_pool_id().to_owned();
         let outcome =
@@ -109,7 +118,9 @@ impl PoolClient {
             if let Some(witness) = witness {
                 let (aws_request_id, told) = match &outcome {
                     Ok(answer) => (answer.request_id(), Outcome::DONE),
-                    Err(error) => (error.aws_request_id(), Outcome { code: error.code(), reason: Some(error.reason()) }),
+                    Err(error) => {
+                        (error.aws_request_id(), Outcome { code: error.code(), reason: Some(error.reason()) })
+                    }
                 };
                 witness.mutation_ended(operation, aws_request_id, told, started.elapsed()).await;
             }

@@ -1,6 +1,5 @@
 //! This file is `mfagate dev`: the service, an embedded Cognito with a demo pool, and lines to paste.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 
 use http::Request;
@@ -10,13 +9,11 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::access::Gate;
 use crate::cognito::{Cognito, Credentials, Endpoint};
-use crate::command::{CommandError, signal};
+use crate::command::{CommandError, print, signal};
 use crate::config::{Common, Dev};
 use crate::embedded::{self, Embedded};
-use crate::server;
-use crate::service::Facade;
+use crate::server::{self, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
 const DEMO_POOL: &str = "us-west-2_EXAMPLE";
@@ -40,7 +37,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         (Some(embedded), endpoint)
     };
     let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
-    let serving = server::serve(listener, Facade::new(Gate::Open, cognito), drain_timeout, end);
+    let serving = server::serve(listener, Service::open(cognito, drain_timeout), end);
 
     // The token needs the embedded Cognito's signing key, which is still being made: gRPC is served meanwhile.
     let greeting = async {
@@ -133,9 +130,4 @@ fn greet_elsewhere(address: SocketAddr, endpoint: &Endpoint) -> Result<(), Comma
     print(&format!(
         "\nmfagate dev: on loopback, every call is allowed.\n\ngRPC       {address}\nCognito    {endpoint}\n\ngrpcurl -plaintext {address} list\n"
     ))
-}
-
-fn print(text: &str) -> Result<(), CommandError> {
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(CommandError::Output)
 }

@@ -1,15 +1,20 @@
 //! This module runs the program's commands.
 
 mod dev;
+mod plan;
+mod policy;
 mod serve;
 mod signal;
 
 pub use dev::dev;
-pub use serve::serve;
+pub use plan::Faults;
+pub use policy::policy;
+pub use serve::{check, serve};
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
+use crate::access::policy::LoadError;
 use crate::embedded;
 use crate::server::ServeError;
 
@@ -32,6 +37,42 @@ pub enum CommandError {
     Output(io::Error),
     /// The service could not be served.
     Serve(ServeError),
+    /// The options of `serve`, or the files that they name, are wrong.
+    Faults(Faults),
+    /// The policies are wrong.
+    Policies(LoadError),
+    /// The words of `policy explain` are no question.
+    Question(String),
+    /// So many decisions of a table were others than expected.
+    Unexpected(usize),
+}
+
+impl CommandError {
+    /// The exit code of a program that ends so: 2 where what it was given is wrong, 1 where it could not do it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Faults(_) | Self::Policies(_) | Self::Question(_) | Self::Unexpected(_) => 2,
+            Self::Log(_)
+            | Self::SensitiveBodies
+            | Self::Listen(..)
+            | Self::Signal(_)
+            | Self::Embedded(_)
+            | Self::DemoToken(_)
+            | Self::Output(_)
+            | Self::Serve(_) => 1,
+        }
+    }
+
+    /// What is wrong, a sentence each.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        match self {
+            Self::Faults(faults) => faults.all().to_vec(),
+            Self::Policies(error) => error.faults().iter().map(ToString::to_string).collect(),
+            error => vec![error.to_string()],
+        }
+    }
 }
 
 impl std::fmt::Display for CommandError {
@@ -47,8 +88,17 @@ impl std::fmt::Display for CommandError {
             Self::DemoToken(error) => write!(f, "no access token for the demo user: {error}"),
             Self::Output(error) => write!(f, "standard output cannot be written to: {error}"),
             Self::Serve(error) => write!(f, "{error}"),
+            Self::Faults(faults) => write!(f, "{faults}"),
+            Self::Policies(error) => write!(f, "{error}"),
+            Self::Question(error) => write!(f, "{error}"),
+            Self::Unexpected(count) => write!(f, "{count} decisions are not the expected ones"),
         }
     }
 }
 
 impl std::error::Error for CommandError {}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(CommandError::Output)
+}

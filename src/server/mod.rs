@@ -11,19 +11,26 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
 use tower::util::{MapRequestLayer, MapResponseLayer};
+use tower_http::auth::AsyncRequireAuthorizationLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
+use crate::access::{Authentication, Authorize, Gate};
+use crate::cognito::Cognito;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
 use crate::proto::v1::passkey_service_server::PasskeyServiceServer;
 use crate::proto::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::proto::v1::software_token_service_server::SoftwareTokenServiceServer;
+use crate::server::tls::{HandshakeLimits, TlsAcceptor};
 use crate::service::Facade;
+
+pub use tls::ConnectionInfo;
 
 /// The most calls at a time on one connection.
 const MOST_STREAMS: u32 = 256;
@@ -54,13 +61,36 @@ impl std::fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
-/// Serves on `listener` until `shutdown` is done, then lets running calls end within `drain_timeout`.
+/// What is served, to whom, and how.
+#[derive(Debug)]
+pub struct Service {
+    /// The services.
+    pub facade: Facade,
+    /// Who is let in.
+    pub authorize: Authorize,
+    /// How connections are encrypted; none serves in the clear.
+    pub tls: Option<Arc<TlsAcceptor>>,
+    /// How long calls that are under way at the end may go on.
+    pub drain_timeout: Duration,
+}
+
+impl Service {
+    /// A service that lets everybody in and encrypts nothing: only on loopback, and only before a Cognito that holds nothing
+    /// worth protecting.
+    #[must_use]
+    pub fn open(cognito: Cognito, drain_timeout: Duration) -> Self {
+        let authorize = Authorize::new(Gate::Open, Arc::new(Authentication::new(None)));
+        Self { facade: Facade::new(Gate::Open, cognito), authorize, tls: None, drain_timeout }
+    }
+}
+
+/// Serves on `listener` until `shutdown` is done, then lets running calls end.
 pub async fn serve(
     listener: TcpListener,
-    facade: Facade,
-    drain_timeout: Duration,
+    service: Service,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
+    let Service { facade, authorize, tls, drain_timeout } = service;
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     let (routes, health) = routes(facade).await?;
 
@@ -78,24 +108,36 @@ pub async fn serve(
         // Inside the span, so that why a call failed is logged in it; outside the request id, which it answers.
         .layer(MapResponseLayer::new(answer::complete))
         .layer(PropagateRequestIdLayer::x_request_id())
-        // Innermost, so that a panic is answered and logged like any other failure.
+        // So far in that a panic is answered and logged like any other failure.
         .layer(CatchPanicLayer::custom(answer::panicked))
+        // Innermost: nothing is between the decision and what it was taken on.
+        .layer(AsyncRequireAuthorizationLayer::new(authorize))
         .into_inner();
 
     let (drain, draining) = tokio::sync::oneshot::channel::<()>();
-    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
-    let serving = Server::builder()
+    let draining = async {
+        // A dropped sender means that the end has come as well.
+        let _ = draining.await;
+    };
+    let encrypted = tls.is_some();
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let router = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(layers)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, async {
-            // A dropped sender means that the end has come as well.
-            let _ = draining.await;
-        });
+        .add_routes(routes);
+    let serving = async {
+        match tls {
+            Some(tls) => {
+                let incoming = tls.incoming(incoming, HandshakeLimits::default());
+                router.serve_with_incoming_shutdown(incoming, draining).await
+            }
+            None => router.serve_with_incoming_shutdown(incoming, draining).await,
+        }
+    };
     tokio::pin!(serving);
 
-    tracing::info!(%address, "serving");
+    tracing::info!(%address, encrypted, "serving");
     tokio::select! {
         ended = &mut serving => return ended.map_err(ServeError::Transport),
         () = shutdown => {}

@@ -2,6 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
+use crate::access::{Call, Effect, Intent};
 use crate::proto::Rpc;
 use crate::proto::v1::mfa_preference_service_server::MfaPreferenceService;
 use crate::proto::v1::{
@@ -13,7 +14,6 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::preference::{FactorSettings, Preference, parse_mfa_options};
-use crate::access::{Call, Effect, Intent};
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -30,7 +30,12 @@ impl MfaPreferenceService for Facade {
             email: request.email_mfa_settings,
             web_authn: request.web_authn_mfa_settings,
         };
-        let intent = Intent::new(Rpc::AdminSetUserMfaPreference, &request.user_pool_id, Some(&request.username), effect::of_preference(&settings, false));
+        let intent = Intent::new(
+            Rpc::AdminSetUserMfaPreference,
+            &request.user_pool_id,
+            Some(&request.username),
+            effect::of_preference(&settings, false),
+        );
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
@@ -55,7 +60,14 @@ impl MfaPreferenceService for Facade {
             email: request.email_mfa_settings,
             web_authn: request.web_authn_mfa_settings,
         };
-        let decision = self.authorize_user(&call, Rpc::SetUserMfaPreference, &request.access_token, effect::of_preference(&settings, true)).await?;
+        let decision = self
+            .authorize_user(
+                &call,
+                Rpc::SetUserMfaPreference,
+                &request.access_token,
+                effect::of_preference(&settings, true),
+            )
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -72,7 +84,12 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<AdminGetUserAuthFactorsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let intent = Intent::new(Rpc::AdminGetUserAuthFactors, &request.user_pool_id, Some(&request.username), Effect::default());
+        let intent = Intent::new(
+            Rpc::AdminGetUserAuthFactors,
+            &request.user_pool_id,
+            Some(&request.username),
+            Effect::default(),
+        );
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
@@ -90,7 +107,9 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<GetUserAuthFactorsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::GetUserAuthFactors, &request.access_token, effect::for_signed_in_user()).await?;
+        let decision = self
+            .authorize_user(&call, Rpc::GetUserAuthFactors, &request.access_token, effect::for_signed_in_user())
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -121,7 +140,8 @@ impl MfaPreferenceService for Facade {
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<GetUserResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::GetUser, &request.access_token, effect::for_signed_in_user()).await?;
+        let decision =
+            self.authorize_user(&call, Rpc::GetUser, &request.access_token, effect::for_signed_in_user()).await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -137,7 +157,12 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<AdminSetUserSettingsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let intent = Intent::new(Rpc::AdminSetUserSettings, &request.user_pool_id, Some(&request.username), effect::of_settings(&request.mfa_options, false));
+        let intent = Intent::new(
+            Rpc::AdminSetUserSettings,
+            &request.user_pool_id,
+            Some(&request.username),
+            effect::of_settings(&request.mfa_options, false),
+        );
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
@@ -156,7 +181,14 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<SetUserSettingsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::SetUserSettings, &request.access_token, effect::of_settings(&request.mfa_options, true)).await?;
+        let decision = self
+            .authorize_user(
+                &call,
+                Rpc::SetUserSettings,
+                &request.access_token,
+                effect::of_settings(&request.mfa_options, true),
+            )
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);

@@ -2,6 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
+use crate::access::Call;
 use crate::proto::Rpc;
 use crate::proto::v1::passkey_service_server::PasskeyService;
 use crate::proto::v1::{
@@ -11,7 +12,6 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::passkey::{parse_credential, parse_max_results};
-use crate::access::Call;
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -22,7 +22,9 @@ impl PasskeyService for Facade {
     ) -> Result<Response<StartWebAuthnRegistrationResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::StartWebAuthnRegistration, &request.access_token, effect::for_signed_in_user()).await?;
+        let decision = self
+            .authorize_user(&call, Rpc::StartWebAuthnRegistration, &request.access_token, effect::for_signed_in_user())
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -38,7 +40,14 @@ impl PasskeyService for Facade {
     ) -> Result<Response<CompleteWebAuthnRegistrationResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::CompleteWebAuthnRegistration, &request.access_token, effect::for_signed_in_user()).await?;
+        let decision = self
+            .authorize_user(
+                &call,
+                Rpc::CompleteWebAuthnRegistration,
+                &request.access_token,
+                effect::for_signed_in_user(),
+            )
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -55,7 +64,9 @@ impl PasskeyService for Facade {
     ) -> Result<Response<ListWebAuthnCredentialsResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::ListWebAuthnCredentials, &request.access_token, effect::for_signed_in_user()).await?;
+        let decision = self
+            .authorize_user(&call, Rpc::ListWebAuthnCredentials, &request.access_token, effect::for_signed_in_user())
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
@@ -74,7 +85,9 @@ impl PasskeyService for Facade {
     ) -> Result<Response<DeleteWebAuthnCredentialResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let decision = self.authorize_user(&call, Rpc::DeleteWebAuthnCredential, &request.access_token, effect::of_passkey_deletion()).await?;
+        let decision = self
+            .authorize_user(&call, Rpc::DeleteWebAuthnCredential, &request.access_token, effect::of_passkey_deletion())
+            .await?;
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);

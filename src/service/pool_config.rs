@@ -2,6 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
+use crate::access::{Call, Effect, Intent};
 use crate::proto::Rpc;
 use crate::proto::v1::pool_config_service_server::PoolConfigService;
 use crate::proto::v1::{
@@ -10,7 +11,6 @@ use crate::proto::v1::{
 };
 use crate::request::Check;
 use crate::request::pool_config::PoolMfaConfig;
-use crate::access::{Call, Effect, Intent};
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -38,7 +38,8 @@ impl PoolConfigService for Facade {
     ) -> Result<Response<SetUserPoolMfaConfigResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let intent = Intent::new(Rpc::SetUserPoolMfaConfig, &request.user_pool_id, None, effect::of_pool_config(&request));
+        let intent =
+            Intent::new(Rpc::SetUserPoolMfaConfig, &request.user_pool_id, None, effect::of_pool_config(&request));
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();

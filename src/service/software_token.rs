@@ -3,6 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::{Request, Response, Status};
 
+use crate::access::{Call, Intent};
 use crate::cognito::{Operation, PoolClient};
 use crate::error::Error;
 use crate::proto::Rpc;
@@ -15,7 +16,6 @@ use crate::proto::v1::{
 use crate::request::Check;
 use crate::request::credential::{UserCredential, WireCredential};
 use crate::request::text::{AccessToken, KeyUriLabel};
-use crate::access::{Call, Intent};
 use crate::service::{Facade, effect};
 
 #[tonic::async_trait]
@@ -87,7 +87,12 @@ impl SoftwareTokenService for Facade {
     ) -> Result<Response<AdminDeleteSoftwareTokenResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let intent = Intent::new(Rpc::AdminDeleteSoftwareToken, &request.user_pool_id, Some(&request.username), effect::of_token_deletion());
+        let intent = Intent::new(
+            Rpc::AdminDeleteSoftwareToken,
+            &request.user_pool_id,
+            Some(&request.username),
+            effect::of_token_deletion(),
+        );
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();

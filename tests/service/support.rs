@@ -7,15 +7,13 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use mfagate::access::Gate;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::embedded::{Embedded, Options};
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::passkey_service_client::PasskeyServiceClient;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient;
-use mfagate::server;
-use mfagate::service::Facade;
+use mfagate::server::{self, Service};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -61,7 +59,7 @@ impl TestService {
             let _: Result<(), _> = ended.await;
         };
         tokio::spawn(async move {
-            server::serve(listener, Facade::new(Gate::Open, cognito), Duration::from_secs(1), shutdown).await.unwrap();
+            server::serve(listener, Service::open(cognito, Duration::from_secs(1)), shutdown).await.unwrap();
         });
         let channel = ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         let cognito = CognitoControl { url: cognito_url.to_owned() };

@@ -1,0 +1,217 @@
+//! This file makes of the options of `serve` everything that serving needs, or says everything that is wrong with them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::policy::PolicyStore;
+use crate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use crate::access::{Authentication, Authorize, Gate, Guard};
+use crate::audit::{AuditLog, UsernameForm, UsernameKey};
+use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleArn, RoleOptions};
+use crate::config::{self, AuditUsername, Common, Serve};
+use crate::server::Service;
+use crate::server::tls::{ClientCertificates, TlsAcceptor, TlsFiles};
+use crate::service::Facade;
+
+/// All that serving needs.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) listen: SocketAddr,
+    pub(super) endpoint: Endpoint,
+    pub(super) operation_timeout: Duration,
+    pub(super) drain_timeout: Duration,
+    pub(super) role: Option<(RoleArn, String)>,
+    pub(super) tls: Option<Arc<TlsAcceptor>>,
+    pub(super) authentication: Arc<Authentication>,
+    pub(super) policies: Arc<PolicyStore>,
+    pub(super) audit: Arc<AuditLog>,
+}
+
+/// Everything that is wrong with the options and the files that they name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(Vec<String>);
+
+impl Faults {
+    /// The faults, each in a sentence.
+    #[must_use]
+    pub fn all(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Keeps a value, or notes its fault.
+    fn keep<T>(&mut self, result: Result<T, impl fmt::Display>) -> Option<T> {
+        result.map_err(|fault| self.0.push(fault.to_string())).ok()
+    }
+
+    fn note(&mut self, fault: impl Into<String>) {
+        self.0.push(fault.into());
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl Plan {
+    /// Reads every file, fetches the key set, and opens the audit log.
+    pub(super) async fn make(options: Serve) -> Result<Self, Faults> {
+        let Serve {
+            listen,
+            cognito_endpoint,
+            tls,
+            jwt,
+            policies,
+            entities,
+            audit,
+            assume_role,
+            assume_role_region,
+            common,
+        } = options;
+        let Common { operation_timeout, drain_timeout } = common;
+        let mut faults = Faults(Vec::new());
+
+        let token_options = token_options(jwt, &mut faults);
+        let by_certificate = tls.tls_client_ca.is_some();
+        if !by_certificate && matches!(token_options, TokensWanted::No) {
+            faults.note(
+                "callers cannot be authenticated: give --tls-client-ca, or --jwt-issuer, --jwt-audience and --jwks-url or --jwks-file",
+            );
+        }
+        if tls.tls_certificate.is_none() && !listen.ip().is_loopback() && !tls.plaintext_behind_mesh {
+            faults.note(format!(
+                "{listen} is not on loopback and nothing is encrypted: give --tls-certificate and --tls-key, or --plaintext-behind-mesh"
+            ));
+        }
+        let tls = load_tls(tls, matches!(token_options, TokensWanted::No), &mut faults);
+        let verifier = match token_options {
+            TokensWanted::Yes(options) => {
+                let started = TokenVerifier::start(*options).await;
+                faults.keep(started.map_err(|fault| format!("--jwks-url or --jwks-file: {fault}")))
+            }
+            TokensWanted::No | TokensWanted::Faulty => None,
+        };
+        let policies = open_policies(policies, entities, &mut faults);
+        let audit = open_audit(audit, &mut faults);
+
+        match (policies, audit) {
+            (Some(policies), Some(audit)) if faults.0.is_empty() => Ok(Self {
+                listen,
+                endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::CognitoUrl::into_endpoint),
+                operation_timeout,
+                drain_timeout,
+                role: assume_role.map(|arn| (arn, assume_role_region)),
+                tls,
+                authentication: Arc::new(Authentication::new(verifier)),
+                policies,
+                audit,
+            }),
+            _ => Err(faults),
+        }
+    }
+
+    /// The service, with the credentials that the environment holds.
+    pub(super) async fn service(&self) -> Service {
+        let credentials = Credentials::from_environment().await;
+        let role = self
+            .role
+            .clone()
+            .map(|(arn, region)| AssumedRole::new(RoleOptions { arn, region, endpoint: Endpoint::Aws }, &credentials));
+        let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout).assuming(role);
+        let gate = Gate::Guarded(Arc::new(Guard::new(Arc::clone(&self.policies), Arc::clone(&self.audit))));
+        Service {
+            facade: Facade::new(gate.clone(), cognito),
+            authorize: Authorize::new(gate, Arc::clone(&self.authentication)),
+            tls: self.tls.clone(),
+            drain_timeout: self.drain_timeout,
+        }
+    }
+}
+
+/// Whether callers with tokens are wanted.
+enum TokensWanted {
+    Yes(Box<TokenOptions>),
+    No,
+    /// They are, and the options do not say enough.
+    Faulty,
+}
+
+fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
+    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim } = jwt;
+    let keys = jwks_url.map(KeySource::Url).or(jwks_file.map(KeySource::File));
+    if jwt_issuer.is_none() && jwt_audience.is_none() && keys.is_none() {
+        return TokensWanted::No;
+    }
+    let missing = [
+        (jwt_issuer.is_none(), "--jwt-issuer"),
+        (jwt_audience.is_none(), "--jwt-audience"),
+        (keys.is_none(), "--jwks-url or --jwks-file"),
+    ];
+    for (_, option) in missing.into_iter().filter(|(missing, _)| *missing) {
+        faults.note(format!("{option} is missing: tokens need an issuer, an audience and keys"));
+    }
+    let (Some(issuer), Some(audience), Some(keys)) = (jwt_issuer, jwt_audience, keys) else {
+        return TokensWanted::Faulty;
+    };
+    TokensWanted::Yes(Box::new(TokenOptions {
+        issuer,
+        audience,
+        caller_claim: jwt_caller_claim,
+        keys,
+        times: RefreshTimes::default(),
+        clock: Clock::default(),
+    }))
+}
+
+/// TLS, where it is wanted. A certificate is required of callers that have no other way to say who they are.
+fn load_tls(tls: config::Tls, without_tokens: bool, faults: &mut Faults) -> Option<Arc<TlsAcceptor>> {
+    let config::Tls { tls_certificate, tls_key, tls_client_ca, plaintext_behind_mesh: _ } = tls;
+    let (certificate, key) = tls_certificate.zip(tls_key)?;
+    let clients = if without_tokens { ClientCertificates::Required } else { ClientCertificates::Optional };
+    match TlsAcceptor::load(TlsFiles { certificate, key, client_ca: tls_client_ca }, clients) {
+        Ok(tls) => Some(Arc::new(tls)),
+        Err(found) => {
+            found.iter().for_each(|fault| faults.note(fault.to_string()));
+            None
+        }
+    }
+}
+
+fn open_policies(
+    directory: Option<PathBuf>,
+    entities: Option<PathBuf>,
+    faults: &mut Faults,
+) -> Option<Arc<PolicyStore>> {
+    let Some(directory) = directory else {
+        faults.note("--policies is missing: without policies nobody may do anything");
+        return None;
+    };
+    match PolicyStore::open(directory, entities) {
+        Ok(policies) => Some(Arc::new(policies)),
+        Err(error) => {
+            error.faults().iter().for_each(|fault| faults.note(fault.to_string()));
+            None
+        }
+    }
+}
+
+fn open_audit(audit: config::Audit, faults: &mut Faults) -> Option<Arc<AuditLog>> {
+    let config::Audit { audit_log, audit_username, audit_username_key_file } = audit;
+    let username = match (audit_username, audit_username_key_file) {
+        (AuditUsername::Plain, _) => UsernameForm::Plain,
+        (AuditUsername::None, _) => UsernameForm::None,
+        (AuditUsername::Hmac, Some(file)) => {
+            let key = UsernameKey::read(&file);
+            UsernameForm::Hmac(faults.keep(key.map_err(|error| format!("{}: {error}", file.display())))?)
+        }
+        (AuditUsername::Hmac, None) => {
+            faults.note("--audit-username-key-file is missing: give one, or --audit-username plain or none");
+            return None;
+        }
+    };
+    faults.keep(AuditLog::open(audit_log, username)).map(Arc::new)
+}
