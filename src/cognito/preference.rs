@@ -7,7 +7,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::cognito::convert;
 use crate::cognito::operation::Operation;
-use crate::cognito::send::{PoolClient, texts};
+use crate::cognito::send::{PoolClient, require, texts};
 use crate::error::Error;
 use crate::proto::v1;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
@@ -31,6 +31,7 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
+        require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
         Ok(convert::admin_user(user))
     }
 
@@ -41,6 +42,7 @@ impl PoolClient {
                 client.get_user().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
+        require(Operation::GetUser, "username", !user.username.is_empty())?;
         Ok(convert::user(user))
     }
 
@@ -57,6 +59,7 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
+        require(operation, "username", !factors.username.is_empty())?;
         Ok(convert::admin_auth_factors(factors))
     }
 
@@ -67,6 +70,7 @@ impl PoolClient {
                 client.get_user_auth_factors().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
+        require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
         Ok(convert::auth_factors(factors))
     }
 

@@ -112,6 +112,15 @@ impl PoolClient {
     }
 }
 
+/// Refuses an answer without a required member: the SDK fills in an empty one (1.144), so the caller would take an answer
+/// that is not Cognito's for a user without a name.
+pub(super) fn require(operation: Operation, member: &str, is_there: bool) -> Result<(), Error> {
+    if is_there {
+        return Ok(());
+    }
+    Err(Error::new(ErrorReason::CognitoAnswerUnreadable).of(operation).because(format!("the answer has no {member}")))
+}
+
 /// The texts of a request, to be masked in what Cognito answers.
 pub(super) fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).into()
