@@ -4,6 +4,8 @@
     reason = "a failed unwrap is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod calls;
 mod embedded;
+mod errors;
 mod preference;
 mod support;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -43,11 +44,17 @@ pub(crate) struct TestService {
 }
 
 impl TestService {
-    /// The service before an embedded Cognito of its own, with the demo pool.
+    /// The service before an embedded Cognito of its own, with the demo pool. One operation may take far longer than a
+    /// busy machine needs.
     pub(crate) async fn start() -> Self {
+        Self::limited_to(Duration::from_secs(30)).await
+    }
+
+    /// As [`start`](Self::start), with the limit of one operation.
+    pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
         let embedded = Embedded::start(any_port().await, Options { data: None, demo: true }).await.unwrap();
         let url = embedded.url();
-        Self { embedded: Some(embedded), ..Self::before(&url, Duration::from_secs(5)).await }
+        Self { embedded: Some(embedded), ..Self::before(&url, operation_timeout).await }
     }
 
     /// The service before whatever answers at `cognito_url`, with the limit of one operation.
@@ -113,18 +120,50 @@ impl CognitoControl {
         self.fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
     }
 
+    /// Ends all faults.
+    pub(crate) async fn heal(&self) {
+        self.call(Method::DELETE, "/_embedded/faults", Value::Null).await;
+    }
+
     /// An access token for a user of the demo pool.
     pub(crate) async fn token(&self, username: &str) -> String {
-        let minted =
-            self.call(Method::POST, "/_embedded/token", json!({ "UserPoolId": POOL, "Username": username })).await;
+        self.mint(json!({ "UserPoolId": POOL, "Username": username })).await
+    }
+
+    /// An access token with what the control endpoint lets one choose.
+    pub(crate) async fn mint(&self, wanted: Value) -> String {
+        let minted = self.call(Method::POST, "/_embedded/token", wanted).await;
         minted["AccessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Performs an operation of Cognito's own, past the service, as an administrator of us-west-2 does.
+    pub(crate) async fn operate(&self, operation: &str, body: Value) -> Value {
+        self.operate_in("us-west-2", operation, body).await
+    }
+
+    /// Performs an operation as an administrator of `region` does.
+    pub(crate) async fn operate_in(&self, region: &str, operation: &str, body: Value) -> Value {
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential=TEST/20261121/{region}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let request = Request::post(&self.url)
+            .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", signature);
+        self.send(request, body).await
+    }
+
+    /// Puts a user of the demo pool into a status.
+    pub(crate) async fn set_status(&self, username: &str, status: &str) {
+        let status = json!({ "UserPoolId": POOL, "Username": username, "UserStatus": status });
+        self.call(Method::POST, "/_embedded/user", status).await;
     }
 
     /// The current code of the user's authenticator app.
     pub(crate) async fn totp(&self, username: &str) -> String {
         let path = format!("/_embedded/totp?user_pool_id={POOL}&username={username}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
-        answer["Code"].as_str().or_else(|| answer["code"].as_str()).unwrap().to_owned()
+        answer["Code"].as_str().unwrap().to_owned()
     }
 
     /// Moves the server's clock on.
@@ -136,19 +175,27 @@ impl CognitoControl {
     pub(crate) async fn requests(&self, operation: &str) -> Vec<Value> {
         let path = format!("/_embedded/requests?operation={operation}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
-        let list = answer.as_array().or_else(|| answer["requests"].as_array()).unwrap();
-        list.clone()
+        answer["Requests"].as_array().unwrap().clone()
+    }
+
+    /// The bodies of those requests.
+    pub(crate) async fn bodies(&self, operation: &str) -> Vec<Value> {
+        self.requests(operation).await.into_iter().map(|mut request| request["Body"].take()).collect()
     }
 
     /// Calls a control endpoint and gives its JSON answer.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        self.send(Request::builder().method(method).uri(format!("{}{path}", self.url)), body).await
+    }
+
+    async fn send(&self, request: Builder, body: Value) -> Value {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request =
-            Request::builder().method(method).uri(format!("{}{path}", self.url)).body(Full::new(body)).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
+        let asked = format!("{request:?}");
         let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{path} answered {status}: {}", String::from_utf8_lossy(&bytes));
+        assert!(status.is_success(), "{asked} was answered {status}: {}", String::from_utf8_lossy(&bytes));
         if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() }
     }
 }
