@@ -7,5 +7,7 @@
 mod calls;
 mod embedded;
 mod errors;
+mod legacy_settings;
 mod preference;
 mod support;
+mod user;
