@@ -33,12 +33,18 @@ impl Deadline {
         Self(instant)
     }
 
-    /// What is left for an operation that may take `limit` by itself. A tenth, at most 50 ms, is kept back so that our
+    /// Whether the caller has stopped waiting, or will before anything could be answered.
+    #[must_use]
+    pub fn is_spent(self) -> bool {
+        self.left(Duration::MAX).is_zero()
+    }
+
+    /// What is left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
     /// DEADLINE_EXCEEDED is on its way before the server's own timer ends the call as CANCELLED (tonic 0.14.9).
     fn left(self, limit: Duration) -> Duration {
         let Some(instant) = self.0 else { return limit };
         let left = instant.saturating_duration_since(Instant::now());
-        limit.min(left.saturating_sub((left / 10).min(Duration::from_millis(50))))
+        limit.min(left.saturating_sub((left / 10).clamp(Duration::from_millis(5), Duration::from_millis(50))))
     }
 }
 
