@@ -1,5 +1,6 @@
 //! This file makes one well-formed request of each RPC, for tests about all of them.
 
+use data_encoding::BASE64URL_NOPAD;
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
@@ -9,6 +10,7 @@ use mfagate::proto::v1::{
     SetUserPoolMfaConfigRequest, SetUserSettingsRequest, StartWebAuthnRegistrationRequest, UserPoolMfaType,
     VerifySoftwareTokenRequest, associate_software_token_request, verify_software_token_request,
 };
+use serde_json::json;
 use tonic::Status;
 
 use crate::support::{POOL, TestService, USER};
@@ -27,9 +29,20 @@ pub(crate) fn takes_token(rpc: Rpc) -> bool {
     !rpc.name().starts_with("Admin") && !rpc.name().contains("UserPool")
 }
 
+/// A token that nobody signed, but that names its pool.
+pub(crate) fn unsigned_token(user_pool_id: &str) -> String {
+    let claims = json!({ "iss": format!("https://cognito-idp.example.com/{user_pool_id}") }).to_string();
+    format!("e30.{}.signature", BASE64URL_NOPAD.encode(claims.as_bytes()))
+}
+
 /// Calls `rpc` about the demo user so that its operation, and no other, is called once.
 pub(crate) async fn call(service: &TestService, rpc: Rpc, token: &str) -> Result<(), Status> {
-    let (user_pool_id, username, access_token) = (POOL.to_owned(), USER.to_owned(), token.to_owned());
+    call_on(service, rpc, POOL, token).await
+}
+
+/// As [`call`], on another pool.
+pub(crate) async fn call_on(service: &TestService, rpc: Rpc, user_pool_id: &str, token: &str) -> Result<(), Status> {
+    let (user_pool_id, username, access_token) = (user_pool_id.to_owned(), USER.to_owned(), token.to_owned());
     #[expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
     match rpc {
         Rpc::AdminSetUserMfaPreference => {
@@ -70,10 +83,9 @@ pub(crate) async fn call(service: &TestService, rpc: Rpc, token: &str) -> Result
             service.software_tokens().associate_software_token(request).await.map(drop)
         }
         Rpc::VerifySoftwareToken => {
-            let user_code = service.cognito.totp(USER).await;
             let request = VerifySoftwareTokenRequest {
                 credential: Some(verify_software_token_request::Credential::AccessToken(access_token)),
-                user_code,
+                user_code: "123456".to_owned(),
                 ..Default::default()
             };
             service.software_tokens().verify_software_token(request).await.map(drop)

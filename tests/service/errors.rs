@@ -17,7 +17,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, StatusExt as _};
 
-use crate::calls::{call, operation, takes_token};
+use crate::calls::{call, operation, takes_token, unsigned_token};
 use crate::support::{CognitoControl, POOL, TestService, USER, refused};
 
 use Answered::{BadRequest, Plain, Precondition, Resource, RetryAfter};
@@ -609,17 +609,11 @@ async fn answered_before(rpc: Rpc, http_status: &str, body: &str) -> (Code, Stri
         body.len()
     );
     let service = TestService::before(&server_of(answer).await, Duration::from_secs(30)).await;
-    let status = call(&service, rpc, &any_token()).await.unwrap_err();
+    let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
     assert_eq!(marks(&status), 0, "{status:?}");
     assert_eq!(details_beside(&status), [Plain], "{status:?}");
     let info = status.get_error_details().error_info().unwrap().clone();
     (status.code(), info.reason, info.metadata.into_iter().collect())
-}
-
-/// A token of the demo pool that nobody signed.
-fn any_token() -> String {
-    let claims = json!({ "iss": "https://cognito-idp.us-west-2.amazonaws.com/us-west-2_EXAMPLE" }).to_string();
-    format!("e30.{}.signature", data_encoding::BASE64URL_NOPAD.encode(claims.as_bytes()))
 }
 
 fn unreadable(rpc: Rpc, http_status: &str, retryable: bool) -> BTreeMap<String, String> {
@@ -692,7 +686,7 @@ async fn a_refused_connection_is_unavailable() {
     drop(listener);
     let service = TestService::before(&url, Duration::from_secs(30)).await;
     for (rpc, retryable) in [(AdminGetUser, "true"), (AssociateSoftwareToken, "false")] {
-        let status = call(&service, rpc, &any_token()).await.unwrap_err();
+        let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
         let info = status.get_error_details().error_info().unwrap().clone();
         assert_eq!((status.code(), info.reason.as_str()), (Unavailable, "COGNITO_UNREACHABLE"), "{}", rpc.name());
         assert_eq!((info.metadata["fault"].as_str(), info.metadata["retryable"].as_str()), ("AWS", retryable));
