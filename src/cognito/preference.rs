@@ -26,7 +26,7 @@ impl PoolClient {
     /// `AdminGetUser`.
     pub async fn admin_get_user(&self, username: &Username) -> Result<v1::AdminGetUserResponse, Error> {
         let user = self
-            .send(Operation::AdminGetUser, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            .send(Operation::AdminGetUser, texts([username.as_str()]), |client, config| {
                 let call = client.admin_get_user().user_pool_id(self.user_pool_id()).username(username.as_str());
                 call.customize().config_override(config).send()
             })
@@ -53,7 +53,7 @@ impl PoolClient {
     ) -> Result<v1::AdminGetUserAuthFactorsResponse, Error> {
         let operation = Operation::AdminGetUserAuthFactors;
         let factors = self
-            .send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            .send(operation, texts([username.as_str()]), |client, config| {
                 let call = client.admin_get_user_auth_factors();
                 let call = call.user_pool_id(self.user_pool_id()).username(username.as_str());
                 call.customize().config_override(config).send()
@@ -86,7 +86,7 @@ impl PoolClient {
         };
         let settled = Settled::new(preference, present.as_deref());
         let operation = Operation::AdminSetUserMfaPreference;
-        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+        self.send(operation, texts([username.as_str()]), |client, config| {
             client
                 .admin_set_user_mfa_preference()
                 .user_pool_id(self.user_pool_id())
@@ -133,7 +133,7 @@ impl PoolClient {
         options: &[SmsToPhoneNumber],
     ) -> Result<(), Error> {
         let operation = Operation::AdminSetUserSettings;
-        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+        self.send(operation, texts([username.as_str()]), |client, config| {
             client
                 .admin_set_user_settings()
                 .user_pool_id(self.user_pool_id())

@@ -68,14 +68,15 @@ impl PoolClient {
         self.permit.user_pool_id()
     }
 
-    /// Sends what `call` builds. `request` holds the texts of the request, to be masked where Cognito repeats them.
+    /// Sends what `call` builds. `request` holds the texts of the request, the pool id apart, to be masked where Cognito
+    /// repeats them.
     ///
     /// A mutation runs to its end even when the caller leaves: Cognito may have done it already, and somebody must see
     /// what became of it.
     pub(super) async fn send<T, E, F>(
         &self,
         operation: Operation,
-        request: Vec<String>,
+        mut request: Vec<String>,
         call: impl FnOnce(&Client, Builder) -> F,
     ) -> Result<T, Error>
     where
@@ -98,6 +99,7 @@ impl PoolClient {
 
         let sent = call(&self.client, config);
         let pool = self.permit.user_pool_id().to_owned();
+        request.push(pool.clone());
         let outcome =
             async move { sent.await.map_err(|error| failure::translate(operation, &error, &request).about(&pool)) };
         if operation.is_read() {

@@ -75,7 +75,7 @@ impl PoolClient {
     /// `AdminDeleteSoftwareToken`.
     pub async fn admin_delete_software_token(&self, username: &Username) -> Result<(), Error> {
         let operation = Operation::AdminDeleteSoftwareToken;
-        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+        self.send(operation, texts([username.as_str()]), |client, config| {
             let call = client.admin_delete_software_token();
             let call = call.user_pool_id(self.user_pool_id()).username(username.as_str());
             call.customize().config_override(config).send()
