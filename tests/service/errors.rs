@@ -3,22 +3,17 @@
 //! The expectations are those of Cognito's documentation and of `error_reason.proto`, not of the code under test.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mfagate::proto::Rpc;
-use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
-use mfagate::proto::v1::{AdminGetUserRequest, GetUserRequest};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, StatusExt as _};
 
 use crate::calls::{call, operation, takes_token, unsigned_token};
-use crate::support::{CognitoControl, POOL, TestService, USER, refused};
+use crate::support::{CognitoControl, POOL, TestService, USER};
 
 use Answered::{BadRequest, Plain, Precondition, Resource, RetryAfter};
 use Code::{
@@ -719,69 +714,4 @@ async fn an_answer_that_never_comes_exceeds_the_deadline() {
         assert_eq!((status.code(), info.reason.as_str()), (DeadlineExceeded, "DEADLINE_EXCEEDED"), "{}", rpc.name());
         assert_eq!((info.metadata["fault"].as_str(), info.metadata["retryable"].as_str()), ("AWS", retryable));
     }
-}
-
-/// The binary without any credentials. It ends when this is dropped.
-struct Binary {
-    process: Child,
-    channel: Channel,
-}
-
-impl Drop for Binary {
-    fn drop(&mut self) {
-        // It may have ended by itself; the test is over either way.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Binary {
-    async fn without_credentials(cognito_url: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_mfagate"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url])
-            .env_clear()
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .env("NO_COLOR", "1")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap());
-        let (found, address) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            let mut found = Some(found);
-            // Read to the end, so that the log never blocks the process.
-            for line in log.lines().map_while(Result::ok) {
-                let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
-                if let (Some(address), Some(found)) = (address, found.take_if(|_| address.is_some())) {
-                    found.send(address.to_owned()).unwrap();
-                }
-            }
-        });
-        let address = address.await.unwrap();
-        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-        Self { process, channel }
-    }
-}
-
-#[tokio::test]
-async fn without_credentials_admin_rpcs_fail_as_mfagates_fault() {
-    let cognito = TestService::start().await;
-    let binary = Binary::without_credentials(&cognito.cognito.url).await;
-    let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
-    let answer = MfaPreferenceServiceClient::new(binary.channel.clone()).admin_get_user(request).await;
-    let details = refused(answer, Internal, "FACADE_DISPATCH_FAILED");
-    let metadata = &details.error_info().unwrap().metadata;
-    assert_eq!((metadata["fault"].as_str(), metadata["retryable"].as_str()), ("FACADE", "false"));
-    assert_eq!(cognito.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
-}
-
-#[tokio::test]
-async fn without_credentials_rpcs_of_the_signed_in_user_work() {
-    let cognito = TestService::start().await;
-    let binary = Binary::without_credentials(&cognito.cognito.url).await;
-    let request = GetUserRequest { access_token: cognito.cognito.token(USER).await };
-    let user = MfaPreferenceServiceClient::new(binary.channel.clone()).get_user(request).await.unwrap();
-    assert_eq!(user.into_inner().username, USER);
 }

@@ -5,13 +5,17 @@
 )]
 
 mod calls;
+mod cognito_message;
 mod embedded;
+mod error_manual;
 mod errors;
 mod legacy_settings;
 mod passkey;
 mod pool_config;
 mod preference;
+mod rpcs;
 mod software_token;
 mod support;
 mod timing;
 mod user;
+mod without_credentials;
