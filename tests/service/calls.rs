@@ -17,11 +17,10 @@ use crate::support::{POOL, TestService, USER};
 
 /// The Cognito operation behind an RPC; only the words for MFA differ.
 pub(crate) fn operation(rpc: Rpc) -> &'static str {
-    match rpc {
-        Rpc::AdminSetUserMfaPreference => "AdminSetUserMFAPreference",
-        Rpc::SetUserMfaPreference => "SetUserMFAPreference",
-        rpc => rpc.name(),
+    if rpc == Rpc::AdminSetUserMfaPreference {
+        return "AdminSetUserMFAPreference";
     }
+    if rpc == Rpc::SetUserMfaPreference { "SetUserMFAPreference" } else { rpc.name() }
 }
 
 /// Whether an RPC acts as the signed-in user.

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tonic::client::Grpc;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
-use tonic_types::{ErrorDetail, StatusExt as _};
+use tonic_types::StatusExt as _;
 
 use crate::calls::{call, operation};
-use crate::support::{POOL, TestService, USER};
+use crate::support::{POOL, TestService, USER, details_beside};
 use crate::without_credentials::Binary;
 
 /// What the comment at one value of the enum says.
@@ -96,24 +96,10 @@ impl Entry {
         }
         assert_eq!(answered, documented, "{reason}");
 
-        let kinds = status.get_error_details_vec();
-        let beside: Vec<_> = kinds.iter().filter_map(kind).collect();
+        let answered = (code_name(status.code()), details_beside(status));
         let (code, detail) = self.answered_as();
-        assert_eq!((code_name(status.code()), beside), (code, detail.into_iter().collect()), "{reason}");
+        assert_eq!(answered, (code, detail.iter().map(String::as_str).collect()), "{reason}");
     }
-}
-
-/// The name of a detail that not every error has.
-fn kind(detail: &ErrorDetail) -> Option<String> {
-    let name = match detail {
-        ErrorDetail::ErrorInfo(_) | ErrorDetail::RequestInfo(_) => return None,
-        ErrorDetail::BadRequest(_) => "BadRequest",
-        ErrorDetail::PreconditionFailure(_) => "PreconditionFailure",
-        ErrorDetail::ResourceInfo(_) => "ResourceInfo",
-        ErrorDetail::RetryInfo(_) => "RetryInfo",
-        other => panic!("a detail that is not documented: {other:?}"),
-    };
-    Some(name.to_owned())
 }
 
 /// The name of a code in the protos.
@@ -189,7 +175,7 @@ async fn provoke(reason: &str) -> Status {
             // A web server that knows no such page.
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
-            let pages = axum::Router::new().fallback(|| async { axum::http::StatusCode::NOT_FOUND });
+            let pages = axum::Router::new().fallback(|| async { http::StatusCode::NOT_FOUND });
             tokio::spawn(axum::serve(listener, pages).into_future());
             let service = TestService::before(&url, Duration::from_secs(30)).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()

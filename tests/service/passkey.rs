@@ -64,7 +64,7 @@ impl Authenticator {
         Self { id, origin: "http://localhost:3000", relying_party: "localhost", algorithm: -7, format: "none" }
     }
 
-    /// The RegistrationResponseJSON that answers these options.
+    /// The `RegistrationResponseJSON` that answers these options.
     fn register(self, options: &Struct) -> Struct {
         let options = object_to_json(options);
         let client_data =

@@ -28,21 +28,17 @@ fn only(mode: UserPoolMfaType) -> SetUserPoolMfaConfigRequest {
     SetUserPoolMfaConfigRequest { user_pool_id: POOL.to_owned(), mfa_configuration: mode.into(), ..Default::default() }
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
-fn totp(enabled: bool) -> Option<SoftwareTokenMfaConfiguration> {
-    Some(SoftwareTokenMfaConfiguration { enabled })
+fn totp(enabled: bool) -> SoftwareTokenMfaConfiguration {
+    SoftwareTokenMfaConfiguration { enabled }
 }
 
 fn sns() -> SmsMfaConfiguration {
     SmsMfaConfiguration {
-        sms_authentication_message: text("Code {####}, please"),
+        sms_authentication_message: Some("Code {####}, please".to_owned()),
         sms_configuration: Some(SmsConfiguration {
-            sns_caller_arn: text("arn:aws:iam::123456789012:role/sms"),
-            external_id: text("external"),
-            sns_region: text("us-west-2"),
+            sns_caller_arn: Some("arn:aws:iam::123456789012:role/sms".to_owned()),
+            external_id: Some("external".to_owned()),
+            sns_region: Some("us-west-2".to_owned()),
             eums_sms: None,
         }),
     }
@@ -54,12 +50,12 @@ fn eums() -> SmsMfaConfiguration {
         sms_configuration: Some(SmsConfiguration {
             eums_sms: Some(EumsSmsConfiguration {
                 caller_arn: "arn:aws:iam::123456789012:role/eums".to_owned(),
-                external_id: text("external"),
-                origination_identity: text("+12065550100"),
-                configuration_set_name: text("set"),
-                in_entity_id: text("entity"),
-                in_template_id: text("template"),
-                region: text("us-west-2"),
+                external_id: Some("external".to_owned()),
+                origination_identity: Some("+12065550100".to_owned()),
+                configuration_set_name: Some("set".to_owned()),
+                in_entity_id: Some("entity".to_owned()),
+                in_template_id: Some("template".to_owned()),
+                region: Some("us-west-2".to_owned()),
             }),
             ..Default::default()
         }),
@@ -70,13 +66,13 @@ fn eums() -> SmsMfaConfiguration {
 fn everything(sms: SmsMfaConfiguration) -> SetUserPoolMfaConfigRequest {
     SetUserPoolMfaConfigRequest {
         sms_mfa_configuration: Some(sms),
-        software_token_mfa_configuration: totp(true),
+        software_token_mfa_configuration: Some(totp(true)),
         email_mfa_configuration: Some(EmailMfaConfiguration {
-            message: text("Your code: {####}"),
-            subject: text("A code"),
+            message: Some("Your code: {####}".to_owned()),
+            subject: Some("A code".to_owned()),
         }),
         web_authn_configuration: Some(WebAuthnConfiguration {
-            relying_party_id: text("example.com"),
+            relying_party_id: Some("example.com".to_owned()),
             user_verification: Some(UserVerification::Preferred.into()),
             factor_configuration: Some(WebAuthnFactorConfiguration::SingleFactor.into()),
         }),
@@ -115,21 +111,21 @@ async fn the_configuration_of_the_demo_pool_is_read() {
     let wanted = GetUserPoolMfaConfigResponse {
         mfa_configuration: UserPoolMfaType::Optional.into(),
         sms_mfa_configuration: Some(SmsMfaConfiguration {
-            sms_authentication_message: text("Your code is {####}"),
+            sms_authentication_message: Some("Your code is {####}".to_owned()),
             sms_configuration: Some(SmsConfiguration {
-                sns_caller_arn: text("arn:aws:iam::123456789012:role/demo-sms"),
-                external_id: text("mfagate-demo"),
-                sns_region: text("us-west-2"),
+                sns_caller_arn: Some("arn:aws:iam::123456789012:role/demo-sms".to_owned()),
+                external_id: Some("mfagate-demo".to_owned()),
+                sns_region: Some("us-west-2".to_owned()),
                 eums_sms: None,
             }),
         }),
-        software_token_mfa_configuration: totp(true),
+        software_token_mfa_configuration: Some(totp(true)),
         email_mfa_configuration: Some(EmailMfaConfiguration {
-            message: text("Your code is {####}"),
-            subject: text("Your code"),
+            message: Some("Your code is {####}".to_owned()),
+            subject: Some("Your code".to_owned()),
         }),
         web_authn_configuration: Some(WebAuthnConfiguration {
-            relying_party_id: text("localhost"),
+            relying_party_id: Some("localhost".to_owned()),
             user_verification: Some(UserVerification::Required.into()),
             factor_configuration: Some(WebAuthnFactorConfiguration::MultiFactorWithUserVerification.into()),
         }),
@@ -203,7 +199,7 @@ async fn what_is_left_out_is_not_sent_and_dropped() {
     assert_eq!(get(&service).await.unwrap(), same(only(UserPoolMfaType::Off)));
 
     let request =
-        SetUserPoolMfaConfigRequest { software_token_mfa_configuration: totp(true), ..only(UserPoolMfaType::On) };
+        SetUserPoolMfaConfigRequest { software_token_mfa_configuration: Some(totp(true)), ..only(UserPoolMfaType::On) };
     set(&service, request.clone()).await.unwrap();
     assert_eq!(get(&service).await.unwrap(), same(request));
 }
@@ -213,7 +209,7 @@ async fn an_empty_block_is_sent_as_one() {
     let service = TestService::start().await;
     let request = SetUserPoolMfaConfigRequest {
         sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
-        software_token_mfa_configuration: totp(false),
+        software_token_mfa_configuration: Some(totp(false)),
         email_mfa_configuration: Some(EmailMfaConfiguration::default()),
         web_authn_configuration: Some(WebAuthnConfiguration::default()),
         ..only(UserPoolMfaType::Optional)
@@ -235,7 +231,7 @@ async fn no_word_on_whether_users_are_asked_is_refused_and_not_sent() {
     let service = TestService::start().await;
     for mode in [0, 1, 77, -1] {
         let request = SetUserPoolMfaConfigRequest {
-            software_token_mfa_configuration: totp(true),
+            software_token_mfa_configuration: Some(totp(true)),
             ..SetUserPoolMfaConfigRequest { mfa_configuration: mode, ..only(UserPoolMfaType::Off) }
         };
         let details = refused(set(&service, request).await, Code::InvalidArgument, "REQUEST_INVALID");
@@ -257,7 +253,10 @@ async fn off_together_with_a_factor_is_refused_and_not_sent() {
             "sms_mfa_configuration",
         ),
         (
-            SetUserPoolMfaConfigRequest { software_token_mfa_configuration: totp(false), ..only(UserPoolMfaType::Off) },
+            SetUserPoolMfaConfigRequest {
+                software_token_mfa_configuration: Some(totp(false)),
+                ..only(UserPoolMfaType::Off)
+            },
             "software_token_mfa_configuration",
         ),
         (
@@ -279,7 +278,7 @@ async fn off_together_with_passkeys_is_accepted() {
     let service = TestService::start().await;
     let request = SetUserPoolMfaConfigRequest {
         web_authn_configuration: Some(WebAuthnConfiguration {
-            relying_party_id: text("example.com"),
+            relying_party_id: Some("example.com".to_owned()),
             user_verification: Some(UserVerification::Required.into()),
             factor_configuration: None,
         }),
@@ -296,18 +295,21 @@ async fn every_violation_of_a_configuration_is_named_with_its_path() {
         user_pool_id: "nowhere".to_owned(),
         mfa_configuration: 0,
         sms_mfa_configuration: Some(SmsMfaConfiguration {
-            sms_authentication_message: text("no place for it"),
+            sms_authentication_message: Some("no place for it".to_owned()),
             sms_configuration: Some(SmsConfiguration {
-                sns_caller_arn: text("no arn"),
+                sns_caller_arn: Some("no arn".to_owned()),
                 external_id: None,
-                sns_region: text("us"),
-                eums_sms: Some(EumsSmsConfiguration { region: text("us"), ..Default::default() }),
+                sns_region: Some("us".to_owned()),
+                eums_sms: Some(EumsSmsConfiguration { region: Some("us".to_owned()), ..Default::default() }),
             }),
         }),
         software_token_mfa_configuration: None,
-        email_mfa_configuration: Some(EmailMfaConfiguration { message: text("none"), subject: text("") }),
+        email_mfa_configuration: Some(EmailMfaConfiguration {
+            message: Some("none".to_owned()),
+            subject: Some(String::new()),
+        }),
         web_authn_configuration: Some(WebAuthnConfiguration {
-            relying_party_id: text(""),
+            relying_party_id: Some(String::new()),
             user_verification: Some(0),
             factor_configuration: Some(9),
         }),
@@ -348,8 +350,10 @@ async fn no_factor_at_all_contradicts_a_pool_that_asks() {
 #[tokio::test]
 async fn a_pool_whose_other_settings_forbid_it_names_the_conflict() {
     let service = TestService::start().await;
-    let without_sms =
-        SetUserPoolMfaConfigRequest { software_token_mfa_configuration: totp(true), ..only(UserPoolMfaType::Optional) };
+    let without_sms = SetUserPoolMfaConfigRequest {
+        software_token_mfa_configuration: Some(totp(true)),
+        ..only(UserPoolMfaType::Optional)
+    };
     let details = refused(set(&service, without_sms).await, Code::FailedPrecondition, "POOL_SETTINGS_CONFLICT");
     assert_eq!(details.error_info().unwrap().metadata["conflict"], "SMS_CONFIGURATION");
 

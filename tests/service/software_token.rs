@@ -64,7 +64,7 @@ async fn is_enrolled(service: &TestService, username: &str) -> bool {
     read.configured_user_auth_factors.contains(&AuthFactor::SoftwareToken.into())
 }
 
-/// The session of an MFA_SETUP challenge of the user without factors.
+/// The session of an `MFA_SETUP` challenge of the user without factors.
 async fn setup_session(service: &TestService) -> String {
     let config = json!({
         "UserPoolId": POOL,
@@ -307,7 +307,11 @@ async fn a_token_names_its_pool_itself_and_a_session_needs_one() {
 #[tokio::test]
 async fn neither_token_nor_session_is_refused() {
     let service = TestService::start().await;
-    let details = refused(associate(&service, Default::default()).await, Code::InvalidArgument, "REQUEST_INVALID");
+    let details = refused(
+        associate(&service, AssociateSoftwareTokenRequest::default()).await,
+        Code::InvalidArgument,
+        "REQUEST_INVALID",
+    );
     assert_eq!(details.bad_request().unwrap().field_violations[0].field, "credential");
     let request = VerifySoftwareTokenRequest { user_code: "123456".to_owned(), ..Default::default() };
     let details = refused(verify(&service, request).await, Code::InvalidArgument, "REQUEST_INVALID");

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tonic::codegen::Bytes;
 use tonic::transport::{Channel, Endpoint as ClientEndpoint};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetail, ErrorDetails, StatusExt as _};
 
 /// The demo pool, and its users.
 pub(crate) const POOL: &str = "us-west-2_EXAMPLE";
@@ -39,7 +39,7 @@ pub(crate) struct TestService {
     /// The Cognito behind it.
     pub(crate) cognito: CognitoControl,
     channel: Channel,
-    embedded: Option<Embedded>,
+    _embedded: Option<Embedded>,
     _end: oneshot::Sender<()>,
 }
 
@@ -54,7 +54,7 @@ impl TestService {
     pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
         let embedded = Embedded::start(any_port().await, Options { data: None, demo: true }).await.unwrap();
         let url = embedded.url();
-        Self { embedded: Some(embedded), ..Self::before(&url, operation_timeout).await }
+        Self { _embedded: Some(embedded), ..Self::before(&url, operation_timeout).await }
     }
 
     /// The service before whatever answers at `cognito_url`, with the limit of one operation.
@@ -72,12 +72,7 @@ impl TestService {
         });
         let channel = ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         let cognito = CognitoControl { url: cognito_url.to_owned() };
-        Self { address, cognito, channel, embedded: None, _end: end }
-    }
-
-    /// The embedded Cognito, where there is one.
-    pub(crate) fn embedded(&self) -> &Embedded {
-        self.embedded.as_ref().unwrap()
+        Self { address, cognito, channel, _embedded: None, _end: end }
     }
 
     /// One connection to the service, shared by the clients below.
@@ -212,10 +207,37 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
         assert!(info.metadata.contains_key(key), "no {key} in {info:?}");
     }
     assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {details:?}");
-    let kinds = status.get_error_details_vec();
-    let infos = kinds.iter().filter(|kind| matches!(kind, tonic_types::ErrorDetail::ErrorInfo(_))).count();
-    assert_eq!(infos, 1, "exactly one ErrorInfo");
+    details_beside(&status);
     details
+}
+
+/// The kinds of details beside the one `ErrorInfo` and the one `RequestInfo` that every error has. Each says something.
+#[track_caller]
+pub(crate) fn details_beside(status: &Status) -> Vec<&'static str> {
+    let kinds = status.get_error_details_vec();
+    let (mut infos, mut requests, mut beside) = (0, 0, Vec::new());
+    for kind in &kinds {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorDetail is non-exhaustive")]
+        let (name, says_something) = match kind {
+            ErrorDetail::ErrorInfo(_) => {
+                infos += 1;
+                continue;
+            }
+            ErrorDetail::RequestInfo(_) => {
+                requests += 1;
+                continue;
+            }
+            ErrorDetail::BadRequest(request) => ("BadRequest", !request.field_violations.is_empty()),
+            ErrorDetail::PreconditionFailure(failure) => ("PreconditionFailure", !failure.violations.is_empty()),
+            ErrorDetail::ResourceInfo(resource) => ("ResourceInfo", !resource.resource_type.is_empty()),
+            ErrorDetail::RetryInfo(retry) => ("RetryInfo", retry.retry_delay > Some(Duration::ZERO)),
+            other => panic!("a detail that is not documented: {other:?}"),
+        };
+        assert!(says_something, "{kinds:?}");
+        beside.push(name);
+    }
+    assert_eq!((infos, requests), (1, 1), "{kinds:?}");
+    beside
 }
 
 async fn any_port() -> TcpListener {

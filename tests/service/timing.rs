@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
-use crate::calls::{call, call_on, operation, unsigned_token};
+use crate::calls::{call_on, operation, unsigned_token};
 use crate::support::{POOL, TestService, USER, refused};
 
 /// Far more than any call needs here; who reaches it has met no limit at all.
-const FOREVER: Duration = Duration::from_secs(600);
+const FOREVER: Duration = Duration::from_mins(10);
 
 /// What a test gives its own steps, against hanging without end.
 const PATIENCE: Duration = Duration::from_secs(30);

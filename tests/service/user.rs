@@ -1,4 +1,4 @@
-//! Behaviour of the reads of one user: GetUser, GetUserAuthFactors and their admin forms.
+//! Behaviour of the reads of one user, `GetUser` and `GetUserAuthFactors`, and their admin forms.
 
 use mfagate::proto::v1::{
     AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
