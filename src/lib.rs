@@ -1,3 +1,25 @@
 //! mfagate: a gRPC service in front of Amazon Cognito user pools.
+//!
+//! The modules, in the order in which a call meets them.
+
+pub mod proto;
+
+pub mod error;
+
+pub mod request;
+
+pub mod access;
+
+pub mod cognito;
+
+pub mod service;
+
+pub mod server;
+
+pub mod config;
+
+pub mod telemetry;
+
+pub mod command;
 
 pub mod embedded;

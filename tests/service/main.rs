@@ -5,3 +5,5 @@
 )]
 
 mod embedded;
+mod preference;
+mod support;

@@ -1,1 +1,4 @@
-//! Behaviour of the embedded Cognito, shown by the real SDK and by raw HTTP.
+//! The embedded Cognito, driven by the real SDK and by raw HTTP.
+
+mod cognito;
+mod preference;

@@ -1,0 +1,16 @@
+//! This module is the Cognito port: it alone calls Cognito, and only with a permit.
+
+mod convert;
+mod document;
+mod failure;
+mod operation;
+mod passkey;
+mod pool_config;
+mod preference;
+mod region;
+mod send;
+mod software_token;
+
+pub use operation::{Credential, Operation};
+pub use region::{Cognito, Credentials, Endpoint};
+pub use send::{Deadline, PoolClient};

@@ -1,0 +1,90 @@
+//! This file calls the operations on a signed-in user's passkeys.
+
+use aws_smithy_types::Document;
+use prost_types::Struct;
+
+use crate::cognito::operation::Operation;
+use crate::cognito::send::{PoolClient, owned, texts};
+use crate::cognito::{convert, document};
+use crate::error::Error;
+use crate::proto::v1::{self, ErrorReason};
+use crate::request::passkey::Credential;
+use crate::request::text::{AccessToken, CredentialId, NextToken};
+
+impl PoolClient {
+    /// `StartWebAuthnRegistration`: the options for the browser.
+    pub async fn start_web_authn_registration(&self, token: &AccessToken) -> Result<Struct, Error> {
+        let operation = Operation::StartWebAuthnRegistration;
+        let answer = self
+            .send(operation, texts([token.as_str()]), |client, config| {
+                let call = client.start_web_authn_registration().access_token(token.as_str());
+                call.customize().config_override(config).send()
+            })
+            .await?;
+        document::to_struct(answer.credential_creation_options).ok_or_else(|| {
+            Error::new(ErrorReason::CognitoAnswerUnreadable).of(operation).because("the options are not an object")
+        })
+    }
+
+    /// `CompleteWebAuthnRegistration`.
+    pub async fn complete_web_authn_registration(
+        &self,
+        token: &AccessToken,
+        credential: Credential,
+    ) -> Result<(), Error> {
+        let operation = Operation::CompleteWebAuthnRegistration;
+        let credential = document::to_document(credential.into_struct());
+        let mut request = texts([token.as_str()]);
+        collect_texts(&credential, &mut request);
+        self.send(operation, request, |client, config| {
+            let call = client.complete_web_authn_registration().access_token(token.as_str()).credential(credential);
+            call.customize().config_override(config).send()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// `ListWebAuthnCredentials`.
+    pub async fn list_web_authn_credentials(
+        &self,
+        token: &AccessToken,
+        next_token: Option<&NextToken>,
+        max_results: Option<i32>,
+    ) -> Result<v1::ListWebAuthnCredentialsResponse, Error> {
+        let mut request = texts([token.as_str()]);
+        request.extend(owned(next_token));
+        let answer = self
+            .send(Operation::ListWebAuthnCredentials, request, |client, config| {
+                client
+                    .list_web_authn_credentials()
+                    .access_token(token.as_str())
+                    .set_next_token(owned(next_token))
+                    .set_max_results(max_results)
+                    .customize()
+                    .config_override(config)
+                    .send()
+            })
+            .await?;
+        Ok(convert::web_authn_credentials(answer))
+    }
+
+    /// `DeleteWebAuthnCredential`.
+    pub async fn delete_web_authn_credential(&self, token: &AccessToken, id: &CredentialId) -> Result<(), Error> {
+        let operation = Operation::DeleteWebAuthnCredential;
+        self.send(operation, texts([token.as_str(), id.as_str()]), |client, config| {
+            let call = client.delete_web_authn_credential().access_token(token.as_str()).credential_id(id.as_str());
+            call.customize().config_override(config).send()
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn collect_texts(document: &Document, texts: &mut Vec<String>) {
+    match document {
+        Document::String(text) => texts.push(text.clone()),
+        Document::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
+        Document::Object(fields) => fields.values().for_each(|value| collect_texts(value, texts)),
+        Document::Null | Document::Bool(_) | Document::Number(_) => {}
+    }
+}

@@ -1,0 +1,187 @@
+//! This file calls the operations on a user's factors: preferences, legacy settings, and reads of one user.
+
+use aws_sdk_cognitoidentityprovider::types::{
+    DeliveryMediumType, EmailMfaSettingsType, MfaOptionType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType,
+    WebAuthnMfaSettingsType,
+};
+
+use crate::cognito::convert;
+use crate::cognito::operation::Operation;
+use crate::cognito::send::{PoolClient, texts};
+use crate::error::Error;
+use crate::proto::v1;
+use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
+use crate::request::text::{AccessToken, Username};
+
+/// A user's settings with nothing left open: what Cognito's SDK can send.
+#[derive(Debug)]
+struct Settled {
+    sms: Option<SmsMfaSettingsType>,
+    software_token: Option<SoftwareTokenMfaSettingsType>,
+    email: Option<EmailMfaSettingsType>,
+    web_authn: Option<WebAuthnMfaSettingsType>,
+}
+
+impl PoolClient {
+    /// `AdminGetUser`.
+    pub async fn admin_get_user(&self, username: &Username) -> Result<v1::AdminGetUserResponse, Error> {
+        let user = self
+            .send(Operation::AdminGetUser, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+                let call = client.admin_get_user().user_pool_id(self.user_pool_id()).username(username.as_str());
+                call.customize().config_override(config).send()
+            })
+            .await?;
+        Ok(convert::admin_user(user))
+    }
+
+    /// `GetUser`.
+    pub async fn get_user(&self, token: &AccessToken) -> Result<v1::GetUserResponse, Error> {
+        let user = self
+            .send(Operation::GetUser, texts([token.as_str()]), |client, config| {
+                client.get_user().access_token(token.as_str()).customize().config_override(config).send()
+            })
+            .await?;
+        Ok(convert::user(user))
+    }
+
+    /// `AdminGetUserAuthFactors`.
+    pub async fn admin_get_user_auth_factors(
+        &self,
+        username: &Username,
+    ) -> Result<v1::AdminGetUserAuthFactorsResponse, Error> {
+        let operation = Operation::AdminGetUserAuthFactors;
+        let factors = self
+            .send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+                let call = client.admin_get_user_auth_factors();
+                let call = call.user_pool_id(self.user_pool_id()).username(username.as_str());
+                call.customize().config_override(config).send()
+            })
+            .await?;
+        Ok(convert::admin_auth_factors(factors))
+    }
+
+    /// `GetUserAuthFactors`.
+    pub async fn get_user_auth_factors(&self, token: &AccessToken) -> Result<v1::GetUserAuthFactorsResponse, Error> {
+        let factors = self
+            .send(Operation::GetUserAuthFactors, texts([token.as_str()]), |client, config| {
+                client.get_user_auth_factors().access_token(token.as_str()).customize().config_override(config).send()
+            })
+            .await?;
+        Ok(convert::auth_factors(factors))
+    }
+
+    /// `AdminSetUserMFAPreference`, after `AdminGetUser` where the preference is to be kept.
+    pub async fn admin_set_user_mfa_preference(
+        &self,
+        username: &Username,
+        preference: Preference,
+    ) -> Result<(), Error> {
+        let present = match preference.needs_present() {
+            true => self.admin_get_user(username).await?.preferred_mfa_setting,
+            false => None,
+        };
+        let settled = Settled::new(preference, present.as_deref());
+        let operation = Operation::AdminSetUserMfaPreference;
+        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            client
+                .admin_set_user_mfa_preference()
+                .user_pool_id(self.user_pool_id())
+                .username(username.as_str())
+                .set_sms_mfa_settings(settled.sms)
+                .set_software_token_mfa_settings(settled.software_token)
+                .set_email_mfa_settings(settled.email)
+                .set_web_authn_mfa_settings(settled.web_authn)
+                .customize()
+                .config_override(config)
+                .send()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// `SetUserMFAPreference`, after `GetUser` where the preference is to be kept.
+    pub async fn set_user_mfa_preference(&self, token: &AccessToken, preference: Preference) -> Result<(), Error> {
+        let present = match preference.needs_present() {
+            true => self.get_user(token).await?.preferred_mfa_setting,
+            false => None,
+        };
+        let settled = Settled::new(preference, present.as_deref());
+        self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
+            client
+                .set_user_mfa_preference()
+                .access_token(token.as_str())
+                .set_sms_mfa_settings(settled.sms)
+                .set_software_token_mfa_settings(settled.software_token)
+                .set_email_mfa_settings(settled.email)
+                .set_web_authn_mfa_settings(settled.web_authn)
+                .customize()
+                .config_override(config)
+                .send()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// `AdminSetUserSettings`.
+    pub async fn admin_set_user_settings(
+        &self,
+        username: &Username,
+        options: &[SmsToPhoneNumber],
+    ) -> Result<(), Error> {
+        let operation = Operation::AdminSetUserSettings;
+        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            client
+                .admin_set_user_settings()
+                .user_pool_id(self.user_pool_id())
+                .username(username.as_str())
+                .set_mfa_options(Some(options.iter().map(to_mfa_option).collect()))
+                .customize()
+                .config_override(config)
+                .send()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// `SetUserSettings`.
+    pub async fn set_user_settings(&self, token: &AccessToken, options: &[SmsToPhoneNumber]) -> Result<(), Error> {
+        self.send(Operation::SetUserSettings, texts([token.as_str()]), |client, config| {
+            client
+                .set_user_settings()
+                .access_token(token.as_str())
+                .set_mfa_options(Some(options.iter().map(to_mfa_option).collect()))
+                .customize()
+                .config_override(config)
+                .send()
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+impl Settled {
+    /// The settings with "keep the preference" replaced by whether the factor is the `present` one.
+    fn new(preference: Preference, present: Option<&str>) -> Self {
+        let preferred =
+            |setting: FactorSetting, name: &str| setting.preferred.unwrap_or(setting.enabled && present == Some(name));
+        Self {
+            sms: preference.sms.map(|setting| {
+                let preferred = preferred(setting, "SMS_MFA");
+                SmsMfaSettingsType::builder().enabled(setting.enabled).preferred_mfa(preferred).build()
+            }),
+            software_token: preference.software_token.map(|setting| {
+                let preferred = preferred(setting, "SOFTWARE_TOKEN_MFA");
+                SoftwareTokenMfaSettingsType::builder().enabled(setting.enabled).preferred_mfa(preferred).build()
+            }),
+            email: preference.email.map(|setting| {
+                let preferred = preferred(setting, "EMAIL_OTP");
+                EmailMfaSettingsType::builder().enabled(setting.enabled).preferred_mfa(preferred).build()
+            }),
+            web_authn: preference.web_authn.map(|enabled| WebAuthnMfaSettingsType::builder().enabled(enabled).build()),
+        }
+    }
+}
+
+fn to_mfa_option(_: &SmsToPhoneNumber) -> MfaOptionType {
+    MfaOptionType::builder().delivery_medium(DeliveryMediumType::Sms).attribute_name("phone_number").build()
+}

@@ -1,0 +1,148 @@
+//! This file sends one operation: deadline, retries, and mutations that run to their end.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::Builder;
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
+use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::operation::RequestId;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use tracing::Instrument as _;
+
+use crate::access::Permit;
+use crate::cognito::failure;
+use crate::cognito::operation::Operation;
+use crate::error::Error;
+use crate::proto::v1::ErrorReason;
+use crate::request::text::{Constraint, Text};
+
+/// When the caller stops waiting; never, if it did not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// The deadline of a caller that waits until `instant`.
+    #[must_use]
+    pub fn at(instant: Option<Instant>) -> Self {
+        Self(instant)
+    }
+
+    /// What is left for an operation that may take `limit` by itself. A tenth, at most 50 ms, is kept back so that our
+    /// DEADLINE_EXCEEDED is on its way before the server's own timer ends the call as CANCELLED (tonic 0.14.9).
+    fn left(self, limit: Duration) -> Duration {
+        let Some(instant) = self.0 else { return limit };
+        let left = instant.saturating_duration_since(Instant::now());
+        limit.min(left.saturating_sub((left / 10).min(Duration::from_millis(50))))
+    }
+}
+
+/// The way to one pool, until the deadline of one call: an operation a function, in the files beside this one.
+#[derive(Debug)]
+pub struct PoolClient {
+    client: Client,
+    permit: Permit,
+    deadline: Deadline,
+    operation_timeout: Duration,
+}
+
+impl PoolClient {
+    pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, operation_timeout: Duration) -> Self {
+        Self { client, permit, deadline, operation_timeout }
+    }
+
+    /// The pool that everything is about.
+    #[must_use]
+    pub fn user_pool_id(&self) -> &str {
+        self.permit.user_pool_id()
+    }
+
+    /// Sends what `call` builds. `request` holds the texts of the request, to be masked where Cognito repeats them.
+    ///
+    /// A mutation runs to its end even when the caller leaves: Cognito may have done it already, and somebody must see
+    /// what became of it.
+    pub(super) async fn send<T, E, F>(
+        &self,
+        operation: Operation,
+        request: Vec<String>,
+        call: impl FnOnce(&Client, Builder) -> F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
+    {
+        let left = self.deadline.left(self.operation_timeout);
+        if left.is_zero() {
+            return Err(Error::new(ErrorReason::DeadlineExceeded)
+                .of(operation)
+                .because("no time was left to call Cognito"));
+        }
+        let mut config = Builder::new()
+            .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
+            .retry_classifier(NotRetried::<E>(PhantomData));
+        if !operation.is_idempotent() {
+            config = config.retry_config(RetryConfig::disabled());
+        }
+
+        let sent = call(&self.client, config);
+        let pool = self.permit.user_pool_id().to_owned();
+        let outcome =
+            async move { sent.await.map_err(|error| failure::translate(operation, &error, &request).about(&pool)) };
+        if operation.is_read() {
+            return outcome.await;
+        }
+        let ended = async move {
+            let outcome = outcome.await;
+            match &outcome {
+                Ok(_) => tracing::info!(operation = operation.name(), "cognito made a change"),
+                Err(error) => tracing::info!(operation = operation.name(), %error, "cognito made no known change"),
+            }
+            outcome
+        };
+        match tokio::spawn(ended.in_current_span()).await {
+            Ok(outcome) => outcome,
+            Err(panicked) => Err(Error::new(ErrorReason::FacadeFailed).of(operation).because(panicked.to_string())),
+        }
+    }
+}
+
+/// The texts of a request, to be masked in what Cognito answers.
+pub(super) fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).into()
+}
+
+/// The text of an optional member.
+pub(super) fn owned<C: Constraint>(text: Option<&Text<C>>) -> Option<String> {
+    text.map(|text| text.as_str().to_owned())
+}
+
+/// Keeps the SDK from repeating what `LimitExceededException` refused: it takes it for throttling, but in Cognito it is a
+/// limit that does not pass within seconds.
+pub(super) struct NotRetried<E>(PhantomData<fn() -> E>);
+
+impl<E> fmt::Debug for NotRetried<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotRetried")
+    }
+}
+
+impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> ClassifyRetry for NotRetried<E> {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        let error = error.and_then(|error| error.as_operation_error()).and_then(|error| error.downcast_ref::<E>());
+        match error.and_then(ProvideErrorMetadata::code) {
+            Some("LimitExceededException") => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "limit exceeded"
+    }
+}

@@ -1,0 +1,91 @@
+//! This file calls the operations on a user's software token.
+
+use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
+
+use crate::cognito::operation::Operation;
+use crate::cognito::send::{PoolClient, owned, texts};
+use crate::error::Error;
+use crate::proto::v1::ErrorReason;
+use crate::request::credential::UserCredential;
+use crate::request::text::{FreeText, UserCode, Username};
+
+/// What `AssociateSoftwareToken` answers.
+pub struct NewSecret {
+    /// The secret in base32.
+    pub secret_code: String,
+    /// The session that goes on, in session mode.
+    pub session: Option<String>,
+}
+
+impl std::fmt::Debug for NewSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewSecret([redacted])")
+    }
+}
+
+impl PoolClient {
+    /// `AssociateSoftwareToken`.
+    pub async fn associate_software_token(&self, credential: &UserCredential) -> Result<NewSecret, Error> {
+        let operation = Operation::AssociateSoftwareToken;
+        let answer = self
+            .send(operation, texts([credential.as_str()]), |client, config| {
+                let call = client.associate_software_token();
+                let call = match credential {
+                    UserCredential::AccessToken(token) => call.access_token(token.as_str()),
+                    UserCredential::Session(session) => call.session(session.as_str()),
+                };
+                call.customize().config_override(config).send()
+            })
+            .await?;
+        let secret_code = answer.secret_code.filter(|secret| !secret.is_empty()).ok_or_else(|| {
+            Error::new(ErrorReason::CognitoAnswerUnreadable).of(operation).because("the answer has no secret code")
+        })?;
+        Ok(NewSecret { secret_code, session: answer.session })
+    }
+
+    /// `VerifySoftwareToken`: the session that goes on, in session mode. An answer other than SUCCESS is an error.
+    pub async fn verify_software_token(
+        &self,
+        credential: &UserCredential,
+        code: &UserCode,
+        device: Option<&FreeText>,
+    ) -> Result<Option<String>, Error> {
+        let operation = Operation::VerifySoftwareToken;
+        let mut request = texts([credential.as_str(), code.as_str()]);
+        request.extend(owned(device));
+        let answer = self
+            .send(operation, request, |client, config| {
+                let call = client.verify_software_token();
+                let call = match credential {
+                    UserCredential::AccessToken(token) => call.access_token(token.as_str()),
+                    UserCredential::Session(session) => call.session(session.as_str()),
+                };
+                let call = call.user_code(code.as_str()).set_friendly_device_name(owned(device));
+                call.customize().config_override(config).send()
+            })
+            .await?;
+        match answer.status() {
+            Some(VerifySoftwareTokenResponseType::Success) => Ok(answer.session),
+            status => Err(Error::new(ErrorReason::TotpNotVerified)
+                .of(operation)
+                .with("aws_request_id", aws_request_id(&answer))
+                .because(format!("answered with status {}", status.map_or("none", |status| status.as_str())))),
+        }
+    }
+
+    /// `AdminDeleteSoftwareToken`.
+    pub async fn admin_delete_software_token(&self, username: &Username) -> Result<(), Error> {
+        let operation = Operation::AdminDeleteSoftwareToken;
+        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            let call = client.admin_delete_software_token();
+            let call = call.user_pool_id(self.user_pool_id()).username(username.as_str());
+            call.customize().config_override(config).send()
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn aws_request_id(answer: &impl aws_sdk_cognitoidentityprovider::operation::RequestId) -> Option<String> {
+    answer.request_id().map(str::to_owned)
+}

@@ -1,0 +1,143 @@
+//! This file is `mfagate dev`: the service, an embedded Cognito with a demo pool, and lines to paste.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use crate::access::Gate;
+use crate::cognito::{Cognito, Credentials, Endpoint};
+use crate::command::{CommandError, signal};
+use crate::config::{Common, Dev};
+use crate::embedded::{self, Embedded};
+use crate::server;
+use crate::service::Facade;
+
+/// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
+const DEMO_POOL: &str = "us-west-2_EXAMPLE";
+const DEMO_USER: &str = "testuser";
+
+/// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
+pub async fn dev(options: Dev) -> Result<(), CommandError> {
+    let Dev { listen, embedded_listen, cognito_endpoint, data, common } = options;
+    let Common { operation_timeout, drain_timeout } = common;
+    let end = signal::end().map_err(CommandError::Signal)?;
+
+    let listener = bind(listen.0).await?;
+    let address = listener.local_addr().map_err(|error| CommandError::Listen(listen.0, error))?;
+    let (embedded, endpoint) = match cognito_endpoint {
+        Some(url) => (None, url.into_endpoint()),
+        None => {
+            let listener = bind(embedded_listen.0).await?;
+            let options = embedded::Options { data, demo: true };
+            let embedded = Embedded::start(listener, options).await.map_err(CommandError::Embedded)?;
+            let endpoint = Endpoint::Url(embedded.url());
+            (Some(embedded), endpoint)
+        }
+    };
+    let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
+    let serving = server::serve(listener, Facade::new(Gate::Open, cognito), drain_timeout, end);
+
+    // The token needs the embedded Cognito's signing key, which is still being made: gRPC is served meanwhile.
+    let greeting = async {
+        match &embedded {
+            Some(embedded) => greet(address, &embedded.url(), &demo_token(&embedded.url()).await?),
+            None => greet_elsewhere(address, &endpoint),
+        }
+    };
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => Some(ended),
+        greeted = greeting => {
+            greeted?;
+            None
+        }
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => serving.await,
+    };
+    if let Some(embedded) = embedded {
+        embedded.shutdown().await;
+    }
+    ended.map_err(CommandError::Serve)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(address).await.map_err(|error| CommandError::Listen(address, error))
+}
+
+#[derive(Deserialize)]
+struct Minted {
+    #[serde(rename = "AccessToken")]
+    access_token: String,
+}
+
+/// An access token for the demo user, asked of the embedded Cognito's control endpoint.
+async fn demo_token(url: &str) -> Result<String, CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::DemoToken(error.to_string());
+    let body = serde_json::json!({ "UserPoolId": DEMO_POOL, "Username": DEMO_USER }).to_string();
+    let request = Request::post(format!("{url}/_embedded/token")).body(Full::<tonic::codegen::Bytes>::from(body));
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client.request(request.map_err(|error| failed(&error))?).await.map_err(|error| failed(&error))?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
+    if !status.is_success() {
+        return Err(failed(&format!("HTTP status {status}")));
+    }
+    let minted: Minted = serde_json::from_slice(&body).map_err(|error| failed(&error))?;
+    Ok(minted.access_token)
+}
+
+fn greet(address: SocketAddr, endpoint: &str, token: &str) -> Result<(), CommandError> {
+    let totp = format!("{endpoint}/_embedded/totp?user_pool_id={DEMO_POOL}&username={DEMO_USER}");
+    let text = format!(
+        r#"
+mfagate dev: everything is on loopback, every call is allowed, nothing here is real.
+
+gRPC                {address}
+embedded Cognito    {endpoint}      (for boto3 and the AWS CLI: --endpoint-url, any credentials)
+demo pool           {DEMO_POOL}, users {DEMO_USER} (phone, e-mail and TOTP verified) and newuser (no factor)
+authenticator app   curl -s '{totp}'
+
+export TOKEN={token}
+
+Set {DEMO_USER}'s MFA preference, the sample request of the AWS documentation, and read it back:
+
+grpcurl -plaintext -d '{{"user_pool_id": "{DEMO_POOL}", "username": "{DEMO_USER}", "sms_mfa_settings": {{"enabled": true, "preferred_mfa": true}}, "software_token_mfa_settings": {{"enabled": true, "preferred_mfa": false}}}}' {address} mfagate.v1.MfaPreferenceService/AdminSetUserMfaPreference
+
+grpcurl -plaintext -d '{{"user_pool_id": "{DEMO_POOL}", "username": "{DEMO_USER}"}}' {address} mfagate.v1.MfaPreferenceService/AdminGetUser
+
+As the signed-in user:
+
+grpcurl -plaintext -d "{{\"access_token\": \"$TOKEN\"}}" {address} mfagate.v1.MfaPreferenceService/GetUserAuthFactors
+
+What there is:
+
+grpcurl -plaintext {address} list
+
+Ctrl-C ends it.
+"#
+    );
+    print(&text)
+}
+
+fn greet_elsewhere(address: SocketAddr, endpoint: &Endpoint) -> Result<(), CommandError> {
+    let endpoint = match endpoint {
+        Endpoint::Aws => "AWS",
+        Endpoint::Url(url) => url,
+    };
+    print(&format!(
+        "\nmfagate dev: on loopback, every call is allowed.\n\ngRPC       {address}\nCognito    {endpoint}\n\ngrpcurl -plaintext {address} list\n"
+    ))
+}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(CommandError::Output)
+}

@@ -1,0 +1,147 @@
+//! This file declares every option: a flag and an environment variable each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cognito::Endpoint;
+
+/// A gRPC service in front of Amazon Cognito user pools.
+#[derive(Debug, Parser)]
+#[command(name = "mfagate", version)]
+pub struct Command {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Runs the service with an embedded Cognito, a demo pool and an open policy, on loopback only.
+    Dev(Dev),
+    /// Runs the service.
+    Serve(Serve),
+}
+
+/// The options of `mfagate dev`.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// The address that gRPC is served on; it must be on loopback.
+    #[arg(long, env = "MFAGATE_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
+    pub listen: Loopback,
+
+    /// The address of the embedded Cognito; it must be on loopback. Port 0 takes a free one.
+    #[arg(long, env = "MFAGATE_EMBEDDED_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub embedded_listen: Loopback,
+
+    /// Use another Cognito-compatible server on loopback instead of the embedded one.
+    #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL", conflicts_with_all = ["embedded_listen", "data"])]
+    pub cognito_endpoint: Option<LoopbackUrl>,
+
+    /// Keep the state of the embedded Cognito in this file across restarts. Without it, the state is lost at the end.
+    #[arg(long, env = "MFAGATE_DATA", value_name = "FILE")]
+    pub data: Option<PathBuf>,
+
+    /// What every way of running the service has.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The options of `mfagate serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The address that gRPC is served on.
+    #[arg(long, env = "MFAGATE_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
+    pub listen: Loopback,
+
+    /// The Cognito-compatible server on loopback to use. Required until the service can authorize its callers: without
+    /// that, it must not stand before a Cognito that holds anything.
+    #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL")]
+    pub cognito_endpoint: LoopbackUrl,
+
+    /// What every way of running the service has.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The options that every way of running the service has.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// How long one Cognito operation may take, retries included. A caller's own deadline can only shorten it.
+    #[arg(long, env = "MFAGATE_OPERATION_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
+    pub operation_timeout: Duration,
+
+    /// How long calls that are under way at the end may go on.
+    #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
+    pub drain_timeout: Duration,
+}
+
+/// An address on loopback. Others do not parse, so an open gate is never reachable from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loopback(pub SocketAddr);
+
+impl FromStr for Loopback {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address: SocketAddr = text.parse().map_err(|_| "must be an IP address and a port".to_owned())?;
+        if address.ip().is_loopback() {
+            Ok(Self(address))
+        } else {
+            Err("must be on loopback, since callers are not authorized".to_owned())
+        }
+    }
+}
+
+/// An `http` or `https` URL whose host is on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopbackUrl(String);
+
+impl LoopbackUrl {
+    /// The endpoint at this URL.
+    #[must_use]
+    pub fn into_endpoint(self) -> Endpoint {
+        Endpoint::Url(self.0)
+    }
+}
+
+impl FromStr for LoopbackUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri: http::Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err("must begin with http:// or https://".to_owned());
+        }
+        // A user part would stand before the host and make another look like loopback.
+        let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        if loopback && !authority.contains('@') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be on loopback, since callers are not authorized".to_owned())
+        }
+    }
+}
+
+/// A number with a unit: `500ms`, `5s` or `2m`; never zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    let number: u64 = text
+        .strip_suffix(unit)
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| "must be a number and ms, s or m".to_owned())?;
+    let duration = match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    };
+    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "must be a number and ms, s or m".to_owned())
+}

@@ -1,0 +1,217 @@
+//! This file answers the control endpoints under `/_embedded/`, which the parent module documents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State as Shared};
+use axum::http::Response;
+use axum::routing::{get, post, put};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::protocol::Failure;
+use super::random;
+use super::server::{Backend, plain};
+use super::state::timestamp;
+use super::state::user::{SignIn, Status};
+use super::token::{self, ADMIN_SCOPE, Grant};
+use super::totp;
+
+type Outcome = Result<Value, Failure>;
+
+/// How long a minted sign-in lasts, whatever its token's own expiry.
+const MINTED_SIGN_IN: Duration = Duration::from_hours(30 * 24);
+
+pub(crate) fn router() -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/faults", put(put_faults).get(get_faults).delete(delete_faults))
+        .route("/token", post(mint_token))
+        .route("/totp", get(totp_code))
+        .route("/clock", post(advance_clock))
+        .route("/outbox", get(outbox))
+        .route("/requests", get(requests).delete(delete_requests))
+        .route("/user", post(set_status))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|error| Failure::invalid_parameter(format!("the control request can not be read: {error}")))
+}
+
+/// A parameter of the query, percent-decoded.
+fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find_map(|(own, value)| (own == name).then(|| value.into_owned()))
+}
+
+fn required(query: Option<&str>, name: &str) -> Result<String, Failure> {
+    parameter(query, name).ok_or_else(|| Failure::invalid_parameter(format!("the query parameter {name} is missing")))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    More(Vec<Fault>),
+    One(Box<Fault>),
+}
+
+async fn put_faults(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
+    plain(read(&body).map(|faults| {
+        let faults = match faults {
+            OneOrMore::More(faults) => faults,
+            OneOrMore::One(fault) => vec![*fault],
+        };
+        let mut waiting = backend.faults();
+        let ids: Vec<u64> = faults.into_iter().map(|fault| waiting.put(fault)).collect();
+        json!({ "ids": ids })
+    }))
+}
+
+async fn get_faults(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
+    let waiting = backend.faults();
+    let faults: Vec<_> = waiting.waiting().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
+    plain(Ok(json!({ "faults": faults })))
+}
+
+async fn delete_faults(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+    let id = match parameter(query.as_deref(), "id").map(|id| id.parse()).transpose() {
+        Ok(id) => id,
+        Err(_) => return plain(Err(Failure::invalid_parameter("the id is not a number"))),
+    };
+    backend.faults().remove(id);
+    plain(Ok(json!({})))
+}
+
+/// What a minted token is to say.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Mint {
+    user_pool_id: String,
+    username: String,
+    client_id: Option<String>,
+    scope: Option<String>,
+    /// In seconds; of zero and less, the token has expired.
+    expires_in: Option<i64>,
+}
+
+async fn mint_token(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
+    plain(mint(&backend, &body).await)
+}
+
+async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
+    let mint: Mint = read(body)?;
+    let signer = backend.signer().await?;
+    let answer = {
+        let mut state = backend.state();
+        let now = state.now();
+        let pool = state.pool(&mint.user_pool_id, None)?;
+        let first_client = || pool.clients.keys().next().cloned();
+        let sign_in = SignIn {
+            origin_jti: random::uuid()?,
+            client_id: mint.client_id.or_else(first_client).unwrap_or_else(|| "embedded".to_owned()),
+            refresh_token: None,
+            at: now,
+            expires: now + MINTED_SIGN_IN,
+        };
+        pool.user_mut(&mint.username)?.sign_ins.push(sign_in.clone());
+        let expires_in = mint.expires_in.unwrap_or(3600);
+        let distance = Duration::from_secs(expires_in.unsigned_abs());
+        let expires = if expires_in < 0 { now.saturating_sub(distance) } else { now.saturating_add(distance) };
+        let grant =
+            Grant { scope: mint.scope.unwrap_or_else(|| ADMIN_SCOPE.to_owned()), issued: now.min(expires), expires };
+        let user = pool.user(&mint.username)?;
+        let token = token::access_token(&signer, pool, user, &sign_in, &grant)?;
+        json!({ "AccessToken": token, "ExpiresIn": expires_in })
+    };
+    backend.save().await?;
+    Ok(answer)
+}
+
+async fn totp_code(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+    plain(current_totp(&backend, query.as_deref()))
+}
+
+fn current_totp(backend: &Backend, query: Option<&str>) -> Outcome {
+    let (pool_id, username) = (required(query, "user_pool_id")?, required(query, "username")?);
+    let mut state = backend.state();
+    let now = state.now().as_secs();
+    let user = state.pool(&pool_id, None)?.user(&username)?;
+    let token =
+        user.software_token.as_ref().ok_or_else(|| Failure::resource_not_found("The user has no software token."))?;
+    let code = totp::code(&token.secret, now).ok_or_else(|| Failure::internal("a TOTP secret is not base32"))?;
+    Ok(json!({ "Code": code, "Secret": token.secret, "Verified": token.verified }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance_seconds: u64,
+}
+
+async fn advance_clock(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
+    plain(advance(&backend, &body).await)
+}
+
+async fn advance(backend: &Backend, body: &[u8]) -> Outcome {
+    let advance: Advance = read(body)?;
+    let now = {
+        let mut state = backend.state();
+        state.advance(Duration::from_secs(advance.advance_seconds));
+        state.now()
+    };
+    backend.save().await?;
+    Ok(json!({ "Now": timestamp(now) }))
+}
+
+async fn outbox(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+    let pool_id = parameter(query.as_deref(), "user_pool_id");
+    let username = parameter(query.as_deref(), "username");
+    let state = backend.state();
+    let letters: Vec<_> = state
+        .outbox
+        .iter()
+        .filter(|letter| pool_id.as_ref().is_none_or(|pool_id| letter.user_pool_id == *pool_id))
+        .filter(|letter| username.as_ref().is_none_or(|username| letter.username == *username))
+        .collect();
+    plain(Ok(json!({ "Letters": letters })))
+}
+
+async fn requests(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+    let operation = parameter(query.as_deref(), "operation");
+    let requests = backend.requests();
+    let wanted: Vec<_> = requests
+        .iter()
+        .filter(|request| {
+            operation.as_ref().is_none_or(|operation| request.get("Operation") == Some(&json!(operation)))
+        })
+        .collect();
+    plain(Ok(json!({ "Requests": wanted })))
+}
+
+async fn delete_requests(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
+    backend.requests().clear();
+    plain(Ok(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SetStatus {
+    user_pool_id: String,
+    username: String,
+    user_status: Status,
+}
+
+async fn set_status(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
+    plain(change_status(&backend, &body).await)
+}
+
+async fn change_status(backend: &Backend, body: &[u8]) -> Outcome {
+    let change: SetStatus = read(body)?;
+    backend.state().pool(&change.user_pool_id, None)?.user_mut(&change.username)?.status = change.user_status;
+    backend.save().await?;
+    Ok(json!({}))
+}

@@ -1,0 +1,160 @@
+//! This file speaks the wire form of Cognito: targets, signatures' scopes, answers and errors.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+/// What every operation's target begins with.
+pub(crate) const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+/// An error as Cognito answers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exception's name, as in `__type`.
+    pub code: Cow<'static, str>,
+    /// Cognito's text, absent where AWS sends none.
+    pub message: Option<String>,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+impl Failure {
+    /// A failure of a caller: HTTP 400.
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), message: Some(message.into()), status: 400 }
+    }
+
+    pub(crate) fn silent(code: &'static str) -> Self {
+        Self { code: Cow::Borrowed(code), message: None, status: 400 }
+    }
+
+    pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
+        Self::new("InvalidParameterException", message)
+    }
+
+    pub(crate) fn not_authorized(message: impl Into<String>) -> Self {
+        Self::new("NotAuthorizedException", message)
+    }
+
+    pub(crate) fn resource_not_found(message: impl Into<String>) -> Self {
+        Self::new("ResourceNotFoundException", message)
+    }
+
+    pub(crate) fn user_not_found() -> Self {
+        Self::new("UserNotFoundException", "User does not exist.")
+    }
+
+    /// A fault of the embedded server itself. The cause goes to the log, not to the caller.
+    pub(crate) fn internal(cause: &str) -> Self {
+        tracing::error!(cause, "the embedded Cognito failed");
+        Self {
+            code: Cow::Borrowed("InternalErrorException"),
+            message: Some("Something went wrong".to_owned()),
+            status: 500,
+        }
+    }
+
+    /// The answer on the wire.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut body = json!({ "__type": self.code });
+        if let (Some(message), Some(members)) = (&self.message, body.as_object_mut()) {
+            members.insert("message".to_owned(), Value::from(message.as_str()));
+        }
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = respond(status, &body);
+        let headers = response.headers_mut();
+        if let Ok(code) = HeaderValue::from_str(&format!("{}:", self.code)) {
+            headers.insert("x-amzn-errortype", code);
+        }
+        // A text that no header can carry stays in the body only.
+        if let Some(Ok(message)) = self.message.map(|message| HeaderValue::from_str(&message)) {
+            headers.insert("x-amzn-errormessage", message);
+        }
+        response
+    }
+}
+
+/// An answer with this JSON, without a request id as yet.
+pub(crate) fn respond(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}
+
+/// The operation's name in the `X-Amz-Target` header.
+pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
+}
+
+/// The region of a SigV4 credential scope.
+///
+/// Only the form of the signature is checked: the emulator has no credentials to verify it with.
+pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {
+    let Some(authorization) = headers.get(header::AUTHORIZATION) else {
+        return Err(Failure::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
+    };
+    let incomplete =
+        |what: &str| Failure::new("IncompleteSignatureException", format!("Authorization header requires {what}."));
+    let authorization = authorization.to_str().map_err(|_| incomplete("visible ASCII"))?;
+    let fields = authorization
+        .strip_prefix("AWS4-HMAC-SHA256 ")
+        .ok_or_else(|| incomplete("the algorithm 'AWS4-HMAC-SHA256'"))?;
+    let field = |name: &str| {
+        fields
+            .split(',')
+            .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
+            .filter(|value| !value.is_empty())
+    };
+    for name in ["Signature", "SignedHeaders"] {
+        field(name).ok_or_else(|| incomplete(&format!("'{name}' parameter")))?;
+    }
+    let credential = field("Credential").ok_or_else(|| incomplete("'Credential' parameter"))?;
+    let mut scope = credential.split('/').skip(1);
+    match (scope.next(), scope.next(), scope.next(), scope.next(), scope.next()) {
+        (Some(_date), Some(region), Some("cognito-idp"), Some("aws4_request"), None) if !region.is_empty() => {
+            Ok(region.to_owned())
+        }
+        (Some(_), Some(_), Some(_), Some("aws4_request"), None) => Err(Failure::new(
+            "InvalidSignatureException",
+            "Credential should be scoped to correct service: 'cognito-idp'.",
+        )),
+        _ => Err(incomplete("a credential scope of date, region, service and 'aws4_request'")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(authorization: &'static str) -> Result<String, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static(authorization));
+        signed_region(&headers).map_err(|failure| failure.code.into_owned())
+    }
+
+    #[test]
+    fn the_region_is_read_from_the_credential_scope() {
+        let signed = "AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-west-1/cognito-idp/aws4_request, \
+                      SignedHeaders=host;x-amz-date, Signature=abc";
+        assert_eq!(region(signed), Ok("eu-west-1".to_owned()));
+    }
+
+    #[test]
+    fn a_signature_of_another_form_or_service_is_refused() {
+        assert_eq!(region("Bearer abc"), Err("IncompleteSignatureException".to_owned()));
+        assert_eq!(
+            region("AWS4-HMAC-SHA256 Credential=A/1/r/sns/aws4_request, SignedHeaders=h, Signature=s"),
+            Err("InvalidSignatureException".to_owned())
+        );
+        assert_eq!(
+            region("AWS4-HMAC-SHA256 Credential=A/1/r/cognito-idp/aws4_request, SignedHeaders=h"),
+            Err("IncompleteSignatureException".to_owned())
+        );
+        assert_eq!(signed_region(&HeaderMap::new()).unwrap_err().code, "MissingAuthenticationTokenException");
+    }
+}

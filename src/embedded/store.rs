@@ -1,0 +1,46 @@
+//! This file keeps the state in a data file: read at the start, written after each change.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+
+/// What a data file holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Contents<S> {
+    pub(crate) state: S,
+    /// The signing key, absent until one was needed.
+    pub(crate) key: Option<String>,
+}
+
+/// The contents of a data file, none if there is no such file yet.
+pub(crate) fn read(path: &Path) -> io::Result<Option<Contents<State>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts new contents in the place of the old ones: a reader sees the one or the other.
+pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
+    name.push(".new");
+    let draft: PathBuf = path.with_file_name(name);
+    let mut file = create(&draft)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)
+}
+
+/// The file holds a private key and secrets, so it is its owner's alone.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

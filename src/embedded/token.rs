@@ -1,0 +1,155 @@
+//! This file issues the pools' tokens and verifies access tokens, as every token operation does.
+
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Map, Value, json};
+
+use super::protocol::Failure;
+use super::random;
+use super::signer::Signer;
+use super::state::State;
+use super::state::client::Client;
+use super::state::pool::Pool;
+use super::state::user::{SignIn, User};
+
+/// The scope that every token operation asks for.
+pub(crate) const ADMIN_SCOPE: &str = "aws.cognito.signin.user.admin";
+
+/// What an access token carries besides its user and client.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) scope: String,
+    pub(crate) issued: Duration,
+    pub(crate) expires: Duration,
+}
+
+/// Whose token it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    pub(crate) pool_id: String,
+    pub(crate) username: String,
+    pub(crate) client_id: String,
+}
+
+/// Why a good token has no user.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The token itself, its pool, or its rights.
+    Token(Failure),
+    /// The user was deleted.
+    UserGone,
+}
+
+/// Starts a sign-in at `now`, ended by its expiry or by a sign-out.
+pub(crate) fn start_sign_in(user: &mut User, client: &Client, now: Duration) -> Result<SignIn, Failure> {
+    user.sign_ins.retain(|sign_in| now < sign_in.expires);
+    let sign_in = SignIn {
+        origin_jti: random::uuid()?,
+        client_id: client.id.clone(),
+        refresh_token: Some(random::opaque()?),
+        at: now,
+        expires: now + client.refresh_token_validity(),
+    };
+    user.sign_ins.push(sign_in.clone());
+    Ok(sign_in)
+}
+
+/// An access token of this sign-in.
+pub(crate) fn access_token(
+    signer: &Signer,
+    pool: &Pool,
+    user: &User,
+    sign_in: &SignIn,
+    grant: &Grant,
+) -> Result<String, Failure> {
+    signer.sign(&json!({
+        "sub": user.sub(),
+        "iss": pool.issuer(),
+        "client_id": sign_in.client_id,
+        "origin_jti": sign_in.origin_jti,
+        "event_id": random::uuid()?,
+        "token_use": "access",
+        "scope": grant.scope,
+        "auth_time": sign_in.at.as_secs(),
+        "exp": grant.expires.as_secs(),
+        "iat": grant.issued.as_secs(),
+        "jti": random::uuid()?,
+        "username": user.username,
+    }))
+}
+
+/// An id token of this sign-in.
+pub(crate) fn id_token(
+    signer: &Signer,
+    pool: &Pool,
+    user: &User,
+    sign_in: &SignIn,
+    now: Duration,
+) -> Result<String, Failure> {
+    let validity = pool.client(&sign_in.client_id)?.id_token_validity();
+    let mut claims: Map<String, Value> = user
+        .attributes
+        .iter()
+        .map(|(name, value)| {
+            let flag = name.ends_with("_verified");
+            (name.clone(), if flag { Value::from(value == "true") } else { Value::from(value.as_str()) })
+        })
+        .collect();
+    for (name, value) in [
+        ("iss", json!(pool.issuer())),
+        ("aud", json!(sign_in.client_id)),
+        ("cognito:username", json!(user.username)),
+        ("origin_jti", json!(sign_in.origin_jti)),
+        ("event_id", json!(random::uuid()?)),
+        ("token_use", json!("id")),
+        ("auth_time", json!(sign_in.at.as_secs())),
+        ("exp", json!((now + validity).as_secs())),
+        ("iat", json!(now.as_secs())),
+        ("jti", json!(random::uuid()?)),
+    ] {
+        claims.insert(name.to_owned(), value);
+    }
+    signer.sign(&Value::Object(claims))
+}
+
+/// Whose access token this is, after every check that Cognito makes.
+pub(crate) fn verify(state: &State, signer: &Signer, token: &str) -> Result<Bearer, Refusal> {
+    let refused = |message: &str| Refusal::Token(Failure::not_authorized(message));
+    let invalid = || refused("Invalid Access Token");
+    let claims = signer.verify(token).ok_or_else(invalid)?;
+    let claim = |name: &str| claims.get(name).and_then(Value::as_str).ok_or_else(invalid);
+    if claim("token_use")? != "access" {
+        return Err(invalid());
+    }
+    let issuer = claim("iss")?;
+    let pool_id = issuer.rsplit('/').next().unwrap_or_default();
+    let Some(pool) = state.pools.get(pool_id).filter(|pool| pool.issuer() == issuer) else {
+        return Err(Refusal::Token(Failure::resource_not_found(format!("User pool {pool_id} does not exist."))));
+    };
+    let expires = claims.get("exp").and_then(Value::as_u64).ok_or_else(invalid)?;
+    if expires <= state.now().as_secs() {
+        return Err(refused("Access Token has expired"));
+    }
+    let (username, client_id) = (claim("username")?, claim("client_id")?);
+    // A new user under an old name has another sub.
+    let Some(user) = pool.users.get(username).filter(|user| Ok(user.sub()) == claim("sub").map_err(drop)) else {
+        return Err(Refusal::UserGone);
+    };
+    let origin = claim("origin_jti")?;
+    if !user.sign_ins.iter().any(|sign_in| sign_in.origin_jti == origin) {
+        return Err(refused("Access Token has been revoked"));
+    }
+    if !claim("scope")?.split(' ').any(|scope| scope == ADMIN_SCOPE) {
+        return Err(refused("Access Token does not have required scopes"));
+    }
+    Ok(Bearer { pool_id: pool_id.to_owned(), username: username.to_owned(), client_id: client_id.to_owned() })
+}
+
+/// The pool id and username that a token claims, true or not.
+pub(crate) fn claimed_user(token: &str) -> Option<(String, String)> {
+    let claims = token.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()?;
+    let pool_id = claims.get("iss")?.as_str()?.rsplit('/').next()?;
+    Some((pool_id.to_owned(), claims.get("username")?.as_str()?.to_owned()))
+}

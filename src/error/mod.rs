@@ -1,0 +1,91 @@
+//! This module is what can go wrong: the error type, the catalogue, and the only place that builds a `Status`.
+
+pub mod catalogue;
+pub mod masking;
+mod status;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use catalogue::Fault;
+pub use status::{RETRY_DELAY, complete};
+
+use crate::cognito::Operation;
+use crate::proto::v1::ErrorReason;
+use crate::request::Violation;
+
+/// Why a call failed: what the caller is told, and what only the log may hold.
+#[derive(Debug)]
+pub struct Error {
+    reason: ErrorReason,
+    operation: Option<Operation>,
+    metadata: BTreeMap<&'static str, String>,
+    violations: Vec<Violation>,
+    user_pool_id: Option<String>,
+    cause: Option<String>,
+}
+
+impl Error {
+    /// An error with the code, fault and details that the catalogue has for `reason`.
+    #[must_use]
+    pub fn new(reason: ErrorReason) -> Self {
+        Self {
+            reason,
+            operation: None,
+            metadata: BTreeMap::new(),
+            violations: Vec::new(),
+            user_pool_id: None,
+            cause: None,
+        }
+    }
+
+    /// The request breaks constraints.
+    #[must_use]
+    pub fn invalid(violations: Vec<Violation>) -> Self {
+        Self { violations, ..Self::new(ErrorReason::RequestInvalid) }
+    }
+
+    /// The error came from calling `operation`.
+    #[must_use]
+    pub fn of(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
+    /// Adds metadata for the caller, if there is any.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: Option<impl Into<String>>) -> Self {
+        if let Some(value) = value {
+            self.metadata.insert(key, value.into());
+        }
+        self
+    }
+
+    /// Names the pool that the call was about.
+    #[must_use]
+    pub fn about(mut self, user_pool_id: &str) -> Self {
+        self.user_pool_id = Some(user_pool_id.to_owned());
+        self
+    }
+
+    /// Adds the cause, which goes to the log only. It must not hold a secret.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Why the call failed.
+    #[must_use]
+    pub fn reason(&self) -> ErrorReason {
+        self.reason
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(catalogue::entry(self.reason).message)
+    }
+}
+
+impl std::error::Error for Error {}

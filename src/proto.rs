@@ -1,0 +1,29 @@
+//! This file holds the code generated from `proto/`: messages, services, and the table of RPCs.
+
+/// The messages and services of the package `mfagate.v1`.
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated code"
+)]
+pub mod v1 {
+    tonic::include_proto!("mfagate.v1");
+    include!(concat!(env!("OUT_DIR"), "/redacted_debug.rs"));
+}
+
+include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
+
+/// The descriptors of the package and of what it imports, as an encoded `google.protobuf.FileDescriptorSet`.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mfagate.v1.bin"));
+
+impl Rpc {
+    /// The RPC that requests to `path` reach, if any does.
+    #[must_use]
+    pub fn from_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rpc| rpc.path() == path)
+    }
+}

@@ -1,0 +1,247 @@
+//! This file parses the MFA configuration of a pool.
+
+use crate::proto::v1;
+use crate::request::Check;
+use crate::request::text::{
+    Arn, EmailMessage, EmailSubject, FreeText, OptionalArn, RegionCode, RelyingPartyId, SmsMessage, Text,
+};
+
+/// Whether a pool asks its users for a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MfaConfiguration {
+    /// Nobody is asked.
+    Off,
+    /// Everybody is asked.
+    On,
+    /// Users with an enabled factor are asked.
+    Optional,
+}
+
+/// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then drops what it has.
+#[derive(Clone, Debug)]
+pub struct PoolMfaConfig {
+    /// Whether users are asked for a second factor.
+    pub mfa_configuration: MfaConfiguration,
+    /// SMS messages.
+    pub sms: Option<SmsMfa>,
+    /// Whether users may enrol a software token.
+    pub software_token: Option<bool>,
+    /// E-mail messages.
+    pub email: Option<EmailMfa>,
+    /// Passkeys.
+    pub web_authn: Option<WebAuthn>,
+}
+
+/// `SmsMfaConfigType`.
+#[derive(Clone, Debug)]
+pub struct SmsMfa {
+    /// The text of the message.
+    pub message: Option<SmsMessage>,
+    /// How messages are sent.
+    pub configuration: Option<Sms>,
+}
+
+/// `SmsConfigurationType`.
+#[derive(Clone, Debug)]
+pub struct Sms {
+    /// The role for Amazon SNS.
+    pub sns_caller_arn: Option<OptionalArn>,
+    /// The external id in the role's trust policy.
+    pub external_id: Option<FreeText>,
+    /// The Region of Amazon SNS.
+    pub sns_region: Option<RegionCode>,
+    /// AWS End User Messaging.
+    pub eums_sms: Option<EumsSms>,
+}
+
+/// `EumsSmsConfigurationType`.
+#[derive(Clone, Debug)]
+pub struct EumsSms {
+    /// The role that Cognito assumes.
+    pub caller_arn: Arn,
+    /// The external id in the role's trust policy.
+    pub external_id: Option<FreeText>,
+    /// Where messages come from.
+    pub origination_identity: Option<FreeText>,
+    /// The configuration set.
+    pub configuration_set_name: Option<FreeText>,
+    /// The entity id for India.
+    pub in_entity_id: Option<FreeText>,
+    /// The template id for India.
+    pub in_template_id: Option<FreeText>,
+    /// The Region to send from.
+    pub region: Option<RegionCode>,
+}
+
+/// `EmailMfaConfigType`.
+#[derive(Clone, Debug)]
+pub struct EmailMfa {
+    /// The text of the message.
+    pub message: Option<EmailMessage>,
+    /// The subject of the message.
+    pub subject: Option<EmailSubject>,
+}
+
+/// `WebAuthnConfigurationType`.
+#[derive(Clone, Debug)]
+pub struct WebAuthn {
+    /// The domain that passkeys are for.
+    pub relying_party_id: Option<RelyingPartyId>,
+    /// Whether passkeys that cannot verify their user are refused (`required`) or accepted (`preferred`).
+    pub user_verification_required: Option<bool>,
+    /// Whether a passkey that verified its user satisfies MFA by itself.
+    pub multi_factor: Option<bool>,
+}
+
+impl PoolMfaConfig {
+    /// Parses everything but the pool id, which comes with the permit.
+    pub fn parse(check: &mut Check, request: v1::SetUserPoolMfaConfigRequest) -> Option<Self> {
+        let mfa_configuration = parse_mfa_configuration(check, request.mfa_configuration);
+        if mfa_configuration == Some(MfaConfiguration::Off) {
+            let factors = [
+                ("sms_mfa_configuration", request.sms_mfa_configuration.is_some()),
+                ("software_token_mfa_configuration", request.software_token_mfa_configuration.is_some()),
+                ("email_mfa_configuration", request.email_mfa_configuration.is_some()),
+            ];
+            for (field, _) in factors.into_iter().filter(|(_, present)| *present) {
+                check.refuse(field, "must be absent while mfa_configuration is OFF");
+            }
+        }
+        let sms = request.sms_mfa_configuration.map(|sms| SmsMfa::parse(check, sms));
+        let email = request.email_mfa_configuration.map(|email| EmailMfa {
+            message: check.optional("email_mfa_configuration.message", email.message),
+            subject: check.optional("email_mfa_configuration.subject", email.subject),
+        });
+        let web_authn = request.web_authn_configuration.map(|web_authn| WebAuthn::parse(check, web_authn));
+        Some(Self {
+            mfa_configuration: mfa_configuration?,
+            sms,
+            software_token: request.software_token_mfa_configuration.map(|token| token.enabled),
+            email,
+            web_authn,
+        })
+    }
+}
+
+fn parse_mfa_configuration(check: &mut Check, value: i32) -> Option<MfaConfiguration> {
+    match v1::UserPoolMfaType::try_from(value) {
+        Ok(v1::UserPoolMfaType::Off) => return Some(MfaConfiguration::Off),
+        Ok(v1::UserPoolMfaType::On) => return Some(MfaConfiguration::On),
+        Ok(v1::UserPoolMfaType::Optional) => return Some(MfaConfiguration::Optional),
+        // Cognito takes a missing value for OFF, which would switch the pool's MFA off by accident.
+        Ok(v1::UserPoolMfaType::Unspecified) => check.refuse("mfa_configuration", "required"),
+        Ok(v1::UserPoolMfaType::Unrecognized) | Err(_) => {
+            check.refuse("mfa_configuration", "must be OFF, ON or OPTIONAL");
+        }
+    }
+    None
+}
+
+impl SmsMfa {
+    fn parse(check: &mut Check, sms: v1::SmsMfaConfiguration) -> Self {
+        Self {
+            message: check.optional("sms_mfa_configuration.sms_authentication_message", sms.sms_authentication_message),
+            configuration: sms.sms_configuration.map(|configuration| Sms::parse(check, configuration)),
+        }
+    }
+}
+
+impl Sms {
+    fn parse(check: &mut Check, sms: v1::SmsConfiguration) -> Self {
+        const PATH: &str = "sms_mfa_configuration.sms_configuration";
+        let sends_by_sns = sms.sns_caller_arn.as_ref().is_some_and(|arn| !arn.is_empty());
+        if sends_by_sns == sms.eums_sms.is_some() {
+            check.refuse(PATH, "must have one of sns_caller_arn and eums_sms");
+        }
+        Self {
+            sns_caller_arn: check.optional(&format!("{PATH}.sns_caller_arn"), sms.sns_caller_arn),
+            external_id: check.optional(&format!("{PATH}.external_id"), sms.external_id),
+            sns_region: check.optional(&format!("{PATH}.sns_region"), sms.sns_region),
+            eums_sms: sms.eums_sms.and_then(|eums| EumsSms::parse(check, eums)),
+        }
+    }
+}
+
+impl EumsSms {
+    fn parse(check: &mut Check, eums: v1::EumsSmsConfiguration) -> Option<Self> {
+        let path = |field| format!("sms_mfa_configuration.sms_configuration.eums_sms.{field}");
+        let caller_arn = check.required(&path("caller_arn"), eums.caller_arn);
+        let external_id = check.optional(&path("external_id"), eums.external_id);
+        let origination_identity = check.optional(&path("origination_identity"), eums.origination_identity);
+        let configuration_set_name = check.optional(&path("configuration_set_name"), eums.configuration_set_name);
+        let in_entity_id = check.optional(&path("in_entity_id"), eums.in_entity_id);
+        let in_template_id = check.optional(&path("in_template_id"), eums.in_template_id);
+        let region = check.optional(&path("region"), eums.region);
+        Some(Self {
+            caller_arn: caller_arn?,
+            external_id,
+            origination_identity,
+            configuration_set_name,
+            in_entity_id,
+            in_template_id,
+            region,
+        })
+    }
+}
+
+impl WebAuthn {
+    fn parse(check: &mut Check, web_authn: v1::WebAuthnConfiguration) -> Self {
+        Self {
+            relying_party_id: check.optional("web_authn_configuration.relying_party_id", web_authn.relying_party_id),
+            user_verification_required: web_authn.user_verification.and_then(|value| {
+                match v1::UserVerification::try_from(value) {
+                    Ok(v1::UserVerification::Required) => Some(true),
+                    Ok(v1::UserVerification::Preferred) => Some(false),
+                    Ok(v1::UserVerification::Unspecified | v1::UserVerification::Unrecognized) | Err(_) => {
+                        check.refuse("web_authn_configuration.user_verification", "must be REQUIRED or PREFERRED");
+                        None
+                    }
+                }
+            }),
+            multi_factor: web_authn.factor_configuration.and_then(|value| {
+                match v1::WebAuthnFactorConfiguration::try_from(value) {
+                    Ok(v1::WebAuthnFactorConfiguration::SingleFactor) => Some(false),
+                    Ok(v1::WebAuthnFactorConfiguration::MultiFactorWithUserVerification) => Some(true),
+                    Ok(
+                        v1::WebAuthnFactorConfiguration::Unspecified | v1::WebAuthnFactorConfiguration::Unrecognized,
+                    )
+                    | Err(_) => {
+                        check.refuse(
+                            "web_authn_configuration.factor_configuration",
+                            "must be SINGLE_FACTOR or MULTI_FACTOR_WITH_USER_VERIFICATION",
+                        );
+                        None
+                    }
+                }
+            }),
+        }
+    }
+}
+
+impl PoolMfaConfig {
+    /// Every text that the caller sent, to be masked where Cognito repeats it.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let sms = self.sms.as_ref();
+        let configuration = sms.and_then(|sms| sms.configuration.as_ref());
+        let eums = configuration.and_then(|configuration| configuration.eums_sms.as_ref());
+        let email = self.email.as_ref();
+        let texts = [
+            sms.and_then(|sms| sms.message.as_ref()).map(Text::as_str),
+            configuration.and_then(|sms| sms.sns_caller_arn.as_ref()).map(Text::as_str),
+            configuration.and_then(|sms| sms.external_id.as_ref()).map(Text::as_str),
+            configuration.and_then(|sms| sms.sns_region.as_ref()).map(Text::as_str),
+            eums.map(|eums| eums.caller_arn.as_str()),
+            eums.and_then(|eums| eums.external_id.as_ref()).map(Text::as_str),
+            eums.and_then(|eums| eums.origination_identity.as_ref()).map(Text::as_str),
+            eums.and_then(|eums| eums.configuration_set_name.as_ref()).map(Text::as_str),
+            eums.and_then(|eums| eums.in_entity_id.as_ref()).map(Text::as_str),
+            eums.and_then(|eums| eums.in_template_id.as_ref()).map(Text::as_str),
+            eums.and_then(|eums| eums.region.as_ref()).map(Text::as_str),
+            email.and_then(|email| email.message.as_ref()).map(Text::as_str),
+            email.and_then(|email| email.subject.as_ref()).map(Text::as_str),
+            self.web_authn.as_ref().and_then(|w| w.relying_party_id.as_ref()).map(Text::as_str),
+        ];
+        texts.into_iter().flatten().map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! This file parses what a caller wants of a user's MFA factors, in the present and in the legacy form.
+
+use crate::proto::v1;
+use crate::request::Check;
+
+/// What to do with one factor of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactorSetting {
+    /// Whether the factor is enabled.
+    pub enabled: bool,
+    /// Whether it becomes the preferred one; `None` keeps the preference as it is.
+    pub preferred: Option<bool>,
+}
+
+/// What to do with a user's factors. `None` is not sent to Cognito.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preference {
+    /// SMS messages.
+    pub sms: Option<FactorSetting>,
+    /// The software token.
+    pub software_token: Option<FactorSetting>,
+    /// E-mail messages.
+    pub email: Option<FactorSetting>,
+    /// Whether passkeys are enabled; Cognito knows no preference for them.
+    pub web_authn: Option<bool>,
+}
+
+/// The legacy option, the only one that Cognito accepts: SMS messages to `phone_number`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SmsToPhoneNumber;
+
+/// The wire form of the two preference requests, which differ only in how they name the user.
+#[derive(Clone, Copy, Debug)]
+pub struct FactorSettings {
+    /// `sms_mfa_settings`.
+    pub sms: Option<v1::SmsMfaSettings>,
+    /// `software_token_mfa_settings`.
+    pub software_token: Option<v1::SoftwareTokenMfaSettings>,
+    /// `email_mfa_settings`.
+    pub email: Option<v1::EmailMfaSettings>,
+    /// `web_authn_mfa_settings`.
+    pub web_authn: Option<v1::WebAuthnMfaSettings>,
+}
+
+impl Preference {
+    /// Parses the settings. At most one factor can be preferred, and only an enabled one.
+    pub fn parse(check: &mut Check, settings: FactorSettings) -> Self {
+        let FactorSettings { sms, software_token, email, web_authn } = settings;
+        let preference = Self {
+            sms: sms.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
+            software_token: software_token.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
+            email: email.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
+            web_authn: web_authn.map(|s| s.enabled),
+        };
+
+        let mut preferred = 0;
+        for (field, setting) in preference.by_field() {
+            let Some(FactorSetting { enabled, preferred: Some(true) }) = setting else { continue };
+            let field = format!("{field}.preferred_mfa");
+            preferred += 1;
+            if !enabled {
+                check.refuse(field.clone(), "must not be true while enabled is false");
+            }
+            if preferred > 1 {
+                check.refuse(field, "must not be true for more than one factor");
+            }
+        }
+        preference
+    }
+
+    /// Whether the present preference must be read first: Cognito's SDK always sends the preferred flag, so "keep" has to
+    /// be replaced by what is true now. Where another factor becomes preferred, false is what will be true.
+    #[must_use]
+    pub fn needs_present(&self) -> bool {
+        let settings = self.by_field().map(|(_, setting)| setting);
+        let moved = settings.iter().flatten().any(|setting| setting.preferred == Some(true));
+        !moved && settings.iter().flatten().any(|setting| setting.enabled && setting.preferred.is_none())
+    }
+
+    fn by_field(&self) -> [(&'static str, Option<FactorSetting>); 3] {
+        [
+            ("sms_mfa_settings", self.sms),
+            ("software_token_mfa_settings", self.software_token),
+            ("email_mfa_settings", self.email),
+        ]
+    }
+}
+
+/// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off.
+pub fn parse_mfa_options(check: &mut Check, options: &[v1::MfaOption]) -> Vec<SmsToPhoneNumber> {
+    for (position, option) in options.iter().enumerate() {
+        if option.delivery_medium != v1::DeliveryMedium::Sms as i32 {
+            check.refuse(format!("mfa_options[{position}].delivery_medium"), "must be DELIVERY_MEDIUM_SMS");
+        }
+        if option.attribute_name != "phone_number" {
+            check.refuse(format!("mfa_options[{position}].attribute_name"), "must be phone_number");
+        }
+    }
+    vec![SmsToPhoneNumber; options.len()]
+}

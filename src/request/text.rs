@@ -1,0 +1,142 @@
+//! This file is the table of Cognito's constraints on texts (service model 2016-04-18); lengths count characters.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What Cognito demands of one kind of text. The model's patterns are Java's, where `\w`, `\s` and `.` are narrower than
+/// in Rust, so ours spell them out.
+pub trait Constraint {
+    /// The fewest and the most characters.
+    const LENGTH: (usize, usize);
+    /// What the characters must be, in words that end "must …".
+    const FORM: &'static str = "";
+    /// Whether `Debug` hides the text.
+    const SECRET: bool = false;
+
+    /// The pattern that the whole text must match, if there is one.
+    fn pattern() -> Option<&'static Regex> {
+        None
+    }
+}
+
+/// A text that keeps the constraint `C`.
+pub struct Text<C> {
+    value: String,
+    constraint: PhantomData<fn() -> C>,
+}
+
+impl<C: Constraint> Text<C> {
+    /// Parses a text; the error says what it must be and never repeats it.
+    pub fn parse(value: String) -> Result<Self, String> {
+        let (fewest, most) = C::LENGTH;
+        // A character is at most four bytes, so counting a text of the right size only is enough.
+        let characters = if value.len() > most.saturating_mul(4) { usize::MAX } else { value.chars().count() };
+        if characters < fewest || characters > most {
+            return Err(match (fewest, most) {
+                (_, usize::MAX) => format!("must have at least {fewest} characters"),
+                (0, _) => format!("must have at most {most} characters"),
+                (fewest, most) if fewest == most => format!("must have exactly {most} characters"),
+                _ => format!("must have {fewest} to {most} characters"),
+            });
+        }
+        if C::pattern().is_some_and(|pattern| !pattern.is_match(&value)) {
+            return Err(C::FORM.to_owned());
+        }
+        Ok(Self { value, constraint: PhantomData })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.value
+    }
+
+    /// The text, owned.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.value
+    }
+}
+
+impl<C> Clone for Text<C> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), constraint: PhantomData }
+    }
+}
+
+impl<C: Constraint> fmt::Debug for Text<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if C::SECRET { f.write_str("[redacted]") } else { self.value.fmt(f) }
+    }
+}
+
+/// Declares a kind of text: its meaning, length, whether it is secret, and its pattern with what it demands.
+macro_rules! texts {
+    ($($(#[$meaning:meta])* $name:ident, $kind:ident: $fewest:expr, $most:expr $(, secret $secret:literal)?
+        $(, $pattern:literal => $form:literal)?;)*) => {$(
+        #[doc = concat!("The constraint of [`", stringify!($name), "`].")]
+        #[derive(Debug)]
+        pub enum $kind {}
+
+        impl Constraint for $kind {
+            const LENGTH: (usize, usize) = ($fewest, $most);
+            $(const SECRET: bool = $secret;)?
+            $(
+                const FORM: &'static str = $form;
+
+                fn pattern() -> Option<&'static Regex> {
+                    #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles each")]
+                    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+                        Regex::new(concat!("^(?:", $pattern, r")\z")).expect("a constant pattern is valid")
+                    });
+                    Some(&PATTERN)
+                }
+            )?
+        }
+
+        $(#[$meaning])*
+        pub type $name = Text<$kind>;
+    )*};
+}
+
+const ANY: usize = usize::MAX;
+/// The length of `StringType`, which most of Cognito's members have.
+const LONGEST: usize = 131_072;
+
+texts! {
+    /// `UserPoolIdType`.
+    UserPoolIdText, UserPoolIdKind: 1, 55, r"[A-Za-z0-9_-]+_[0-9a-zA-Z]+" => "must be a Region, an underscore, and letters and digits";
+    /// `UsernameType`: a username, an alias, or the `sub`.
+    Username, UsernameKind: 1, 128, secret true, r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+" => "must be letters, marks, symbols, numbers and punctuation only";
+    /// `TokenModelType`: an access token.
+    AccessToken, AccessTokenKind: 1, ANY, secret true, r"[A-Za-z0-9_=.-]+" => "must be letters, digits and the characters - _ = . only";
+    /// `SessionType`: the session of a challenge.
+    Session, SessionKind: 20, 4096, secret true;
+    /// `SoftwareTokenMFAUserCodeType`: the code of an authenticator app.
+    UserCode, UserCodeKind: 6, 6, secret true, "[0-9]+" => "must be digits only";
+    /// `StringType`, secret because people write what they like into it.
+    FreeText, FreeTextKind: 0, LONGEST, secret true;
+    /// `SmsVerificationMessageType`.
+    SmsMessage, SmsMessageKind: 6, 140, r"[^\n\r\u{85}\u{2028}\u{2029}]*\{####\}[^\n\r\u{85}\u{2028}\u{2029}]*" => "must hold {####} and no line break";
+    /// `OptionalArnType`.
+    OptionalArn, OptionalArnKind: 0, 2048, r"(arn:[A-Za-z0-9_+=/,.@-]+:[A-Za-z0-9_+=/,.@-]+:([A-Za-z0-9_+=/,.@-]*)?:[0-9]+:[A-Za-z0-9_+=/,.@-]+(:[A-Za-z0-9_+=/,.@-]+)?(:[A-Za-z0-9_+=/,.@-]+)?)?" => "must be an ARN or empty";
+    /// `ArnType`.
+    Arn, ArnKind: 20, 2048, r"arn:[A-Za-z0-9_+=/,.@-]+:[A-Za-z0-9_+=/,.@-]+:([A-Za-z0-9_+=/,.@-]*)?:[0-9]+:[A-Za-z0-9_+=/,.@-]+(:[A-Za-z0-9_+=/,.@-]+)?(:[A-Za-z0-9_+=/,.@-]+)?" => "must be an ARN";
+    /// `RegionCodeType`.
+    RegionCode, RegionCodeKind: 5, 32;
+    /// `EmailMfaMessageType`.
+    EmailMessage, EmailMessageKind: 6, 20_000, r"[\p{L}\p{M}\p{S}\p{N}\p{P} \t\n\x0B\f\r*]*\{####\}[\p{L}\p{M}\p{S}\p{N}\p{P} \t\n\x0B\f\r*]*" => "must hold {####}, and letters, marks, symbols, numbers, punctuation and white space only";
+    /// `EmailMfaSubjectType`; the length is from the quotas page, the model has none.
+    EmailSubject, EmailSubjectKind: 1, 140, r"[\p{L}\p{M}\p{S}\p{N}\p{P} \t\n\x0B\f\r]+" => "must be letters, marks, symbols, numbers, punctuation and white space only";
+    /// `RelyingPartyIdType`.
+    RelyingPartyId, RelyingPartyIdKind: 1, 127;
+    /// `PaginationKey`.
+    NextToken, NextTokenKind: 1, LONGEST, secret true, r"[^ \t\n\x0B\f\r]+" => "must not hold white space";
+    /// A `StringType` that must not be empty: the id of a passkey.
+    CredentialId, CredentialIdKind: 1, LONGEST, secret true;
+    /// The issuer or account name of a key URI, where a colon parts the two.
+    KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
+}

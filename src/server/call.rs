@@ -1,0 +1,78 @@
+//! This file notes what is true of a call from its first moment: request id, deadline, and the span it is logged in.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request, Response};
+use tower_http::request_id::{MakeRequestId, RequestId};
+use tracing::Span;
+
+use crate::cognito::Deadline;
+use crate::proto::Rpc;
+
+/// The header of the request id, the caller's or ours.
+pub(super) const REQUEST_ID: &str = "x-request-id";
+
+/// The longest request id that is taken from a caller.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// Makes a request id for callers that sent none: 128 random bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewRequestId;
+
+impl MakeRequestId for NewRequestId {
+    fn make_request_id<B>(&mut self, _request: &Request<B>) -> Option<RequestId> {
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).ok()?;
+        HeaderValue::from_str(&data_encoding::HEXLOWER.encode(&random)).ok().map(RequestId::new)
+    }
+}
+
+/// Notes the deadline, and drops a request id that could not stand in a log as it is.
+pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
+    let timeout = request.headers().get("grpc-timeout").and_then(grpc_timeout);
+    let deadline = Deadline::at(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
+    request.extensions_mut().insert(deadline);
+    if !request.headers().get(REQUEST_ID).is_none_or(is_loggable) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
+fn is_loggable(id: &HeaderValue) -> bool {
+    let id = id.as_bytes();
+    let loggable = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:=/+".contains(byte);
+    (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.iter().all(loggable)
+}
+
+/// The value of a `grpc-timeout` header: at most eight digits and a unit (gRPC over HTTP/2). What is not one is ignored, as
+/// tonic does.
+fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
+    let value = value.to_str().ok()?;
+    let unit = value.chars().last().filter(char::is_ascii)?;
+    let digits = value.strip_suffix(unit)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        'H' => Some(Duration::from_secs(number * 60 * 60)),
+        'M' => Some(Duration::from_secs(number * 60)),
+        'S' => Some(Duration::from_secs(number)),
+        'm' => Some(Duration::from_millis(number)),
+        'u' => Some(Duration::from_micros(number)),
+        'n' => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+/// The span of a call. A path that is none of ours is not logged: a caller could write anything into it.
+pub(super) fn span<B>(request: &Request<B>) -> Span {
+    let rpc = Rpc::from_path(request.uri().path()).map(Rpc::name);
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    tracing::info_span!("call", rpc, request_id = id)
+}
+
+/// Logs that a call was answered; why one failed is logged where the cause is known.
+pub(super) fn answered<B>(_response: &Response<B>, latency: Duration, _span: &Span) {
+    tracing::debug!(?latency, "call answered");
+}
