@@ -74,9 +74,6 @@ fn rpc_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
         format!("/{service}/{name}")
     })?;
     write_lookup(&mut code, "name", "The RPC's name, without its service.", &rpcs, |name, _| name.to_owned())?;
-    write_lookup(&mut code, "service", "The full name of the RPC's service.", &rpcs, |_, (service, _)| {
-        service.clone()
-    })?;
     write_lookup(
         &mut code,
         "permission",

@@ -1,4 +1,5 @@
 //! This file converts Cognito's answers into our messages. A value that we do not know becomes UNRECOGNIZED.
+#![expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums are non-exhaustive")]
 
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserOutput;
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user_auth_factors::AdminGetUserAuthFactorsOutput;

@@ -16,7 +16,6 @@ pub(super) fn translate<E>(operation: Operation, error: &SdkError<E, HttpRespons
 where
     E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
 {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "SdkError is non-exhaustive")]
     let translated = match error {
         SdkError::ConstructionFailure(_) => Error::new(ErrorReason::FacadeRequestRejected),
         SdkError::TimeoutError(_) => Error::new(ErrorReason::DeadlineExceeded),

@@ -105,13 +105,15 @@ fn to_email_mfa(email: &EmailMfa) -> EmailMfaConfigType {
 }
 
 fn to_web_authn(web_authn: &WebAuthn) -> WebAuthnConfigurationType {
-    let verification = web_authn.user_verification_required.map(|required| match required {
-        true => UserVerificationType::Required,
-        false => UserVerificationType::Preferred,
-    });
-    let factor = web_authn.multi_factor.map(|multi_factor| match multi_factor {
-        true => WebAuthnFactorConfigurationType::MultiFactorWithUserVerification,
-        false => WebAuthnFactorConfigurationType::SingleFactor,
+    let verification = web_authn
+        .user_verification_required
+        .map(|required| if required { UserVerificationType::Required } else { UserVerificationType::Preferred });
+    let factor = web_authn.multi_factor.map(|multi_factor| {
+        if multi_factor {
+            WebAuthnFactorConfigurationType::MultiFactorWithUserVerification
+        } else {
+            WebAuthnFactorConfigurationType::SingleFactor
+        }
     });
     WebAuthnConfigurationType::builder()
         .set_relying_party_id(owned(web_authn.relying_party_id.as_ref()))

@@ -76,10 +76,8 @@ impl PoolClient {
         username: &Username,
         preference: Preference,
     ) -> Result<(), Error> {
-        let present = match preference.needs_present() {
-            true => self.admin_get_user(username).await?.preferred_mfa_setting,
-            false => None,
-        };
+        let present =
+            if preference.needs_present() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
         let settled = Settled::new(preference, present.as_deref());
         let operation = Operation::AdminSetUserMfaPreference;
         self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
@@ -101,10 +99,7 @@ impl PoolClient {
 
     /// `SetUserMFAPreference`, after `GetUser` where the preference is to be kept.
     pub async fn set_user_mfa_preference(&self, token: &AccessToken, preference: Preference) -> Result<(), Error> {
-        let present = match preference.needs_present() {
-            true => self.get_user(token).await?.preferred_mfa_setting,
-            false => None,
-        };
+        let present = if preference.needs_present() { self.get_user(token).await?.preferred_mfa_setting } else { None };
         let settled = Settled::new(preference, present.as_deref());
         self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
             client
@@ -134,7 +129,7 @@ impl PoolClient {
                 .admin_set_user_settings()
                 .user_pool_id(self.user_pool_id())
                 .username(username.as_str())
-                .set_mfa_options(Some(options.iter().map(to_mfa_option).collect()))
+                .set_mfa_options(Some(options.iter().copied().map(to_mfa_option).collect()))
                 .customize()
                 .config_override(config)
                 .send()
@@ -149,7 +144,7 @@ impl PoolClient {
             client
                 .set_user_settings()
                 .access_token(token.as_str())
-                .set_mfa_options(Some(options.iter().map(to_mfa_option).collect()))
+                .set_mfa_options(Some(options.iter().copied().map(to_mfa_option).collect()))
                 .customize()
                 .config_override(config)
                 .send()
@@ -182,6 +177,6 @@ impl Settled {
     }
 }
 
-fn to_mfa_option(_: &SmsToPhoneNumber) -> MfaOptionType {
+fn to_mfa_option(_: SmsToPhoneNumber) -> MfaOptionType {
     MfaOptionType::builder().delivery_medium(DeliveryMediumType::Sms).attribute_name("phone_number").build()
 }

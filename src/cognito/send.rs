@@ -34,7 +34,7 @@ impl Deadline {
     }
 
     /// What is left for an operation that may take `limit` by itself. A tenth, at most 50 ms, is kept back so that our
-    /// DEADLINE_EXCEEDED is on its way before the server's own timer ends the call as CANCELLED (tonic 0.14.9).
+    /// `DEADLINE_EXCEEDED` is on its way before the server's own timer ends the call as `CANCELLED` (tonic 0.14.9).
     fn left(self, limit: Duration) -> Duration {
         let Some(instant) = self.0 else { return limit };
         let left = instant.saturating_duration_since(Instant::now());

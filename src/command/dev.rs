@@ -30,24 +30,24 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
 
     let listener = bind(listen.0).await?;
     let address = listener.local_addr().map_err(|error| CommandError::Listen(listen.0, error))?;
-    let (embedded, endpoint) = match cognito_endpoint {
-        Some(url) => (None, url.into_endpoint()),
-        None => {
-            let listener = bind(embedded_listen.0).await?;
-            let options = embedded::Options { data, demo: true };
-            let embedded = Embedded::start(listener, options).await.map_err(CommandError::Embedded)?;
-            let endpoint = Endpoint::Url(embedded.url());
-            (Some(embedded), endpoint)
-        }
+    let (embedded, endpoint) = if let Some(url) = cognito_endpoint {
+        (None, url.into_endpoint())
+    } else {
+        let listener = bind(embedded_listen.0).await?;
+        let options = embedded::Options { data, demo: true };
+        let embedded = Embedded::start(listener, options).await.map_err(CommandError::Embedded)?;
+        let endpoint = Endpoint::Url(embedded.url());
+        (Some(embedded), endpoint)
     };
     let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
     let serving = server::serve(listener, Facade::new(Gate::Open, cognito), drain_timeout, end);
 
     // The token needs the embedded Cognito's signing key, which is still being made: gRPC is served meanwhile.
     let greeting = async {
-        match &embedded {
-            Some(embedded) => greet(address, &embedded.url(), &demo_token(&embedded.url()).await?),
-            None => greet_elsewhere(address, &endpoint),
+        if let Some(embedded) = &embedded {
+            greet(address, &embedded.url(), &demo_token(&embedded.url()).await?)
+        } else {
+            greet_elsewhere(address, &endpoint)
         }
     };
     tokio::pin!(serving);
@@ -58,10 +58,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
             None
         }
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => serving.await,
-    };
+    let ended = if let Some(ended) = ended { ended } else { serving.await };
     if let Some(embedded) = embedded {
         embedded.shutdown().await;
     }
@@ -105,6 +102,7 @@ embedded Cognito    {endpoint}      (for boto3 and the AWS CLI: --endpoint-url, 
 demo pool           {DEMO_POOL}, users {DEMO_USER} (phone, e-mail and TOTP verified) and newuser (no factor)
 authenticator app   curl -s '{totp}'
 
+export COGNITO={endpoint}
 export TOKEN={token}
 
 Set {DEMO_USER}'s MFA preference, the sample request of the AWS documentation, and read it back:

@@ -18,7 +18,7 @@ use super::random;
 use super::server::{Backend, plain};
 use super::state::timestamp;
 use super::state::user::{SignIn, Status};
-use super::token::{self, ADMIN_SCOPE, Grant};
+use super::token::{ADMIN_SCOPE, Grant, Issue};
 use super::totp;
 
 type Outcome = Result<Value, Failure>;
@@ -78,9 +78,9 @@ async fn get_faults(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
 }
 
 async fn delete_faults(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
-    let id = match parameter(query.as_deref(), "id").map(|id| id.parse()).transpose() {
-        Ok(id) => id,
-        Err(_) => return plain(Err(Failure::invalid_parameter("the id is not a number"))),
+    let id = parameter(query.as_deref(), "id").map(|id| id.parse()).transpose();
+    let Ok(id) = id else {
+        return plain(Err(Failure::invalid_parameter("the id is not a number")));
     };
     backend.faults().remove(id);
     plain(Ok(json!({})))
@@ -124,7 +124,8 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
         let grant =
             Grant { scope: mint.scope.unwrap_or_else(|| ADMIN_SCOPE.to_owned()), issued: now.min(expires), expires };
         let user = pool.user(&mint.username)?;
-        let token = token::access_token(&signer, pool, user, &sign_in, &grant)?;
+        let issue = Issue { signer: &signer, pool, user, sign_in: &sign_in };
+        let token = issue.access_token(&grant)?;
         json!({ "AccessToken": token, "ExpiresIn": expires_in })
     };
     backend.save().await?;

@@ -144,6 +144,7 @@ impl Embedded {
                 .with_graceful_shutdown(async move { until.closing().await })
                 .into_future(),
         );
+        tracing::info!(%address, "the embedded Cognito has started");
         Ok(Self { address, backend, closing, serving })
     }
 
@@ -174,6 +175,7 @@ impl Embedded {
         if let Err(failure) = self.backend.save().await {
             tracing::error!(code = %failure.code, "the last state was not written");
         }
+        tracing::info!("the embedded Cognito has stopped");
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn conforms(password: &str, policy: Option<Input<'_>>) -> Result<(), 
         return refused("Password not long enough");
     }
     // A policy that is given asks only for what it names.
-    let asks = |name| policy.map_or(true, |policy| policy.boolean(name).unwrap_or(false));
+    let asks = |name| policy.is_none_or(|policy| policy.boolean(name).unwrap_or(false));
     if asks("RequireUppercase") && !password.contains(|c: char| c.is_ascii_uppercase()) {
         return refused("Password must have uppercase characters");
     }

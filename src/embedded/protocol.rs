@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// What every operation's target begins with.
 pub(crate) const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
 
+/// HTTP clients refuse long headers, and a violation shows a value of any length.
+const LONGEST_HEADER: usize = 1024;
+
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// An error as Cognito answers it.
@@ -70,8 +73,9 @@ impl Failure {
         if let Ok(code) = HeaderValue::from_str(&format!("{}:", self.code)) {
             headers.insert("x-amzn-errortype", code);
         }
-        // A text that no header can carry stays in the body only.
-        if let Some(Ok(message)) = self.message.map(|message| HeaderValue::from_str(&message)) {
+        // A text that no header can carry, or only a long one, stays in the body.
+        let short = self.message.filter(|message| message.len() <= LONGEST_HEADER);
+        if let Some(Ok(message)) = short.map(|message| HeaderValue::from_str(&message)) {
             headers.insert("x-amzn-errormessage", message);
         }
         response
@@ -91,7 +95,7 @@ pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
 }
 
-/// The region of a SigV4 credential scope.
+/// The region of a `SigV4` credential scope.
 ///
 /// Only the form of the signature is checked: the emulator has no credentials to verify it with.
 pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {

@@ -30,6 +30,9 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// Requests kept for `/_embedded/requests`; older ones are dropped.
 const REQUESTS_KEPT: usize = 512;
 
+/// Of larger requests, in bytes, the body is not kept.
+const LARGEST_BODY_KEPT: usize = 64 * 1024;
+
 /// The embedded Cognito behind its socket.
 #[derive(Debug)]
 pub(crate) struct Backend {
@@ -146,7 +149,7 @@ async fn operate(
         Err(failure) => return failure.into_response(),
     };
     let mut response = match body {
-        Ok(body) => answer_or_fail(&backend, &peer, &headers, &body, &id).await,
+        Ok(body) => answer_or_spoil(&backend, &peer, Received { headers: &headers, body: &body, id: &id }).await,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let mut failure = Failure::silent("RequestEntityTooLargeException");
             failure.status = 413;
@@ -160,11 +163,21 @@ async fn operate(
     response
 }
 
-async fn answer_or_fail(backend: &Backend, peer: &Peer, headers: &HeaderMap, body: &[u8], id: &str) -> Response<Body> {
+/// A request, its body read.
+#[derive(Clone, Copy)]
+struct Received<'a> {
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    id: &'a str,
+}
+
+async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>) -> Response<Body> {
+    let Received { headers, body, id } = received;
     let operation = protocol::operation_name(headers);
     // What is no JSON is still recorded, as a text.
     let json = serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
-    backend.record(headers, operation, id, &json);
+    let kept = if body.len() <= LARGEST_BODY_KEPT { &json } else { &Value::Null };
+    backend.record(headers, operation, id, kept);
     let fault = match headers.get(fault::HEADER).map(|value| Fault::of_header(value.to_str().unwrap_or("{"))) {
         Some(Ok(fault)) => Some(fault),
         Some(Err(error)) => {
@@ -181,11 +194,10 @@ async fn answer_or_fail(backend: &Backend, peer: &Peer, headers: &HeaderMap, bod
             () = backend.closing() => {}
         }
     }
-    let performed = match fault.kind {
-        Kind::Latency => return respond(answer(backend, headers, body).await),
-        _ if fault.perform => Some(answer(backend, headers, body).await),
-        _ => None,
-    };
+    if fault.kind == Kind::Latency {
+        return respond(answer(backend, headers, body).await);
+    }
+    let performed = if fault.perform { Some(answer(backend, headers, body).await) } else { None };
     spoil(backend, peer, fault.kind, performed).await
 }
 

@@ -55,62 +55,57 @@ pub(crate) fn start_sign_in(user: &mut User, client: &Client, now: Duration) -> 
     Ok(sign_in)
 }
 
-/// An access token of this sign-in.
-pub(crate) fn access_token(
-    signer: &Signer,
-    pool: &Pool,
-    user: &User,
-    sign_in: &SignIn,
-    grant: &Grant,
-) -> Result<String, Failure> {
-    signer.sign(&json!({
-        "sub": user.sub(),
-        "iss": pool.issuer(),
-        "client_id": sign_in.client_id,
-        "origin_jti": sign_in.origin_jti,
-        "event_id": random::uuid()?,
-        "token_use": "access",
-        "scope": grant.scope,
-        "auth_time": sign_in.at.as_secs(),
-        "exp": grant.expires.as_secs(),
-        "iat": grant.issued.as_secs(),
-        "jti": random::uuid()?,
-        "username": user.username,
-    }))
+/// A sign-in about to be given tokens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Issue<'a> {
+    pub(crate) signer: &'a Signer,
+    pub(crate) pool: &'a Pool,
+    pub(crate) user: &'a User,
+    pub(crate) sign_in: &'a SignIn,
 }
 
-/// An id token of this sign-in.
-pub(crate) fn id_token(
-    signer: &Signer,
-    pool: &Pool,
-    user: &User,
-    sign_in: &SignIn,
-    now: Duration,
-) -> Result<String, Failure> {
-    let validity = pool.client(&sign_in.client_id)?.id_token_validity();
-    let mut claims: Map<String, Value> = user
-        .attributes
-        .iter()
-        .map(|(name, value)| {
-            let flag = name.ends_with("_verified");
-            (name.clone(), if flag { Value::from(value == "true") } else { Value::from(value.as_str()) })
-        })
-        .collect();
-    for (name, value) in [
-        ("iss", json!(pool.issuer())),
-        ("aud", json!(sign_in.client_id)),
-        ("cognito:username", json!(user.username)),
-        ("origin_jti", json!(sign_in.origin_jti)),
-        ("event_id", json!(random::uuid()?)),
-        ("token_use", json!("id")),
-        ("auth_time", json!(sign_in.at.as_secs())),
-        ("exp", json!((now + validity).as_secs())),
-        ("iat", json!(now.as_secs())),
-        ("jti", json!(random::uuid()?)),
-    ] {
-        claims.insert(name.to_owned(), value);
+impl Issue<'_> {
+    pub(crate) fn access_token(&self, grant: &Grant) -> Result<String, Failure> {
+        self.signer.sign(&json!({
+            "sub": self.user.sub(),
+            "iss": self.pool.issuer(),
+            "client_id": self.sign_in.client_id,
+            "origin_jti": self.sign_in.origin_jti,
+            "event_id": random::uuid()?,
+            "token_use": "access",
+            "scope": grant.scope,
+            "auth_time": self.sign_in.at.as_secs(),
+            "exp": grant.expires.as_secs(),
+            "iat": grant.issued.as_secs(),
+            "jti": random::uuid()?,
+            "username": self.user.username,
+        }))
     }
-    signer.sign(&Value::Object(claims))
+
+    pub(crate) fn id_token(&self, now: Duration) -> Result<String, Failure> {
+        let validity = self.pool.client(&self.sign_in.client_id)?.id_token_validity();
+        let claim = |name: &str, value: &str| {
+            if name.ends_with("_verified") { json!(value == "true") } else { json!(value) }
+        };
+        let attributes = self.user.attributes.iter();
+        let mut claims: Map<String, Value> =
+            attributes.map(|(name, value)| (name.clone(), claim(name, value))).collect();
+        for (name, value) in [
+            ("iss", json!(self.pool.issuer())),
+            ("aud", json!(self.sign_in.client_id)),
+            ("cognito:username", json!(self.user.username)),
+            ("origin_jti", json!(self.sign_in.origin_jti)),
+            ("event_id", json!(random::uuid()?)),
+            ("token_use", json!("id")),
+            ("auth_time", json!(self.sign_in.at.as_secs())),
+            ("exp", json!((now + validity).as_secs())),
+            ("iat", json!(now.as_secs())),
+            ("jti", json!(random::uuid()?)),
+        ] {
+            claims.insert(name.to_owned(), value);
+        }
+        self.signer.sign(&Value::Object(claims))
+    }
 }
 
 /// Whose access token this is, after every check that Cognito makes.

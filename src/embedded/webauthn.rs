@@ -1,4 +1,4 @@
-//! This file checks the registration of a passkey, by the steps of WebAuthn Level 3, section 7.1.
+//! This file checks the registration of a passkey, by the steps of `WebAuthn` Level 3, section 7.1.
 //!
 //! Only the attestation format "none" is known, so no attestation statement is ever verified.
 

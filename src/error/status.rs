@@ -63,9 +63,10 @@ fn details(error: &Error) -> ErrorDetails {
             details.add_precondition_failure_violation(reason_name(error.reason), subject, entry.message);
         }
         Detail::ResourceInfo(kind) => {
-            // The name of a user is not repeated: details reach logs that must not hold it.
+            // The name of a user or a passkey is not repeated: details reach logs that must not hold it.
             let pool = error.user_pool_id.clone().unwrap_or_default();
-            let (name, owner) = if kind == "user" { (String::new(), pool) } else { (pool, String::new()) };
+            let kind = if error.operation == Some(Operation::DeleteWebAuthnCredential) { "passkey" } else { kind };
+            let (name, owner) = if kind == "user_pool" { (pool, String::new()) } else { (String::new(), pool) };
             details.set_resource_info(kind, name, owner, entry.message);
         }
         Detail::RetryInfo => {
@@ -86,7 +87,8 @@ fn reason_name(reason: ErrorReason) -> &'static str {
 pub fn complete(status: &Status, request_id: &str) -> Status {
     let source = std::error::Error::source(status).and_then(|source| source.downcast_ref::<Error>());
     let Some(error) = source else {
-        let ours = Status::from(Error::new(tonic_reason(status)).because(status.message()));
+        let Some(reason) = tonic_reason(status) else { return status.clone() };
+        let ours = Status::from(Error::new(reason).because(status.message()));
         return complete(&ours, request_id);
     };
     log(error, status.code());
@@ -119,13 +121,14 @@ fn log(error: &Error, code: Code) {
     }
 }
 
-/// What a status means that tonic made before or instead of calling us: it refuses requests that it cannot read.
-fn tonic_reason(status: &Status) -> ErrorReason {
+/// What a status means that tonic made before or instead of calling us: it refuses requests that it cannot read. The rest
+/// belongs to health and reflection, whose protocols give their codes a meaning of their own.
+fn tonic_reason(status: &Status) -> Option<ErrorReason> {
     match status.code() {
-        Code::Unimplemented => ErrorReason::RpcUnknown,
-        Code::OutOfRange | Code::ResourceExhausted => ErrorReason::RequestTooLarge,
-        Code::Internal | Code::InvalidArgument => ErrorReason::RequestMalformed,
-        Code::DeadlineExceeded | Code::Cancelled => ErrorReason::DeadlineExceeded,
+        Code::Unimplemented => Some(ErrorReason::RpcUnknown),
+        Code::OutOfRange | Code::ResourceExhausted => Some(ErrorReason::RequestTooLarge),
+        Code::Internal | Code::InvalidArgument => Some(ErrorReason::RequestMalformed),
+        Code::DeadlineExceeded | Code::Cancelled => Some(ErrorReason::DeadlineExceeded),
         Code::Ok
         | Code::Unknown
         | Code::NotFound
@@ -135,6 +138,6 @@ fn tonic_reason(status: &Status) -> ErrorReason {
         | Code::Aborted
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated => ErrorReason::FacadeFailed,
+        | Code::Unauthenticated => None,
     }
 }

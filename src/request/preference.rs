@@ -71,13 +71,13 @@ impl Preference {
     /// Whether the present preference must be read first: Cognito's SDK always sends the preferred flag, so "keep" has to
     /// be replaced by what is true now. Where another factor becomes preferred, false is what will be true.
     #[must_use]
-    pub fn needs_present(&self) -> bool {
+    pub fn needs_present(self) -> bool {
         let settings = self.by_field().map(|(_, setting)| setting);
         let moved = settings.iter().flatten().any(|setting| setting.preferred == Some(true));
         !moved && settings.iter().flatten().any(|setting| setting.enabled && setting.preferred.is_none())
     }
 
-    fn by_field(&self) -> [(&'static str, Option<FactorSetting>); 3] {
+    fn by_field(self) -> [(&'static str, Option<FactorSetting>); 3] {
         [
             ("sms_mfa_settings", self.sms),
             ("software_token_mfa_settings", self.software_token),

@@ -17,6 +17,7 @@ pub trait Constraint {
     const SECRET: bool = false;
 
     /// The pattern that the whole text must match, if there is one.
+    #[must_use]
     fn pattern() -> Option<&'static Regex> {
         None
     }
@@ -88,7 +89,6 @@ macro_rules! texts {
                 const FORM: &'static str = $form;
 
                 fn pattern() -> Option<&'static Regex> {
-                    #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles each")]
                     static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
                         Regex::new(concat!("^(?:", $pattern, r")\z")).expect("a constant pattern is valid")
                     });

@@ -103,16 +103,12 @@ pub async fn serve(
     stop_health(&health).await;
     // Nobody listens any more only if serving has ended already.
     let _ = drain.send(());
-    match tokio::time::timeout(drain_timeout, serving).await {
-        Ok(ended) => {
-            tracing::info!("every call has ended");
-            ended.map_err(ServeError::Transport)
-        }
-        Err(_) => {
-            tracing::warn!("calls were still running when the time to drain was up");
-            Ok(())
-        }
-    }
+    let Ok(ended) = tokio::time::timeout(drain_timeout, serving).await else {
+        tracing::warn!("calls were still running when the time to drain was up");
+        return Ok(());
+    };
+    tracing::info!("every call has ended");
+    ended.map_err(ServeError::Transport)
 }
 
 async fn routes(facade: Facade) -> Result<(Routes, HealthReporter), ServeError> {

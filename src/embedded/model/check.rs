@@ -105,11 +105,12 @@ fn check_members(members: &[Member], object: &Map<String, Value>, path: &str, vi
 }
 
 fn check_value(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<String>) {
-    let shown = || {
-        if shape.sensitive { "Value".to_owned() } else { format!("Value '{}'", show(value)) }
+    let at = || {
+        let shown = if shape.sensitive { String::new() } else { format!(" '{}'", show(value)) };
+        format!("Value{shown} at '{path}'")
     };
     for broken in broken_constraints(shape, value) {
-        violations.push(format!("{} at '{path}' failed to satisfy constraint: {broken}", shown()));
+        violations.push(format!("{} failed to satisfy constraint: {broken}", at()));
     }
     match (shape.kind, value) {
         (Kind::Structure(members), Value::Object(object)) => {
@@ -117,7 +118,7 @@ fn check_value(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<St
         }
         (Kind::List(item), Value::Array(items)) if is_simple(item) => {
             let broken = items.iter().flat_map(|value| broken_constraints(item, value));
-            push_inner("Member", broken.collect(), &shown(), path, violations);
+            push_inner("Member", broken.collect(), &at, violations);
         }
         (Kind::List(item), Value::Array(items)) => {
             for (value, index) in items.iter().zip(1_usize..) {
@@ -126,10 +127,10 @@ fn check_value(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<St
         }
         (Kind::Map(key, of), Value::Object(entries)) => {
             let keys = entries.keys().flat_map(|name| broken_constraints(key, &Value::from(name.as_str()))).collect();
-            push_inner("Map keys", keys, &shown(), path, violations);
+            push_inner("Map keys", keys, &at, violations);
             if is_simple(of) {
                 let values = entries.values().flat_map(|value| broken_constraints(of, value));
-                push_inner("Map value", values.collect(), &shown(), path, violations);
+                push_inner("Map value", values.collect(), &at, violations);
             } else {
                 for (name, value) in entries {
                     check_value(of, value, &format!("{path}.{name}.member"), violations);
@@ -145,13 +146,11 @@ fn is_simple(shape: &Shape) -> bool {
 }
 
 /// AWS tells of a list's simple items together, not one by one.
-fn push_inner(what: &str, mut broken: Vec<String>, shown: &str, path: &str, violations: &mut Vec<String>) {
+fn push_inner(what: &str, mut broken: Vec<String>, at: &dyn Fn() -> String, violations: &mut Vec<String>) {
     broken.dedup();
     if !broken.is_empty() {
-        violations.push(format!(
-            "{shown} at '{path}' failed to satisfy constraint: {what} must satisfy constraint: [{}]",
-            broken.join(", ")
-        ));
+        let broken = broken.join(", ");
+        violations.push(format!("{} failed to satisfy constraint: {what} must satisfy constraint: [{broken}]", at()));
     }
 }
 

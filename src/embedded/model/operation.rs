@@ -26,7 +26,7 @@ use super::value::{
 /// How a caller of an operation shows who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// By a SigV4 signature of IAM credentials.
+    /// By a `SigV4` signature of IAM credentials.
     Signed,
     /// By an access token, a session or a client id in the body; a signature is not asked for.
     Unsigned,

@@ -18,7 +18,7 @@ pub(super) static OPTIONAL_ARN: Shape = text()
     .at_least(0)
     .at_most(2048)
     .matching(r"(arn:[\w+=/,.@-]+:[\w+=/,.@-]+:([\w+=/,.@-]*)?:[0-9]+:[\w+=/,.@-]+(:[\w+=/,.@-]+)?(:[\w+=/,.@-]+)?)?");
-pub(super) static STRING: Shape = text().at_least(0).at_most(131072);
+pub(super) static STRING: Shape = text().at_least(0).at_most(131_072);
 pub(super) static REGION_CODE: Shape = text().at_least(5).at_most(32);
 pub(super) static ARN: Shape = text()
     .at_least(20)
@@ -37,7 +37,7 @@ pub(super) static WEB_AUTHN_FACTOR_CONFIGURATION: Shape =
 pub(super) static SESSION: Shape = text().at_least(20).at_most(4096).sensitive();
 pub(super) static SOFTWARE_TOKEN_MFA_USER_CODE: Shape = text().at_least(6).at_most(6).matching(r"[0-9]+").sensitive();
 pub(super) static DOCUMENT: Shape = document();
-pub(super) static PAGINATION_KEY: Shape = text().at_least(1).at_most(131072).matching(r"[\S]+");
+pub(super) static PAGINATION_KEY: Shape = text().at_least(1).at_most(131_072).matching(r"[\S]+");
 pub(super) static WEB_AUTHN_CREDENTIALS_QUERY_LIMIT: Shape = integer().at_least(0).at_most(20);
 pub(super) static USER_POOL_NAME: Shape = text().at_least(1).at_most(128).matching(r"[\w\s+=,.@-]+");
 pub(super) static PASSWORD_POLICY_MIN_LENGTH: Shape = integer().at_least(6).at_most(99);
@@ -110,7 +110,7 @@ pub(super) static POOL_QUERY_LIMIT: Shape = integer().at_least(1).at_most(60);
 pub(super) static CLIENT_NAME: Shape = text().at_least(1).at_most(128).matching(r"[\w\s+=,.@-]+");
 pub(super) static GENERATE_SECRET: Shape = boolean();
 pub(super) static CLIENT_SECRET: Shape = text().at_least(24).at_most(64).matching(r"[\w+]+").sensitive();
-pub(super) static REFRESH_TOKEN_VALIDITY: Shape = integer().at_least(0).at_most(315360000);
+pub(super) static REFRESH_TOKEN_VALIDITY: Shape = integer().at_least(0).at_most(315_360_000);
 pub(super) static ACCESS_TOKEN_VALIDITY: Shape = integer().at_least(1).at_most(86400);
 pub(super) static ID_TOKEN_VALIDITY: Shape = integer().at_least(1).at_most(86400);
 pub(super) static TIME_UNITS: Shape = one_of(&["seconds", "minutes", "hours", "days"]);

@@ -1,4 +1,4 @@
-//! This file performs CreateUserPoolClient.
+//! This file performs `CreateUserPoolClient`.
 
 use std::time::Duration;
 

@@ -18,13 +18,13 @@ pub(super) struct Refuses {
 /// Most token operations.
 pub(super) const EVERY_STATE: Refuses = Refuses { missing_user: true, unconfirmed_user: true, reset_required: true };
 
-/// AssociateSoftwareToken.
+/// `AssociateSoftwareToken`.
 pub(super) const NO_STATE: Refuses = Refuses { missing_user: false, unconfirmed_user: false, reset_required: false };
 
-/// The WebAuthn operations.
+/// The `WebAuthn` operations.
 pub(super) const RESET_ONLY: Refuses = Refuses { missing_user: false, unconfirmed_user: false, reset_required: true };
 
-/// GlobalSignOut.
+/// `GlobalSignOut`.
 pub(super) const NOT_MISSING: Refuses = Refuses { missing_user: false, unconfirmed_user: true, reset_required: true };
 
 /// Whose access token the request carries.

@@ -1,4 +1,4 @@
-//! This file performs RespondToAuthChallenge and AdminRespondToAuthChallenge.
+//! This file performs `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
 
 use super::sign_in::{self, Attempt, parameter};
 use super::{Call, Outcome};
@@ -59,15 +59,16 @@ fn answer(call: &mut Call<'_>, pool_id: &str) -> Outcome {
     call.state.user(pool_id, &session.username)?.must_be_enabled()?;
     let step = session.step.clone();
     let response = Response { session_name, session, responses };
-    match (input.text("ChallengeName")?, step) {
-        ("NEW_PASSWORD_REQUIRED", Step::NewPassword) => new_password(call, &response),
-        ("SELECT_MFA_TYPE", Step::ChooseFactor(factors)) => choose(call, &response, &factors),
-        ("SMS_MFA", Step::SentCode(Factor::Sms, sent)) => sent_code(call, &response, Factor::Sms, &sent),
-        ("EMAIL_OTP", Step::SentCode(Factor::Email, sent)) => sent_code(call, &response, Factor::Email, &sent),
-        ("SOFTWARE_TOKEN_MFA", Step::SoftwareTokenCode) => software_token_code(call, &response),
-        ("MFA_SETUP", Step::SetUpDone) => set_up_done(call, &response),
-        ("MFA_SETUP", Step::SetUp) => set_up_email(call, &response),
-        _ => Err(Failure::not_authorized("Invalid session for the user.")),
+    if input.text("ChallengeName")? != step.challenge_name() {
+        return Err(Failure::not_authorized("Invalid session for the user."));
+    }
+    match step {
+        Step::NewPassword => new_password(call, &response),
+        Step::ChooseFactor(factors) => choose(call, &response, &factors),
+        Step::SentCode(factor, sent) => sent_code(call, &response, factor, &sent),
+        Step::SoftwareTokenCode => software_token_code(call, &response),
+        Step::SetUpDone => set_up_done(call, &response),
+        Step::SetUp => set_up_email(call, &response),
     }
 }
 
@@ -147,7 +148,7 @@ fn set_up_done(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     succeed(call, response, &attempt)
 }
 
-/// MFA_SETUP answered with an address sends a code to it; answered with nothing, it is out of order.
+/// `MFA_SETUP` answered with an address sends a code to it; answered with nothing, it is out of order.
 fn set_up_email(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let attempt = response.attempt();
     let address = response.responses.and_then(|responses| responses.optional_text("EMAIL"));

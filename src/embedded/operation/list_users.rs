@@ -1,12 +1,12 @@
-//! This file performs ListUsers: its filter and its pages.
+//! This file performs `ListUsers`: its filter and its pages.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Call, Outcome};
 use crate::embedded::protocol::Failure;
 use crate::embedded::state::user::User;
 
-/// What ListUsers can search by.
+/// What `ListUsers` can search by.
 const SEARCHABLE: [&str; 11] = [
     "username",
     "email",
@@ -56,7 +56,7 @@ fn entry(user: &User, wanted: Option<&[&str]>) -> Value {
     let attributes = entry.get_mut("Attributes").and_then(Value::as_array_mut);
     if let (Some(wanted), Some(attributes)) = (wanted, attributes) {
         attributes.retain(|attribute| {
-            let name = attribute.as_object().map(Map::clone).and_then(|mut it| it.remove("Name"));
+            let name = attribute.as_object().cloned().and_then(|mut it| it.remove("Name"));
             name.as_ref().and_then(Value::as_str).is_some_and(|name| wanted.contains(&name))
         });
     }

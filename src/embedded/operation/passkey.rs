@@ -1,4 +1,4 @@
-//! This file performs the WebAuthn operations: start, complete, list and delete.
+//! This file performs the `WebAuthn` operations: start, complete, list and delete.
 
 use std::time::Duration;
 

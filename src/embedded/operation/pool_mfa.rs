@@ -1,4 +1,4 @@
-//! This file performs GetUserPoolMfaConfig and SetUserPoolMfaConfig.
+//! This file performs `GetUserPoolMfaConfig` and `SetUserPoolMfaConfig`.
 
 use serde_json::{Map, Value};
 

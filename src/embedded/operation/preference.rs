@@ -1,4 +1,4 @@
-//! This file performs SetUserMFAPreference and AdminSetUserMFAPreference.
+//! This file performs `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
 
 use super::caller::{self, EVERY_STATE};
 use super::{Call, Outcome, nothing};

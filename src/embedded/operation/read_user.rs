@@ -1,4 +1,4 @@
-//! This file performs the reads of one user: GetUser, GetUserAuthFactors and their admin forms.
+//! This file performs the reads of one user: `GetUser`, `GetUserAuthFactors` and their admin forms.
 
 use serde_json::{Map, Value, json};
 

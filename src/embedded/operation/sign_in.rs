@@ -1,4 +1,4 @@
-//! This file performs InitiateAuth and AdminInitiateAuth: the password, then what the pool and the
+//! This file performs `InitiateAuth` and `AdminInitiateAuth`: the password, then what the pool and the
 //! user's preferences ask next.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::embedded::state::client::Client;
 use crate::embedded::state::pool::{MfaMode, Pool};
 use crate::embedded::state::session::Step;
 use crate::embedded::state::user::{Factor, SignIn, Status, User};
-use crate::embedded::token::{self, ADMIN_SCOPE, Grant};
+use crate::embedded::token::{self, ADMIN_SCOPE, Grant, Issue};
 
 /// Who signs in, and through which app client.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
             "requiredAttributes": "[]",
             "userAttributes": attributes.to_string(),
         });
-        return challenge(call, &attempt, "NEW_PASSWORD_REQUIRED", parameters, Step::NewPassword);
+        return challenge(call, &attempt, Step::NewPassword, &parameters);
     }
     after_password(call, &attempt)
 }
@@ -133,7 +133,7 @@ pub(super) fn after_password(call: &mut Call<'_>, attempt: &Attempt) -> Outcome 
                 "USER_ID_FOR_SRP": attempt.username,
             });
             let step = Step::ChooseFactor(several.to_vec());
-            challenge(call, attempt, "SELECT_MFA_TYPE", parameters, step)
+            challenge(call, attempt, step, &parameters)
         }
     }
 }
@@ -192,7 +192,7 @@ fn set_up(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
         "MFAS_CAN_SETUP": json!(possible).to_string(),
         "USER_ID_FOR_SRP": attempt.username,
     });
-    challenge(call, attempt, "MFA_SETUP", parameters, Step::SetUp)
+    challenge(call, attempt, Step::SetUp, &parameters)
 }
 
 /// Asks for a code, having sent it if it is one that is sent.
@@ -209,10 +209,11 @@ pub(super) fn ask(call: &mut Call<'_>, attempt: &Attempt, factor: Factor) -> Out
     } else {
         Step::SoftwareTokenCode
     };
-    challenge(call, attempt, factor.name(), parameters, step)
+    challenge(call, attempt, step, &parameters)
 }
 
-fn challenge(call: &mut Call<'_>, attempt: &Attempt, name: &str, parameters: Value, step: Step) -> Outcome {
+fn challenge(call: &mut Call<'_>, attempt: &Attempt, step: Step, parameters: &Value) -> Outcome {
+    let name = step.challenge_name();
     let Attempt { pool_id, username, client_id } = attempt;
     let session = call.state.open_session(pool_id, username, client_id, step)?;
     Ok(json!({ "ChallengeName": name, "Session": session, "ChallengeParameters": parameters }))
@@ -241,9 +242,10 @@ fn token_set(call: &mut Call<'_>, attempt: &Attempt, client: &Client, sign_in: &
     let pool = call.state.pool(&attempt.pool_id, None)?;
     let user = pool.user(&attempt.username)?;
     let grant = Grant { scope: ADMIN_SCOPE.to_owned(), issued: now, expires: now + validity };
+    let issue = Issue { signer, pool, user, sign_in };
     Ok(json!({
-        "AccessToken": token::access_token(signer, pool, user, sign_in, &grant)?,
-        "IdToken": token::id_token(signer, pool, user, sign_in, now)?,
+        "AccessToken": issue.access_token(&grant)?,
+        "IdToken": issue.id_token(now)?,
         "ExpiresIn": validity.as_secs(),
         "TokenType": "Bearer",
     }))

@@ -1,4 +1,4 @@
-//! This file performs GlobalSignOut and AdminUserGlobalSignOut.
+//! This file performs `GlobalSignOut` and `AdminUserGlobalSignOut`.
 
 use super::caller::{self, NOT_MISSING};
 use super::{Call, Outcome, nothing};

@@ -1,4 +1,4 @@
-//! This file performs SignUp and AdminConfirmSignUp, by which a user becomes UNCONFIRMED and CONFIRMED.
+//! This file performs `SignUp` and `AdminConfirmSignUp`, by which a user becomes UNCONFIRMED and CONFIRMED.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     };
     password::conforms(password, pool.password_policy())?;
     let attributes = attribute::read(pool, &input.structures("UserAttributes"))?;
-    let mut user = user::new_user(pool, username, attributes, Status::Unconfirmed, now)?;
+    let mut user = user::new_user(pool, username, attributes, now)?;
     user.password = Some(PasswordHash::of(password)?);
     user.self_registered = true;
     let answer = json!({ "UserConfirmed": false, "UserSub": user.sub() });

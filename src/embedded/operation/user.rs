@@ -1,6 +1,7 @@
 //! This file performs the administrator's operations on users: create, change, disable, delete.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -37,20 +38,20 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         }
         None => format!("{}{ALL_CLASSES}", random::alphanumeric::<16>()?),
     };
-    let mut user = new_user(pool, given, attributes, Status::ForceChangePassword, now)?;
+    let mut user = new_user(pool, given, attributes, now)?;
+    user.status = Status::ForceChangePassword;
     user.password = Some(PasswordHash::of(&temporary)?);
     let answer = json!({ "User": user.profile() });
     pool.users.insert(user.username.clone(), user);
     Ok(answer)
 }
 
-/// A user that the pool does not have yet, named as the pool names its users.
+/// A user that the pool does not have yet, named as the pool names its users and unconfirmed.
 pub(super) fn new_user(
     pool: &Pool,
     given: &str,
     mut attributes: BTreeMap<String, String>,
-    status: Status,
-    now: std::time::Duration,
+    now: Duration,
 ) -> Result<User, Failure> {
     let exists = || Failure::new("UsernameExistsException", "User account already exists");
     let sub = random::uuid()?;
@@ -77,7 +78,7 @@ pub(super) fn new_user(
             return Err(exists());
         }
     }
-    let mut user = User::new(username, sub, status, now);
+    let mut user = User::new(username, sub, Status::Unconfirmed, now);
     user.attributes.append(&mut attributes);
     Ok(user)
 }

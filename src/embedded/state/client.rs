@@ -16,7 +16,7 @@ pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
     pub(crate) created: Duration,
-    /// The members of CreateUserPoolClient as they were sent.
+    /// The members of `CreateUserPoolClient` as they were sent.
     pub(crate) settings: Map<String, Value>,
 }
 

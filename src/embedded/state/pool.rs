@@ -12,6 +12,31 @@ use super::user::User;
 use crate::embedded::model::input::Input;
 use crate::embedded::protocol::Failure;
 
+/// The standard attributes of a user pool (`OpenID` Connect's and Cognito's own).
+pub(crate) const STANDARD_ATTRIBUTES: [&str; 21] = [
+    "address",
+    "birthdate",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "identities",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "sub",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
 /// `MfaConfiguration` of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -59,7 +84,7 @@ pub(crate) struct Pool {
     pub(crate) region: String,
     pub(crate) created: Duration,
     pub(crate) modified: Duration,
-    /// The members of CreateUserPool as they were sent, `MfaConfiguration` apart.
+    /// The members of `CreateUserPool` as they were sent, `MfaConfiguration` apart.
     pub(crate) settings: Map<String, Value>,
     pub(crate) mfa: MfaConfiguration,
     pub(crate) clients: BTreeMap<String, Client>,
@@ -102,7 +127,7 @@ impl Pool {
         self.web_authn("FactorConfiguration") == Some("MULTI_FACTOR_WITH_USER_VERIFICATION")
     }
 
-    /// A member of the WebAuthn configuration.
+    /// A member of the `WebAuthn` configuration.
     pub(crate) fn web_authn(&self, name: &str) -> Option<&str> {
         self.mfa.web_authn.as_ref()?.get(name)?.as_str()
     }
@@ -189,7 +214,7 @@ impl Pool {
             .ok_or_else(|| Failure::resource_not_found(format!("User pool client {id} does not exist.")))
     }
 
-    /// The configuration as Get- and SetUserPoolMfaConfig answer it.
+    /// The configuration as Get- and `SetUserPoolMfaConfig` answer it.
     pub(crate) fn mfa_configuration(&self) -> Value {
         let mut answer = Map::new();
         if let Some(channel) = self.settings.get("SmsConfiguration") {
@@ -212,10 +237,11 @@ impl Pool {
         Value::Object(answer)
     }
 
-    /// The pool as `UserPoolType`, which CreateUserPool and DescribeUserPool answer.
+    /// The pool as `UserPoolType`, which `CreateUserPool` and `DescribeUserPool` answer.
     pub(crate) fn description(&self) -> Value {
         let mut description = self.settings.clone();
         description.remove("PoolName");
+        description.remove("Schema");
         let name = self.settings.get("PoolName").cloned().unwrap_or_default();
         let tier = self.settings().optional_text("UserPoolTier").unwrap_or("ESSENTIALS").to_owned();
         let policies = self.policies();
@@ -229,6 +255,7 @@ impl Pool {
             ("EstimatedNumberOfUsers", Value::from(self.users.len())),
             ("UserPoolTier", Value::from(tier)),
             ("Policies", policies),
+            ("SchemaAttributes", self.schema_attributes()),
         ] {
             description.insert(member.to_owned(), value);
         }
@@ -241,6 +268,19 @@ impl Pool {
             description.entry(member).or_insert(default);
         }
         Value::Object(description)
+    }
+
+    /// The schema as it was set, custom attributes by their full names.
+    fn schema_attributes(&self) -> Value {
+        let named = |mut attribute: Map<String, Value>| {
+            let name = attribute.get("Name").and_then(Value::as_str).unwrap_or_default();
+            if !STANDARD_ATTRIBUTES.contains(&name) {
+                let name = Value::from(format!("custom:{name}"));
+                attribute.insert("Name".to_owned(), name);
+            }
+            Value::Object(attribute)
+        };
+        self.settings().structures("Schema").into_iter().map(|it| named(it.0.clone())).collect()
     }
 
     fn policies(&self) -> Value {

@@ -25,8 +25,21 @@ pub(crate) enum Step {
     SoftwareTokenCode,
     /// Set up an authenticator app: associate and verify.
     SetUp,
-    /// Answer MFA_SETUP: the authenticator app is verified.
+    /// Answer `MFA_SETUP`: the authenticator app is verified.
     SetUpDone,
+}
+
+impl Step {
+    /// The challenge that the step answers.
+    pub(crate) const fn challenge_name(&self) -> &'static str {
+        match self {
+            Self::NewPassword => "NEW_PASSWORD_REQUIRED",
+            Self::ChooseFactor(_) => "SELECT_MFA_TYPE",
+            Self::SentCode(factor, _) => factor.name(),
+            Self::SoftwareTokenCode => Factor::SoftwareToken.name(),
+            Self::SetUp | Self::SetUpDone => "MFA_SETUP",
+        }
+    }
 }
 
 /// A step of a sign-in under way.
@@ -55,7 +68,7 @@ impl State {
             .pool(pool_id, None)?
             .clients
             .get(client_id)
-            .map_or(Duration::from_mins(3), |client| client.session_validity());
+            .map_or(Duration::from_mins(3), super::client::Client::session_validity);
         let name = random::opaque()?;
         let session = Session {
             pool_id: pool_id.to_owned(),

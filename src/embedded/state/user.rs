@@ -164,7 +164,7 @@ pub(crate) struct User {
     pub(crate) modified: Duration,
     pub(crate) enabled: bool,
     pub(crate) status: Status,
-    /// Whether the user came by SignUp, which decides the first sign-in of an ON pool.
+    /// Whether the user came by `SignUp`, which decides the first sign-in of an ON pool.
     pub(crate) self_registered: bool,
     pub(crate) has_signed_in: bool,
     pub(crate) password: Option<PasswordHash>,
@@ -275,7 +275,7 @@ impl User {
         sub.into_iter().chain(others).map(|(name, value)| json!({ "Name": name, "Value": value })).collect()
     }
 
-    /// The profile as `UserType`, which CreateUser and ListUsers answer.
+    /// The profile as `UserType`, which `CreateUser` and `ListUsers` answer.
     pub(crate) fn profile(&self) -> Value {
         let mut profile = json!({
             "Username": self.username,

@@ -1,6 +1,8 @@
 //! This file starts an embedded Cognito for a test and speaks with it: through the SDK, raw HTTP and
 //! the control endpoints.
 
+use std::fmt::Write as _;
+
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
@@ -81,6 +83,20 @@ impl Cognito {
         self.post(operation, &body.to_string(), &[("Authorization", SIGNATURE)]).await
     }
 
+    /// What an operation answers, which has to accept the call.
+    pub(crate) async fn ok(&self, operation: &str, body: Value) -> Value {
+        let answer = self.call(operation, &body).await;
+        assert_eq!(answer.status, 200, "{operation} {body}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Exception and text with which an operation refuses the call.
+    pub(crate) async fn refused(&self, operation: &str, body: Value) -> (String, String) {
+        let answer = self.call(operation, &body).await;
+        assert_eq!(answer.status, 400, "{operation} {body}: {}", answer.body);
+        answer.error()
+    }
+
     /// Calls an operation by raw HTTP with this body and these headers.
     pub(crate) async fn post(&self, operation: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
@@ -110,7 +126,7 @@ impl Cognito {
             body.len()
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await?;
         let mut answer = String::new();
@@ -242,6 +258,16 @@ impl Cognito {
             .send()
             .await
             .unwrap()
+    }
+
+    /// How a sign-in with this password is refused.
+    pub(crate) async fn refused_sign_in(&self, client_id: &str, username: &str, password: &str) -> (String, String) {
+        let body = json!({
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "ClientId": client_id,
+            "AuthParameters": { "USERNAME": username, "PASSWORD": password },
+        });
+        self.refused("InitiateAuth", body).await
     }
 }
 
