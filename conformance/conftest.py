@@ -3,7 +3,7 @@
 import functools
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 import botocore.client
 import pytest
@@ -68,11 +68,18 @@ def pair(dev: gate.Gate) -> Iterator[Callable[[str], tuple[gate.Gate, str]]]:
         def started(name: str) -> tuple[gate.Gate, str]:
             if name not in pairs:
                 running = stack.enter_context(peer.started(name))
-                front = stack.enter_context(gate.running("dev", "--cognito-endpoint", running.url))
+                front = stack.enter_context(_in_front_of(running))
                 pairs[name] = (front, running.url)
             return pairs[name]
 
         yield started
+
+
+def _in_front_of(running: peer.Peer) -> AbstractContextManager[gate.Gate]:
+    """An mfagate before a peer: `serve` where the peer knows its callers by their keys, else `dev`."""
+    if running.name in peer.CHECK_KEYS:
+        return gate.serving(running.url, cognito.KEY, cognito.SECRET)
+    return gate.running("dev", "--cognito-endpoint", running.url)
 
 
 @pytest.fixture(scope="session")

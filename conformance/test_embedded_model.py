@@ -42,7 +42,7 @@ def test_the_embedded_cognito_knows_its_operations_and_no_others(embedded: botoc
     assert violation.operations(embedded) == OPERATIONS
 
 
-@pytest.mark.parametrize("name", all_violations())
+@pytest.mark.parametrize("name", all_violations(), ids=lambda name: name[-120:])
 def test_a_broken_constraint_is_refused_in_cognitos_words(embedded: botocore.client.BaseClient, name: str) -> None:
     broken = all_violations()[name]
     answer = violation.send(embedded, broken.operation, broken.body)

@@ -1,8 +1,8 @@
 """Enrols and removes software tokens in the embedded Cognito with boto3."""
 
-import pyotp
 import pytest
 
+from suite import totp
 from suite.account import EMAIL_CODE, ENABLED, LOCKS, PREFERRED, SMS, TOTP, Account, Make
 
 
@@ -23,7 +23,7 @@ def verify(account: Account, code: str) -> dict[str, object]:
 def test_the_secret_is_base32_and_its_codes_are_those_of_rfc_6238(account: Account) -> None:
     secret = account.associate()
     assert len(secret) >= 16
-    code = pyotp.TOTP(secret).at(account.control.advance(0))
+    code = totp.code(secret, account.control.advance(0))
     account.must("VerifySoftwareToken", **verify(account, code))
 
 

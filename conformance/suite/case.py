@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from .situation import SMS_BLOCK, USERNAME, Needs, World
+from .situation import SMS_BLOCK, TOTP_ON, USERNAME, Needs, World
 
 Members = dict[str, object]
 
@@ -154,6 +154,9 @@ PROFILE = {"username": USERNAME} | CONTACTS
 def _reads() -> list[Case]:
     preferred = Needs(enrolled=True, preference={"SMSMfaSettings": ON_PREFERRED, "SoftwareTokenMfaSettings": ON})
     both = factors(SMS, TOTP, preferred=SMS)
+    token_user = Needs(enrolled=True, preference={"SoftwareTokenMfaSettings": ON_PREFERRED})
+    with_token = {"username": USERNAME} | factors(TOTP, preferred=TOTP) | {
+        "configured_user_auth_factors": ["AUTH_FACTOR_PASSWORD", "AUTH_FACTOR_SOFTWARE_TOKEN"]}
     admin_profile = PROFILE | {"enabled": True, "user_status": "USER_STATUS_CONFIRMED"}
     seen_by_admin = {"read_back": "nothing"}
     return [
@@ -184,13 +187,10 @@ def _reads() -> list[Case]:
              Needs(disabled=True), **seen_by_admin),
         Case("a deleted user reads itself", "GetUser", token, refused("UserNotFoundException"),
              Needs(deleted=True), **seen_by_admin),
-        Case("an administrator reads the authentication factors of a user with two factors",
-             "AdminGetUserAuthFactors", admin,
-             answered({"username": USERNAME} | both | {"configured_user_auth_factors": [
-                 "AUTH_FACTOR_PASSWORD", "AUTH_FACTOR_SOFTWARE_TOKEN"]}), preferred, **seen_by_admin),
-        Case("a user with two factors reads its authentication factors", "GetUserAuthFactors", token,
-             answered({"username": USERNAME} | both | {"configured_user_auth_factors": [
-                 "AUTH_FACTOR_PASSWORD", "AUTH_FACTOR_SOFTWARE_TOKEN"]}), preferred, **seen_by_admin),
+        Case("an administrator reads the authentication factors of a user with a software token",
+             "AdminGetUserAuthFactors", admin, answered(with_token), token_user, **seen_by_admin),
+        Case("a user with a software token reads its authentication factors", "GetUserAuthFactors", token,
+             answered(with_token), token_user, **seen_by_admin),
     ]
 
 
@@ -245,8 +245,12 @@ def _software_token() -> list[Case]:
 
 def _passkeys() -> list[Case]:
     web_authn = Needs(pool={
-        "MfaConfiguration": "OFF",
-        "WebAuthnConfiguration": {"RelyingPartyId": "localhost", "UserVerification": "preferred"},
+        **TOTP_ON,
+        "WebAuthnConfiguration": {
+            "RelyingPartyId": "localhost",
+            "UserVerification": "preferred",
+            "FactorConfiguration": "MULTI_FACTOR_WITH_USER_VERIFICATION",
+        },
     })
     return [
         Case("a user starts to register a passkey", "StartWebAuthnRegistration", token,
@@ -327,7 +331,7 @@ def _pool_config() -> list[Case]:
               same(kind("OFF"), web_authn_read)),
         write("MFA is switched off", optional, {"MfaConfiguration": "OFF"}, same(kind("OFF"))),
         write("SMS is left out of a pool that had both", optional | sms_on, optional,
-              same(kind("OPTIONAL"), totp_read)),
+              unchanged("InvalidParameterException", kind("OPTIONAL"), totp_read, sms_read)),
         write("software tokens are left out of a pool that had both", optional | sms_on,
               {"MfaConfiguration": "OPTIONAL"} | sms_on, same(kind("OPTIONAL"), sms_read)),
         write("nothing but the pool is sent", optional, {}, same(kind("OFF"))),

@@ -1,6 +1,7 @@
 """Makes boto3 clients for a Cognito endpoint and reads their exceptions."""
 
 import dataclasses
+import functools
 
 import boto3
 import botocore.client
@@ -9,10 +10,13 @@ import botocore.exceptions
 import botocore.model
 
 REGION = "us-west-2"
+KEY = "test"
+SECRET = "test"
 
 
+@functools.cache
 def client(
-    url: str, region: str = REGION, key: str = "test", secret: str = "test", service: str = "cognito-idp"
+    url: str, region: str = REGION, key: str = KEY, secret: str = SECRET, service: str = "cognito-idp"
 ) -> botocore.client.BaseClient:
     """A client that signs as botocore does, sends each request once, and leaves every check to the server."""
     return boto3.client(

@@ -49,4 +49,7 @@ class Recorder:
     def write(self) -> None:
         """Writes the record if it changed."""
         if self._changed:
+            self._record = {
+                peer: {who: cases for who, cases in record.items() if cases} for peer, record in self._record.items()
+            }
             FILE.write_text(json.dumps(self._record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

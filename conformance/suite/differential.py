@@ -5,11 +5,11 @@ import time
 
 import botocore.client
 
-from . import cognito, mapping, translation
+from . import cognito, mapping, totp, translation
 from .case import Case
 from .cognito import Refused
 from .gate import Gate, Refusal
-from .situation import TOTP_STEP_SECONDS, USERNAME, Unprepared, World, prepare
+from .situation import USERNAME, Unprepared, World, prepare
 
 Outcome = dict[str, object]
 
@@ -47,7 +47,7 @@ def compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Compari
 
 
 def _totp_step() -> int:
-    return int(time.time()) // TOTP_STEP_SECONDS
+    return int(time.time()) // totp.STEP_SECONDS
 
 
 def _compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Comparison:

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import grpc
 from google.protobuf import json_format, message
@@ -128,12 +128,22 @@ def running(command: str, *arguments: str, environment: dict[str, str] | None = 
         gate.close()
 
 
-GATE_ADDRESS = r"(?m)^.*gRPC.*?(127\.0\.0\.1:\d+)"
-EMBEDDED_ADDRESS = r"(?m)^.*(?:embedded|Cognito).*?(http://127\.0\.0\.1:\d+)"
+def serving(endpoint: str, key: str, secret: str) -> AbstractContextManager[Gate]:
+    """Runs `mfagate serve` with AWS credentials in its environment."""
+    credentials = {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        # Without it the SDK would look for a Region in a place that only an EC2 instance has.
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return running("serve", "--cognito-endpoint", endpoint, environment=credentials)
+
+
+# `dev` prints the address for people; `serve` only logs it.
+GATE_ADDRESS = r"(?m)(?:^gRPC +|serving address=)(127\.0\.0\.1:\d+)"
+EMBEDDED_ADDRESS = r"(?m)^embedded Cognito +(http://127\.0\.0\.1:\d+)"
 
 
 def embedded_url(gate: Gate) -> str:
     """Where the embedded Cognito of a running `mfagate dev` listens."""
     return gate.process.wait_for_output(EMBEDDED_ADDRESS).group(1)
-
-

@@ -40,7 +40,8 @@ CODES = {
         "MissingAuthenticationToken RequestTimeTooSkewed OptInRequired InternalFailure SerializationException"
     ),
     "UNAVAILABLE": "ServiceUnavailableException ServiceUnavailable RequestTimeout",
-    "UNIMPLEMENTED": "UnknownOperationException UnknownOperation InvalidAction",
+    # The last two are what emulators answer in place of the first two.
+    "UNIMPLEMENTED": "UnknownOperationException UnknownOperation InvalidAction Unsupported",
 }
 GRPC_BY_CODE = {code: grpc for grpc, codes in CODES.items() for code in codes.split()}
 
@@ -48,7 +49,7 @@ STATE_OF_USER_OR_POOL = re.compile(
     r"delivery config set to turn on|not set up software token|not verified software token"
     r"|not have a phone_number|required when phone_number is selected|turn off SMS_MFA when SMS configuration"
     r"|EmailSendingAccount of COGNITO_DEFAULT|AccountRecoverySetting|Account Recovery Setting"
-    r"|can be enabled as an auth factor",
+    r"|can be enabled as an auth factor|requires the user pool's WebAuthnConfiguration",
     re.IGNORECASE,
 )
 

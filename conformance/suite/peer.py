@@ -5,14 +5,12 @@ import json
 import pathlib
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .process import Process, bare_environment, free_port
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent
-MOTO_TOTP_SECRET = "asdfasdfasdf"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +81,9 @@ def _cognito_local(directory: pathlib.Path) -> Peer:
     port = process.wait_for_output(r"running on http://127\.0\.0\.1:(\d+)").group(1)
     return Peer("cognito_local", f"http://127.0.0.1:{port}", process)
 
+
+CHECK_KEYS = {"ministack"}
+"""The peers that refuse an access key they do not know."""
 
 START: dict[str, Callable[[pathlib.Path], Peer]] = {
     "moto": _moto,

@@ -5,15 +5,14 @@ import dataclasses
 import time
 
 import botocore.client
-import pyotp
 
+from . import totp
 from .cognito import Refused, call
 
 USERNAME = "maria"
 PASSWORD = "Correct-Horse-7"
 PHONE = "+12065550100"
 EMAIL = "maria@example.com"
-TOTP_STEP_SECONDS = 30
 TOTP_ON = {"MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
 SMS_BLOCK = {
     "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "ExternalId": "mfagate"},
@@ -67,12 +66,11 @@ class World:
 
     def code(self) -> str:
         """The software token's code of this moment."""
-        return pyotp.TOTP(self.secret).now()
+        return totp.code(self.secret, time.time())
 
     def wrong_code(self) -> str:
         """Six digits that are no code of the software token now, before or next."""
-        token = pyotp.TOTP(self.secret)
-        near = {token.at(time.time() + step * TOTP_STEP_SECONDS) for step in range(-2, 3)}
+        near = {totp.code(self.secret, time.time() + step * totp.STEP_SECONDS) for step in range(-2, 3)}
         return next(code for code in (f"{number:06}" for number in range(10)) if code not in near)
 
     def forged_token(self) -> str:
