@@ -108,8 +108,10 @@ pub async fn serve(
         // Inside the span, so that why a call failed is logged in it; outside the request id, which it answers.
         .layer(MapResponseLayer::new(answer::complete))
         .layer(PropagateRequestIdLayer::x_request_id())
-        // So far in that a panic is answered and logged like any other failure.
+        // Inside whatever answers, so that a panic is answered and logged like any other failure.
         .layer(CatchPanicLayer::custom(answer::panicked))
+        // From here on an answer has the type of the services' own.
+        .layer(AsyncRequireAuthorizationLayer::new(call::in_time))
         // Innermost: nothing is between the decision and what it was taken on.
         .layer(AsyncRequireAuthorizationLayer::new(authorize))
         .into_inner();

@@ -1,0 +1,91 @@
+"""Makes boto3 clients for a Cognito endpoint and reads their exceptions."""
+
+import dataclasses
+import functools
+
+import boto3
+import botocore.client
+import botocore.config
+import botocore.exceptions
+import botocore.model
+
+REGION = "us-west-2"
+KEY = "test"
+SECRET = "test"
+
+
+@functools.cache
+def client(
+    url: str, region: str = REGION, key: str = KEY, secret: str = SECRET, service: str = "cognito-idp"
+) -> botocore.client.BaseClient:
+    """A client that signs as botocore does, sends each request once, and leaves every check to the server."""
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=botocore.config.Config(
+            retries={"total_max_attempts": 1},
+            parameter_validation=False,
+            proxies={},
+            connect_timeout=10,
+            read_timeout=30,
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """An exception that Cognito answered."""
+
+    code: str | None
+    """The exception's code; None where the answer carried none that can be read."""
+    message: str
+    http_status: int
+    headers: dict[str, str]
+
+
+def call(cognito: botocore.client.BaseClient, operation: str, **parameters: object) -> dict[str, object] | Refused:
+    """Calls an operation by its wire name; the answer comes without boto3's own metadata."""
+    method = METHODS[operation]
+    try:
+        answer = getattr(cognito, method)(**parameters)
+    except botocore.exceptions.ClientError as error:
+        metadata = error.response["ResponseMetadata"]
+        code = error.response["Error"]["Code"]
+        # Without a code in the answer botocore takes the HTTP status for one.
+        readable = None if code == str(metadata["HTTPStatusCode"]) else code
+        return Refused(
+            readable, error.response["Error"]["Message"], metadata["HTTPStatusCode"], metadata["HTTPHeaders"]
+        )
+    answer.pop("ResponseMetadata")
+    return answer
+
+
+def must(cognito: botocore.client.BaseClient, operation: str, **parameters: object) -> dict:
+    """Calls an operation that has to succeed."""
+    answer = call(cognito, operation, **parameters)
+    assert not isinstance(answer, Refused), f"{operation} was refused: {answer.code} {answer.message!r}"
+    return answer
+
+
+def refused(
+    cognito: botocore.client.BaseClient, operation: str, code: str, text: str = "", **parameters: object
+) -> Refused:
+    """Calls an operation that has to be refused with a code, and a text that holds `text`."""
+    answer = call(cognito, operation, **parameters)
+    assert isinstance(answer, Refused), f"{operation} was not refused but answered {answer}"
+    assert answer.code == code, f"{operation} was refused with {answer.code} {answer.message!r} instead of {code}"
+    assert text in answer.message, f"{operation} was refused with the text {answer.message!r}"
+    return answer
+
+
+def model() -> botocore.model.ServiceModel:
+    """botocore's model of the service."""
+    return client("http://127.0.0.1:1").meta.service_model
+
+
+METHODS = {
+    operation: method for method, operation in client("http://127.0.0.1:1").meta.method_to_api_mapping.items()
+}

@@ -1,0 +1,149 @@
+"""Runs mfagate and calls its RPCs with messages learned over reflection."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import grpc
+from google.protobuf import json_format, message
+from google.rpc import status_pb2
+
+from .process import Process, bare_environment
+from .reflection import Reflection
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+CALL_WITHIN_SECONDS = 30
+DETAIL_TYPE = "type.googleapis.com/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """An RPC that did not answer OK."""
+
+    code: str
+    message: str
+    details: dict[str, dict[str, object]]
+    """The details by the last part of their type's name, as JSON."""
+
+    @property
+    def reason(self) -> str:
+        """The reason of the one `ErrorInfo`."""
+        return str(self.details["ErrorInfo"]["reason"])
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata of the one `ErrorInfo`."""
+        found = self.details["ErrorInfo"].get("metadata", {})
+        assert isinstance(found, dict)
+        return found
+
+    def violated_fields(self) -> list[str]:
+        """The field paths that `BadRequest` names."""
+        violations = self.details.get("BadRequest", {}).get("fieldViolations", [])
+        assert isinstance(violations, list)
+        return [violation["field"] for violation in violations]
+
+
+class Gate:
+    """A running mfagate."""
+
+    def __init__(self, process: Process, address: str) -> None:
+        self.process = process
+        self.address = address
+        self._channel = grpc.insecure_channel(address)
+        self.reflection = Reflection(self._channel)
+        self.methods = {
+            method.name: method
+            for service in self.reflection.services()
+            if service.startswith("mfagate.v1.")
+            for method in self.reflection.methods(service)
+        }
+
+    def call(self, rpc: str, request: dict[str, object]) -> dict[str, object] | Refusal:
+        """Calls an RPC by its bare name. Request and answer are JSON with proto field names; absent fields stay absent."""
+        method = self.methods[rpc]
+        request_type = self.reflection.message(method.input_type.full_name)
+        answer_type = self.reflection.message(method.output_type.full_name)
+        call = self._channel.unary_unary(
+            f"/{method.containing_service.full_name}/{rpc}",
+            request_serializer=request_type.SerializeToString,
+            response_deserializer=answer_type.FromString,
+        )
+        try:
+            answer = call(json_format.ParseDict(request, request_type()), timeout=CALL_WITHIN_SECONDS)
+        except grpc.RpcError as error:
+            return self._refusal(error)
+        return json_format.MessageToDict(answer, preserving_proto_field_name=True)
+
+    def _refusal(self, error: grpc.RpcError) -> Refusal:
+        assert isinstance(error, grpc.Call)
+        metadata = dict(error.trailing_metadata() or ())
+        status = status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b""))
+        details: dict[str, dict[str, object]] = {}
+        for packed in status.details:
+            # The type is looked up in what the server says of itself: a detail that it does not describe fails here.
+            name = packed.type_url.removeprefix(DETAIL_TYPE)
+            detail = self.reflection.message(name)()
+            assert isinstance(detail, message.Message)
+            detail.ParseFromString(packed.value)
+            short = name.rsplit(".", 1)[-1]
+            assert short not in details, f"two details of the type {short}"
+            details[short] = json_format.MessageToDict(detail)
+        return Refusal(error.code().name, error.details() or "", details)
+
+    def close(self) -> None:
+        """Closes the connection and ends the process."""
+        self._channel.close()
+        self.process.stop()
+
+
+def binary() -> pathlib.Path:
+    """The mfagate program: `$MFAGATE`, else the debug build of this repository."""
+    given = os.environ.get("MFAGATE")
+    if given:
+        return pathlib.Path(given).resolve()
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    return target / "debug" / "mfagate"
+
+
+@contextmanager
+def running(command: str, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Gate]:
+    """Runs `mfagate COMMAND` on a port that the system chooses, for the length of the block."""
+    process = Process(
+        f"mfagate {command}",
+        [str(binary()), command, "--listen", "127.0.0.1:0", *arguments],
+        bare_environment() | (environment or {}),
+    )
+    try:
+        address = process.wait_for_output(GATE_ADDRESS).group(1)
+        gate = Gate(process, address)
+    except BaseException:
+        process.stop()
+        raise
+    try:
+        yield gate
+    finally:
+        gate.close()
+
+
+def serving(endpoint: str, key: str, secret: str) -> AbstractContextManager[Gate]:
+    """Runs `mfagate serve` with AWS credentials in its environment."""
+    credentials = {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        # Without it the SDK would look for a Region in a place that only an EC2 instance has.
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return running("serve", "--cognito-endpoint", endpoint, environment=credentials)
+
+
+# `dev` prints the address for people; `serve` only logs it.
+GATE_ADDRESS = r"(?m)(?:^gRPC +|serving address=)(127\.0\.0\.1:\d+)"
+EMBEDDED_ADDRESS = r"(?m)^embedded Cognito +(http://127\.0\.0\.1:\d+)"
+
+
+def embedded_url(gate: Gate) -> str:
+    """Where the embedded Cognito of a running `mfagate dev` listens."""
+    return gate.process.wait_for_output(EMBEDDED_ADDRESS).group(1)

@@ -1,0 +1,102 @@
+"""Translates between Cognito's members, as boto3 has them, and mfagate's messages, guided by their descriptors."""
+
+import re
+from collections.abc import Mapping
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from .gate import Gate
+
+RPC_BY_OPERATION = {
+    "AdminSetUserMFAPreference": "AdminSetUserMfaPreference",
+    "SetUserMFAPreference": "SetUserMfaPreference",
+}
+"""Where the RPC is not named exactly as the operation: acronyms are words in mfagate."""
+
+VOLATILE = {"secret_code", "session", "next_token", "credential_creation_options", "credentials"}
+"""Fields that differ from call to call; only whether they are there can be compared."""
+
+ONLY_IN_GATE = {"otpauth_uri"}
+"""Fields that mfagate adds to Cognito's answer."""
+
+
+def rpc(operation: str) -> str:
+    """The RPC that stands for a Cognito operation."""
+    return RPC_BY_OPERATION.get(operation, operation)
+
+
+def request(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:
+    """The gRPC request, as JSON, that says what a Cognito request says."""
+    return _to_proto(gate.methods[rpc(operation)].input_type, members)
+
+
+def answer(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:
+    """What the gRPC answer would have to be, in canonical form, for an answer of Cognito."""
+    descriptor = gate.methods[rpc(operation)].output_type
+    members = dict(members)
+    if "UserAttributes" in members:
+        attributes = {entry["Name"]: entry.get("Value") for entry in members.pop("UserAttributes")}
+        members["PhoneNumber"] = _contact(attributes, "phone_number")
+        members["Email"] = _contact(attributes, "email")
+    if members.get("PreferredMfaSetting") == "":
+        # An empty string is how some peers say what Cognito says by leaving the member out.
+        del members["PreferredMfaSetting"]
+    translated = _to_proto(descriptor, members)
+    # The way through the message drops defaults exactly as the gRPC answer does.
+    message = json_format.ParseDict(translated, gate.reflection.message(descriptor.full_name)())
+    return canonical(json_format.MessageToDict(message, preserving_proto_field_name=True))
+
+
+def canonical(answer: Mapping[str, object]) -> dict[str, object]:
+    """An answer, as JSON, without what differs from call to call."""
+    return {name: _canonical(name, value) for name, value in answer.items() if name not in ONLY_IN_GATE}
+
+
+def _canonical(name: str, value: object) -> object:
+    if name in VOLATILE:
+        return f"<{name}>"
+    if name == "user_mfa_setting_list":
+        return sorted(value)
+    if isinstance(value, dict):
+        return canonical(value)
+    if isinstance(value, list):
+        return [canonical(entry) if isinstance(entry, dict) else entry for entry in value]
+    return value
+
+
+def _contact(attributes: Mapping[str, str | None], name: str) -> dict[str, bool]:
+    return {"Present": name in attributes, "Verified": attributes.get(f"{name}_verified") == "true"}
+
+
+def _to_proto(descriptor: Descriptor, members: Mapping[str, object]) -> dict[str, object]:
+    translated: dict[str, object] = {}
+    for member, value in members.items():
+        field = descriptor.fields_by_name.get(_snake_case(member))
+        if field is not None:
+            translated[field.name] = _value(field, value)
+    return translated
+
+
+def _value(field: FieldDescriptor, value: object) -> object:
+    if isinstance(value, list):
+        return [_value(field, entry) for entry in value]
+    if field.message_type is not None and not field.message_type.full_name.startswith("google.protobuf."):
+        assert isinstance(value, Mapping)
+        return _to_proto(field.message_type, value)
+    if field.enum_type is not None:
+        return _enum_value(field, str(value))
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value
+
+
+def _enum_value(field: FieldDescriptor, value: str) -> str:
+    prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+    name = prefix + value.upper()
+    return name if name in field.enum_type.values_by_name else prefix + "UNRECOGNIZED"
+
+
+def _snake_case(member: str) -> str:
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z]*|[A-Z]+|\d+", member)
+    return "_".join(words).lower()
