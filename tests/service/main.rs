@@ -5,5 +5,7 @@
 )]
 
 mod embedded;
+mod hostile;
 mod preference;
 mod support;
+mod wire;

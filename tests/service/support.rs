@@ -136,8 +136,7 @@ impl CognitoControl {
     pub(crate) async fn requests(&self, operation: &str) -> Vec<Value> {
         let path = format!("/_embedded/requests?operation={operation}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
-        let list = answer.as_array().or_else(|| answer["requests"].as_array()).unwrap();
-        list.clone()
+        answer["Requests"].as_array().unwrap().clone()
     }
 
     /// Calls a control endpoint and gives its JSON answer.
