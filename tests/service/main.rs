@@ -6,6 +6,10 @@
 
 mod embedded;
 mod hostile;
+mod judge;
 mod preference;
+mod rule;
 mod support;
+mod validation;
+mod violations;
 mod wire;
