@@ -45,7 +45,13 @@ impl Listener for Connections {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
         let peer = Peer::default();
-        (Connection { stream, reset: Arc::clone(&peer.reset) }, peer)
+        (
+            Connection {
+                stream,
+                reset: Arc::clone(&peer.reset),
+            },
+            peer,
+        )
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
@@ -90,7 +96,11 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.writable()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

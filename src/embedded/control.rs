@@ -28,7 +28,10 @@ const MINTED_SIGN_IN: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) fn router() -> Router<Arc<Backend>> {
     Router::new()
-        .route("/faults", put(put_faults).get(get_faults).delete(delete_faults))
+        .route(
+            "/faults",
+            put(put_faults).get(get_faults).delete(delete_faults),
+        )
         .route("/token", post(mint_token))
         .route("/totp", get(totp_code))
         .route("/clock", post(advance_clock))
@@ -38,8 +41,9 @@ pub(crate) fn router() -> Router<Arc<Backend>> {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body)
-        .map_err(|error| Failure::invalid_parameter(format!("the control request can not be read: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::invalid_parameter(format!("the control request can not be read: {error}"))
+    })
 }
 
 /// A parameter of the query, percent-decoded.
@@ -49,7 +53,8 @@ fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 fn required(query: Option<&str>, name: &str) -> Result<String, Failure> {
-    parameter(query, name).ok_or_else(|| Failure::invalid_parameter(format!("the query parameter {name} is missing")))
+    parameter(query, name)
+        .ok_or_else(|| Failure::invalid_parameter(format!("the query parameter {name} is missing")))
 }
 
 #[derive(Deserialize)]
@@ -73,14 +78,22 @@ async fn put_faults(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Respo
 
 async fn get_faults(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
     let waiting = backend.faults();
-    let faults: Vec<_> = waiting.waiting().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
+    let faults: Vec<_> = waiting
+        .waiting()
+        .map(|(id, fault)| json!({ "id": id, "fault": fault }))
+        .collect();
     plain(Ok(json!({ "faults": faults })))
 }
 
-async fn delete_faults(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
-    let id = match parameter(query.as_deref(), "id").map(|id| id.parse()).transpose() {
-        Ok(id) => id,
-        Err(_) => return plain(Err(Failure::invalid_parameter("the id is not a number"))),
+async fn delete_faults(
+    Shared(backend): Shared<Arc<Backend>>,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
+    let id = parameter(query.as_deref(), "id")
+        .map(|id| id.parse())
+        .transpose();
+    let Ok(id) = id else {
+        return plain(Err(Failure::invalid_parameter("the id is not a number")));
     };
     backend.faults().remove(id);
     plain(Ok(json!({})))
@@ -112,17 +125,29 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
         let first_client = || pool.clients.keys().next().cloned();
         let sign_in = SignIn {
             origin_jti: random::uuid()?,
-            client_id: mint.client_id.or_else(first_client).unwrap_or_else(|| "embedded".to_owned()),
+            client_id: mint
+                .client_id
+                .or_else(first_client)
+                .unwrap_or_else(|| "embedded".to_owned()),
             refresh_token: None,
             at: now,
             expires: now + MINTED_SIGN_IN,
         };
-        pool.user_mut(&mint.username)?.sign_ins.push(sign_in.clone());
+        pool.user_mut(&mint.username)?
+            .sign_ins
+            .push(sign_in.clone());
         let expires_in = mint.expires_in.unwrap_or(3600);
         let distance = Duration::from_secs(expires_in.unsigned_abs());
-        let expires = if expires_in < 0 { now.saturating_sub(distance) } else { now.saturating_add(distance) };
-        let grant =
-            Grant { scope: mint.scope.unwrap_or_else(|| ADMIN_SCOPE.to_owned()), issued: now.min(expires), expires };
+        let expires = if expires_in < 0 {
+            now.saturating_sub(distance)
+        } else {
+            now.saturating_add(distance)
+        };
+        let grant = Grant {
+            scope: mint.scope.unwrap_or_else(|| ADMIN_SCOPE.to_owned()),
+            issued: now.min(expires),
+            expires,
+        };
         let user = pool.user(&mint.username)?;
         let token = token::access_token(&signer, pool, user, &sign_in, &grant)?;
         json!({ "AccessToken": token, "ExpiresIn": expires_in })
@@ -131,18 +156,27 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
     Ok(answer)
 }
 
-async fn totp_code(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+async fn totp_code(
+    Shared(backend): Shared<Arc<Backend>>,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
     plain(current_totp(&backend, query.as_deref()))
 }
 
 fn current_totp(backend: &Backend, query: Option<&str>) -> Outcome {
-    let (pool_id, username) = (required(query, "user_pool_id")?, required(query, "username")?);
+    let (pool_id, username) = (
+        required(query, "user_pool_id")?,
+        required(query, "username")?,
+    );
     let mut state = backend.state();
     let now = state.now().as_secs();
     let user = state.pool(&pool_id, None)?.user(&username)?;
-    let token =
-        user.software_token.as_ref().ok_or_else(|| Failure::resource_not_found("The user has no software token."))?;
-    let code = totp::code(&token.secret, now).ok_or_else(|| Failure::internal("a TOTP secret is not base32"))?;
+    let token = user
+        .software_token
+        .as_ref()
+        .ok_or_else(|| Failure::resource_not_found("The user has no software token."))?;
+    let code = totp::code(&token.secret, now)
+        .ok_or_else(|| Failure::internal("a TOTP secret is not base32"))?;
     Ok(json!({ "Code": code, "Secret": token.secret, "Verified": token.verified }))
 }
 
@@ -167,26 +201,42 @@ async fn advance(backend: &Backend, body: &[u8]) -> Outcome {
     Ok(json!({ "Now": timestamp(now) }))
 }
 
-async fn outbox(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+async fn outbox(
+    Shared(backend): Shared<Arc<Backend>>,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
     let pool_id = parameter(query.as_deref(), "user_pool_id");
     let username = parameter(query.as_deref(), "username");
     let state = backend.state();
     let letters: Vec<_> = state
         .outbox
         .iter()
-        .filter(|letter| pool_id.as_ref().is_none_or(|pool_id| letter.user_pool_id == *pool_id))
-        .filter(|letter| username.as_ref().is_none_or(|username| letter.username == *username))
+        .filter(|letter| {
+            pool_id
+                .as_ref()
+                .is_none_or(|pool_id| letter.user_pool_id == *pool_id)
+        })
+        .filter(|letter| {
+            username
+                .as_ref()
+                .is_none_or(|username| letter.username == *username)
+        })
         .collect();
     plain(Ok(json!({ "Letters": letters })))
 }
 
-async fn requests(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
+async fn requests(
+    Shared(backend): Shared<Arc<Backend>>,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
     let operation = parameter(query.as_deref(), "operation");
     let requests = backend.requests();
     let wanted: Vec<_> = requests
         .iter()
         .filter(|request| {
-            operation.as_ref().is_none_or(|operation| request.get("Operation") == Some(&json!(operation)))
+            operation
+                .as_ref()
+                .is_none_or(|operation| request.get("Operation") == Some(&json!(operation)))
         })
         .collect();
     plain(Ok(json!({ "Requests": wanted })))
@@ -211,7 +261,11 @@ async fn set_status(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Respo
 
 async fn change_status(backend: &Backend, body: &[u8]) -> Outcome {
     let change: SetStatus = read(body)?;
-    backend.state().pool(&change.user_pool_id, None)?.user_mut(&change.username)?.status = change.user_status;
+    backend
+        .state()
+        .pool(&change.user_pool_id, None)?
+        .user_mut(&change.username)?
+        .status = change.user_status;
     backend.save().await?;
     Ok(json!({}))
 }

@@ -95,18 +95,34 @@ fn users(now: Duration) -> Result<BTreeMap<String, User>, Failure> {
         ("phone_number", "+12065550100"),
         ("phone_number_verified", "true"),
     ] {
-        enrolled.attributes.insert(name.to_owned(), value.to_owned());
+        enrolled
+            .attributes
+            .insert(name.to_owned(), value.to_owned());
     }
     enrolled.password = Some(password.clone());
-    enrolled.software_token = Some(SoftwareToken { secret: random::totp_secret()?, verified: true, used_step: None });
-    let mut new = User::new(NEW_USERNAME.to_owned(), random::uuid()?, Status::Confirmed, now);
+    enrolled.software_token = Some(SoftwareToken {
+        secret: random::totp_secret()?,
+        verified: true,
+        used_step: None,
+    });
+    let mut new = User::new(
+        NEW_USERNAME.to_owned(),
+        random::uuid()?,
+        Status::Confirmed,
+        now,
+    );
     new.password = Some(password);
-    Ok([enrolled, new].into_iter().map(|user| (user.username.clone(), user)).collect())
+    Ok([enrolled, new]
+        .into_iter()
+        .map(|user| (user.username.clone(), user))
+        .collect())
 }
 
 fn members(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(members) => members,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
     }
 }

@@ -76,7 +76,11 @@ impl Fault {
             matching: Map::new(),
             perform: false,
             delay_ms: 0,
-            kind: Kind::Error { code: value.to_owned(), message: None, status: bad_request() },
+            kind: Kind::Error {
+                code: value.to_owned(),
+                message: None,
+                status: bad_request(),
+            },
         })
     }
 
@@ -86,7 +90,10 @@ impl Fault {
 
     fn is_for(&self, operation: &str, body: &Value) -> bool {
         self.operation.as_deref().is_none_or(|own| own == operation)
-            && self.matching.iter().all(|(name, value)| member(body, name).as_ref() == Some(value))
+            && self
+                .matching
+                .iter()
+                .all(|(name, value)| member(body, name).as_ref() == Some(value))
     }
 }
 
@@ -120,7 +127,8 @@ impl Faults {
 
     /// Removes the fault of this id, or all of them.
     pub(crate) fn remove(&mut self, id: Option<u64>) {
-        self.waiting.retain(|(own, _)| id.is_some_and(|id| id != *own));
+        self.waiting
+            .retain(|(own, _)| id.is_some_and(|id| id != *own));
     }
 
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (u64, &Fault)> {
@@ -129,7 +137,10 @@ impl Faults {
 
     /// The first fault for this request; it counts as spent once.
     pub(crate) fn take(&mut self, operation: &str, body: &Value) -> Option<Fault> {
-        let position = self.waiting.iter().position(|(_, fault)| fault.is_for(operation, body))?;
+        let position = self
+            .waiting
+            .iter()
+            .position(|(_, fault)| fault.is_for(operation, body))?;
         let (_, fault) = self.waiting.get_mut(position)?;
         let taken = fault.clone();
         if let Some(count) = &mut fault.count {
@@ -159,9 +170,16 @@ mod tests {
             "operation": "AdminGetUser", "count": 2, "match": { "Username": "jane" }, "kind": "reset",
         })));
         let jane = json!({ "Username": "jane" });
-        assert!(faults.take("AdminGetUser", &json!({ "Username": "joe" })).is_none());
+        assert!(
+            faults
+                .take("AdminGetUser", &json!({ "Username": "joe" }))
+                .is_none()
+        );
         assert!(faults.take("AdminDeleteUser", &jane).is_none());
-        assert_eq!(faults.take("AdminGetUser", &jane).unwrap().kind, Kind::Reset);
+        assert_eq!(
+            faults.take("AdminGetUser", &jane).unwrap().kind,
+            Kind::Reset
+        );
         assert!(faults.take("AdminGetUser", &jane).is_some());
         assert!(faults.take("AdminGetUser", &jane).is_none());
     }
@@ -180,9 +198,14 @@ mod tests {
     #[test]
     fn a_header_is_an_exceptions_name_or_a_fault() {
         let named = Fault::of_header("ForbiddenException").unwrap();
-        assert!(matches!(named.kind, Kind::Error { ref code, status: 400, .. } if code == "ForbiddenException"));
+        assert!(
+            matches!(named.kind, Kind::Error { ref code, status: 400, .. } if code == "ForbiddenException")
+        );
         let written = Fault::of_header(r#"{"kind":"html","delay_ms":5}"#).unwrap();
-        assert_eq!((written.kind.clone(), written.delay()), (Kind::Html, Duration::from_millis(5)));
+        assert_eq!(
+            (written.kind.clone(), written.delay()),
+            (Kind::Html, Duration::from_millis(5))
+        );
         assert!(Fault::of_header("{").is_err());
     }
 }

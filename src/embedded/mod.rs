@@ -92,11 +92,18 @@ impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLoopback(address) => {
-                write!(formatter, "the embedded Cognito listens on loopback only, not on {address}")
+                write!(
+                    formatter,
+                    "the embedded Cognito listens on loopback only, not on {address}"
+                )
             }
             Self::Listener(error) => write!(formatter, "the listener has no address: {error}"),
             Self::DataFile(path, error) => {
-                write!(formatter, "the data file {} can not be read: {error}", path.display())
+                write!(
+                    formatter,
+                    "the data file {} can not be read: {error}",
+                    path.display()
+                )
             }
             Self::Demo(failure) => write!(formatter, "no demo pool: {}", failure.code),
         }
@@ -140,11 +147,20 @@ impl Embedded {
         let router = server::router(Arc::clone(&backend));
         let until = Arc::clone(&backend);
         let serving = tokio::spawn(
-            axum::serve(Connections(listener), router.into_make_service_with_connect_info::<Peer>())
-                .with_graceful_shutdown(async move { until.closing().await })
-                .into_future(),
+            axum::serve(
+                Connections(listener),
+                router.into_make_service_with_connect_info::<Peer>(),
+            )
+            .with_graceful_shutdown(async move { until.closing().await })
+            .into_future(),
         );
-        Ok(Self { address, backend, closing, serving })
+        tracing::info!(%address, "the embedded Cognito has started");
+        Ok(Self {
+            address,
+            backend,
+            closing,
+            serving,
+        })
     }
 
     /// Where it listens.
@@ -174,6 +190,7 @@ impl Embedded {
         if let Err(failure) = self.backend.save().await {
             tracing::error!(code = %failure.code, "the last state was not written");
         }
+        tracing::info!("the embedded Cognito has stopped");
     }
 }
 
@@ -191,9 +208,15 @@ async fn restore(data: Option<PathBuf>) -> Result<(State, Option<Signer>), Start
     match read {
         Ok(None) => Ok((State::default(), None)),
         Ok(Some(Contents { state, key: None })) => Ok((state, None)),
-        Ok(Some(Contents { state, key: Some(key) })) => match Signer::restore(&key) {
+        Ok(Some(Contents {
+            state,
+            key: Some(key),
+        })) => match Signer::restore(&key) {
             Some(signer) => Ok((state, Some(signer))),
-            None => Err(StartError::DataFile(path, io::Error::other("its key is not a PKCS#8 RSA key"))),
+            None => Err(StartError::DataFile(
+                path,
+                io::Error::other("its key is not a PKCS#8 RSA key"),
+            )),
         },
         Err(error) => Err(StartError::DataFile(path, error)),
     }

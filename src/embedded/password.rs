@@ -27,11 +27,17 @@ impl PasswordHash {
         let salt = random::bytes::<16>()?;
         let mut hash = [0; 32];
         pbkdf2::derive(ALGORITHM, ITERATIONS, &salt, password.as_bytes(), &mut hash);
-        Ok(Self { salt: BASE64.encode(&salt), hash: BASE64.encode(&hash) })
+        Ok(Self {
+            salt: BASE64.encode(&salt),
+            hash: BASE64.encode(&hash),
+        })
     }
 
     pub(crate) fn is_of(&self, password: &str) -> bool {
-        let (Ok(salt), Ok(hash)) = (BASE64.decode(self.salt.as_bytes()), BASE64.decode(self.hash.as_bytes())) else {
+        let (Ok(salt), Ok(hash)) = (
+            BASE64.decode(self.salt.as_bytes()),
+            BASE64.decode(self.hash.as_bytes()),
+        ) else {
             return false;
         };
         pbkdf2::verify(ALGORITHM, ITERATIONS, &salt, password.as_bytes(), &hash).is_ok()
@@ -41,15 +47,20 @@ impl PasswordHash {
 /// Refuses a password that the pool's `PasswordPolicy` does not allow, Cognito's default without one.
 pub(crate) fn conforms(password: &str, policy: Option<Input<'_>>) -> Result<(), Failure> {
     let refused = |why: &str| {
-        Err(Failure::new("InvalidPasswordException", format!("Password did not conform with policy: {why}")))
+        Err(Failure::new(
+            "InvalidPasswordException",
+            format!("Password did not conform with policy: {why}"),
+        ))
     };
-    let least = policy.and_then(|policy| policy.integer("MinimumLength")).unwrap_or(8);
+    let least = policy
+        .and_then(|policy| policy.integer("MinimumLength"))
+        .unwrap_or(8);
     let length = i64::try_from(password.chars().count()).unwrap_or(i64::MAX);
     if length < least {
         return refused("Password not long enough");
     }
     // A policy that is given asks only for what it names.
-    let asks = |name| policy.map_or(true, |policy| policy.boolean(name).unwrap_or(false));
+    let asks = |name| policy.is_none_or(|policy| policy.boolean(name).unwrap_or(false));
     if asks("RequireUppercase") && !password.contains(|c: char| c.is_ascii_uppercase()) {
         return refused("Password must have uppercase characters");
     }
@@ -83,7 +94,12 @@ mod tests {
         let policy = json!({ "MinimumLength": 6, "RequireNumbers": true });
         let policy = policy.as_object().map(Input);
         assert_eq!(conforms("abcde1", policy), Ok(()));
-        for (password, policy) in [("abcd1", policy), ("abcdef", policy), ("abcdefg1!", None), ("Abcdefg1", None)] {
+        for (password, policy) in [
+            ("abcd1", policy),
+            ("abcdef", policy),
+            ("abcdefg1!", None),
+            ("Abcdefg1", None),
+        ] {
             let refused = conforms(password, policy).unwrap_err();
             assert_eq!(refused.code, "InvalidPasswordException", "{password}");
         }

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// What every operation's target begins with.
 pub(crate) const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
 
+/// HTTP clients refuse long headers, and a violation shows a value of any length.
+const LONGEST_HEADER: usize = 1024;
+
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// An error as Cognito answers it.
@@ -25,11 +28,19 @@ pub struct Failure {
 impl Failure {
     /// A failure of a caller: HTTP 400.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), message: Some(message.into()), status: 400 }
+        Self {
+            code: Cow::Borrowed(code),
+            message: Some(message.into()),
+            status: 400,
+        }
     }
 
     pub(crate) fn silent(code: &'static str) -> Self {
-        Self { code: Cow::Borrowed(code), message: None, status: 400 }
+        Self {
+            code: Cow::Borrowed(code),
+            message: None,
+            status: 400,
+        }
     }
 
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
@@ -70,8 +81,11 @@ impl Failure {
         if let Ok(code) = HeaderValue::from_str(&format!("{}:", self.code)) {
             headers.insert("x-amzn-errortype", code);
         }
-        // A text that no header can carry stays in the body only.
-        if let Some(Ok(message)) = self.message.map(|message| HeaderValue::from_str(&message)) {
+        // A text that no header can carry, or only a long one, stays in the body.
+        let short = self
+            .message
+            .filter(|message| message.len() <= LONGEST_HEADER);
+        if let Some(Ok(message)) = short.map(|message| HeaderValue::from_str(&message)) {
             headers.insert("x-amzn-errormessage", message);
         }
         response
@@ -82,25 +96,40 @@ impl Failure {
 pub(crate) fn respond(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     response
 }
 
 /// The operation's name in the `X-Amz-Target` header.
 pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
+    headers
+        .get("x-amz-target")?
+        .to_str()
+        .ok()?
+        .strip_prefix(TARGET_PREFIX)
 }
 
-/// The region of a SigV4 credential scope.
+/// The region of a `SigV4` credential scope.
 ///
 /// Only the form of the signature is checked: the emulator has no credentials to verify it with.
 pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {
     let Some(authorization) = headers.get(header::AUTHORIZATION) else {
-        return Err(Failure::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
+        return Err(Failure::new(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ));
     };
-    let incomplete =
-        |what: &str| Failure::new("IncompleteSignatureException", format!("Authorization header requires {what}."));
-    let authorization = authorization.to_str().map_err(|_| incomplete("visible ASCII"))?;
+    let incomplete = |what: &str| {
+        Failure::new(
+            "IncompleteSignatureException",
+            format!("Authorization header requires {what}."),
+        )
+    };
+    let authorization = authorization
+        .to_str()
+        .map_err(|_| incomplete("visible ASCII"))?;
     let fields = authorization
         .strip_prefix("AWS4-HMAC-SHA256 ")
         .ok_or_else(|| incomplete("the algorithm 'AWS4-HMAC-SHA256'"))?;
@@ -115,15 +144,25 @@ pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {
     }
     let credential = field("Credential").ok_or_else(|| incomplete("'Credential' parameter"))?;
     let mut scope = credential.split('/').skip(1);
-    match (scope.next(), scope.next(), scope.next(), scope.next(), scope.next()) {
-        (Some(_date), Some(region), Some("cognito-idp"), Some("aws4_request"), None) if !region.is_empty() => {
+    match (
+        scope.next(),
+        scope.next(),
+        scope.next(),
+        scope.next(),
+        scope.next(),
+    ) {
+        (Some(_date), Some(region), Some("cognito-idp"), Some("aws4_request"), None)
+            if !region.is_empty() =>
+        {
             Ok(region.to_owned())
         }
         (Some(_), Some(_), Some(_), Some("aws4_request"), None) => Err(Failure::new(
             "InvalidSignatureException",
             "Credential should be scoped to correct service: 'cognito-idp'.",
         )),
-        _ => Err(incomplete("a credential scope of date, region, service and 'aws4_request'")),
+        _ => Err(incomplete(
+            "a credential scope of date, region, service and 'aws4_request'",
+        )),
     }
 }
 
@@ -133,7 +172,10 @@ mod tests {
 
     fn region(authorization: &'static str) -> Result<String, String> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static(authorization));
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_static(authorization),
+        );
         signed_region(&headers).map_err(|failure| failure.code.into_owned())
     }
 
@@ -146,15 +188,23 @@ mod tests {
 
     #[test]
     fn a_signature_of_another_form_or_service_is_refused() {
-        assert_eq!(region("Bearer abc"), Err("IncompleteSignatureException".to_owned()));
         assert_eq!(
-            region("AWS4-HMAC-SHA256 Credential=A/1/r/sns/aws4_request, SignedHeaders=h, Signature=s"),
+            region("Bearer abc"),
+            Err("IncompleteSignatureException".to_owned())
+        );
+        assert_eq!(
+            region(
+                "AWS4-HMAC-SHA256 Credential=A/1/r/sns/aws4_request, SignedHeaders=h, Signature=s"
+            ),
             Err("InvalidSignatureException".to_owned())
         );
         assert_eq!(
             region("AWS4-HMAC-SHA256 Credential=A/1/r/cognito-idp/aws4_request, SignedHeaders=h"),
             Err("IncompleteSignatureException".to_owned())
         );
-        assert_eq!(signed_region(&HeaderMap::new()).unwrap_err().code, "MissingAuthenticationTokenException");
+        assert_eq!(
+            signed_region(&HeaderMap::new()).unwrap_err().code,
+            "MissingAuthenticationTokenException"
+        );
     }
 }

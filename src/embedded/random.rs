@@ -19,7 +19,9 @@ pub(crate) fn uuid() -> Result<String, Failure> {
     let bits = bits & !(0xF << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let digits = HEXLOWER.encode(&bits.to_be_bytes());
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
-    Ok(parts.map(|part| digits.get(part).unwrap_or_default()).join("-"))
+    Ok(parts
+        .map(|part| digits.get(part).unwrap_or_default())
+        .join("-"))
 }
 
 /// Letters and digits, as in pool and client ids.

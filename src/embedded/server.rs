@@ -30,6 +30,9 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// Requests kept for `/_embedded/requests`; older ones are dropped.
 const REQUESTS_KEPT: usize = 512;
 
+/// Of larger requests, in bytes, the body is not kept.
+const LARGEST_BODY_KEPT: usize = 64 * 1024;
+
 /// The embedded Cognito behind its socket.
 #[derive(Debug)]
 pub(crate) struct Backend {
@@ -80,7 +83,10 @@ impl Backend {
 
     /// The signing key, made on first use if the data file has none.
     pub(crate) async fn signer(&self) -> Result<Arc<Signer>, Failure> {
-        self.signer.get_or_try_init(Signer::of_this_process).await.cloned()
+        self.signer
+            .get_or_try_init(Signer::of_this_process)
+            .await
+            .cloned()
     }
 
     /// Writes the data file, if there is one.
@@ -88,11 +94,16 @@ impl Backend {
         let Some(path) = self.data.clone() else {
             return Ok(());
         };
-        let failed =
-            |error: &dyn std::fmt::Display| Failure::internal(&format!("the data file can not be written: {error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::internal(&format!("the data file can not be written: {error}"))
+        };
         let key = Some(self.signer().await?.store()?);
         let _writing = self.writing.lock().await;
-        let contents = serde_json::to_vec(&Contents { state: &*self.state(), key }).map_err(|error| failed(&error))?;
+        let contents = serde_json::to_vec(&Contents {
+            state: &*self.state(),
+            key,
+        })
+        .map_err(|error| failed(&error))?;
         tokio::task::spawn_blocking(move || store::write(&path, &contents))
             .await
             .map_err(|error| failed(&error))?
@@ -108,7 +119,12 @@ impl Backend {
     fn record(&self, headers: &HeaderMap, operation: Option<&str>, id: &str, body: &Value) {
         let headers: Value = headers
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), Value::from(String::from_utf8_lossy(value.as_bytes()))))
+            .map(|(name, value)| {
+                (
+                    name.as_str().to_owned(),
+                    Value::from(String::from_utf8_lossy(value.as_bytes())),
+                )
+            })
             .collect();
         let mut requests = self.requests();
         requests.push_back(json!({
@@ -128,7 +144,10 @@ pub(crate) fn router(backend: Arc<Backend>) -> Router {
     Router::new()
         .route("/", any(operate))
         .route("/{pool_id}/.well-known/jwks.json", get(key_set))
-        .route("/{pool_id}/.well-known/openid-configuration", get(openid_configuration))
+        .route(
+            "/{pool_id}/.well-known/openid-configuration",
+            get(openid_configuration),
+        )
         .nest("/_embedded", control::router())
         .fallback(|| async { Failure::silent("UnknownOperationException").into_response() })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -160,15 +179,34 @@ async fn operate(
     response
 }
 
-async fn answer_or_fail(backend: &Backend, peer: &Peer, headers: &HeaderMap, body: &[u8], id: &str) -> Response<Body> {
+async fn answer_or_fail(
+    backend: &Backend,
+    peer: &Peer,
+    headers: &HeaderMap,
+    body: &[u8],
+    id: &str,
+) -> Response<Body> {
     let operation = protocol::operation_name(headers);
     // What is no JSON is still recorded, as a text.
-    let json = serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
-    backend.record(headers, operation, id, &json);
-    let fault = match headers.get(fault::HEADER).map(|value| Fault::of_header(value.to_str().unwrap_or("{"))) {
+    let json =
+        serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
+    let kept = if body.len() <= LARGEST_BODY_KEPT {
+        &json
+    } else {
+        &Value::Null
+    };
+    backend.record(headers, operation, id, kept);
+    let fault = match headers
+        .get(fault::HEADER)
+        .map(|value| Fault::of_header(value.to_str().unwrap_or("{")))
+    {
         Some(Ok(fault)) => Some(fault),
         Some(Err(error)) => {
-            return Failure::invalid_parameter(format!("{} is not a fault: {error}", fault::HEADER)).into_response();
+            return Failure::invalid_parameter(format!(
+                "{} is not a fault: {error}",
+                fault::HEADER
+            ))
+            .into_response();
         }
         None => backend.faults().take(operation.unwrap_or_default(), &json),
     };
@@ -181,10 +219,13 @@ async fn answer_or_fail(backend: &Backend, peer: &Peer, headers: &HeaderMap, bod
             () = backend.closing() => {}
         }
     }
-    let performed = match fault.kind {
-        Kind::Latency => return respond(answer(backend, headers, body).await),
-        _ if fault.perform => Some(answer(backend, headers, body).await),
-        _ => None,
+    if fault.kind == Kind::Latency {
+        return respond(answer(backend, headers, body).await);
+    }
+    let performed = if fault.perform {
+        Some(answer(backend, headers, body).await)
+    } else {
+        None
     };
     spoil(backend, peer, fault.kind, performed).await
 }
@@ -205,8 +246,19 @@ async fn spoil(
 ) -> Response<Body> {
     match kind {
         Kind::Latency => respond(performed.unwrap_or_else(|| Ok(json!({})))),
-        Kind::Error { code, message, status } => Failure { code: code.into(), message, status }.into_response(),
-        Kind::Throttling => Failure::new("TooManyRequestsException", "Rate exceeded").into_response(),
+        Kind::Error {
+            code,
+            message,
+            status,
+        } => Failure {
+            code: code.into(),
+            message,
+            status,
+        }
+        .into_response(),
+        Kind::Throttling => {
+            Failure::new("TooManyRequestsException", "Rate exceeded").into_response()
+        }
         Kind::NoAnswer => {
             backend.closing().await;
             peer.reset();
@@ -217,9 +269,14 @@ async fn spoil(
             Response::new(Body::empty())
         }
         Kind::TruncatedJson => {
-            let whole = performed.and_then(Result::ok).unwrap_or_else(|| json!({ "Status": "SUCCESS" }));
+            let whole = performed
+                .and_then(Result::ok)
+                .unwrap_or_else(|| json!({ "Status": "SUCCESS" }));
             let whole = whole.to_string();
-            let half: String = whole.chars().take(whole.chars().count().div_ceil(2)).collect();
+            let half: String = whole
+                .chars()
+                .take(whole.chars().count().div_ceil(2))
+                .collect();
             let mut response = protocol::respond(StatusCode::OK, &Value::Null);
             *response.body_mut() = Body::from(half);
             response
@@ -246,11 +303,19 @@ async fn answer(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<V
         Access::Unsigned => None,
     };
     let members = check::check(operation, body)?;
-    let signer = if operation::needs_key(operation) { Some(backend.signer().await?) } else { None };
+    let signer = if operation::needs_key(operation) {
+        Some(backend.signer().await?)
+    } else {
+        None
+    };
     let outcome = {
         let mut state = backend.state();
-        let mut call =
-            Call { state: &mut state, input: Input(&members), region: region.as_deref(), signer: signer.as_deref() };
+        let mut call = Call {
+            state: &mut state,
+            input: Input(&members),
+            region: region.as_deref(),
+            signer: signer.as_deref(),
+        };
         operation::perform(operation, &mut call)
     };
     // A refusal can change something too: the count of wrong codes.
@@ -260,7 +325,10 @@ async fn answer(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<V
     outcome
 }
 
-async fn key_set(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<String>) -> Response<Body> {
+async fn key_set(
+    Shared(backend): Shared<Arc<Backend>>,
+    Path(pool_id): Path<String>,
+) -> Response<Body> {
     let known = backend.state().pools.contains_key(&pool_id);
     let outcome = if known {
         match backend.signer().await {
@@ -268,13 +336,22 @@ async fn key_set(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<Stri
             Err(failure) => Err(failure),
         }
     } else {
-        Err(Failure::resource_not_found(format!("User pool {pool_id} does not exist.")))
+        Err(Failure::resource_not_found(format!(
+            "User pool {pool_id} does not exist."
+        )))
     };
     plain(outcome)
 }
 
-async fn openid_configuration(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<String>) -> Response<Body> {
-    let issuer = backend.state().pools.get(&pool_id).map(super::state::pool::Pool::issuer);
+async fn openid_configuration(
+    Shared(backend): Shared<Arc<Backend>>,
+    Path(pool_id): Path<String>,
+) -> Response<Body> {
+    let issuer = backend
+        .state()
+        .pools
+        .get(&pool_id)
+        .map(super::state::pool::Pool::issuer);
     plain(match issuer {
         Some(issuer) => Ok(json!({
             "issuer": issuer,
@@ -282,7 +359,9 @@ async fn openid_configuration(Shared(backend): Shared<Arc<Backend>>, Path(pool_i
             "id_token_signing_alg_values_supported": ["RS256"],
             "subject_types_supported": ["public"],
         })),
-        None => Err(Failure::resource_not_found(format!("User pool {pool_id} does not exist."))),
+        None => Err(Failure::resource_not_found(format!(
+            "User pool {pool_id} does not exist."
+        ))),
     })
 }
 

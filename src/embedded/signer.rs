@@ -7,7 +7,9 @@ use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -25,7 +27,10 @@ pub(crate) struct Signer {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Signer").field("id", &self.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Signer")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -44,7 +49,8 @@ impl Signer {
     }
 
     pub(crate) fn generate() -> Result<Self, Failure> {
-        let key = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Failure::internal("no RSA key could be made"))?;
+        let key = RsaKeyPair::generate(KeySize::Rsa2048)
+            .map_err(|_| Failure::internal("no RSA key could be made"))?;
         Ok(Self::of(key))
     }
 
@@ -56,7 +62,10 @@ impl Signer {
 
     /// The key as a data file keeps it.
     pub(crate) fn store(&self) -> Result<String, Failure> {
-        let der: Pkcs8V1Der<'_> = self.key.as_der().map_err(|_| Failure::internal("the RSA key has no PKCS#8 form"))?;
+        let der: Pkcs8V1Der<'_> = self
+            .key
+            .as_der()
+            .map_err(|_| Failure::internal("the RSA key has no PKCS#8 form"))?;
         Ok(BASE64.encode(der.as_ref()))
     }
 
@@ -76,7 +85,12 @@ impl Signer {
         );
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                token.as_bytes(),
+                &mut signature,
+            )
             .map_err(|_| Failure::internal("the RSA key did not sign"))?;
         token.push('.');
         token.push_str(&BASE64URL_NOPAD.encode(&signature));
@@ -87,7 +101,8 @@ impl Signer {
     pub(crate) fn verify(&self, token: &str) -> Option<Value> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
-        let header: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(header.as_bytes()).ok()?).ok()?;
+        let header: Value =
+            serde_json::from_slice(&BASE64URL_NOPAD.decode(header.as_bytes()).ok()?).ok()?;
         if header.get("alg")? != "RS256" || header.get("kid")? != self.id.as_str() {
             return None;
         }
@@ -130,13 +145,15 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     } else {
         let (digits, der) = der.split_at_checked(usize::from(length & 0x7F))?;
         (
-            digits
-                .iter()
-                .try_fold(0_usize, |length, digit| length.checked_mul(256)?.checked_add(usize::from(*digit)))?,
+            digits.iter().try_fold(0_usize, |length, digit| {
+                length.checked_mul(256)?.checked_add(usize::from(*digit))
+            })?,
             der,
         )
     };
-    (first == tag).then(|| der.split_at_checked(length)).flatten()
+    (first == tag)
+        .then(|| der.split_at_checked(length))
+        .flatten()
 }
 
 #[cfg(test)]
@@ -166,7 +183,10 @@ mod tests {
         let signer = Signer::generate().unwrap();
         let restored = Signer::restore(&signer.store().unwrap()).unwrap();
         let claims = json!({ "sub": "somebody" });
-        assert_eq!(signer.verify(&restored.sign(&claims).unwrap()), Some(claims));
+        assert_eq!(
+            signer.verify(&restored.sign(&claims).unwrap()),
+            Some(claims)
+        );
         assert_eq!(signer.key_set().unwrap(), restored.key_set().unwrap());
     }
 
@@ -174,7 +194,10 @@ mod tests {
     fn the_key_set_has_the_modulus_of_2048_bits_and_exponent_65537() {
         let set = Signer::generate().unwrap().key_set().unwrap();
         let modulus = set["keys"][0]["n"].as_str().unwrap();
-        assert_eq!(BASE64URL_NOPAD.decode(modulus.as_bytes()).unwrap().len(), 256);
+        assert_eq!(
+            BASE64URL_NOPAD.decode(modulus.as_bytes()).unwrap().len(),
+            256
+        );
         assert_eq!(set["keys"][0]["e"], "AQAB");
     }
 }

@@ -27,7 +27,10 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Contents<State>>> {
 
 /// Puts new contents in the place of the old ones: a reader sees the one or the other.
 pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
+    let mut name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidFilename)?
+        .to_owned();
     name.push(".new");
     let draft: PathBuf = path.with_file_name(name);
     let mut file = create(&draft)?;

@@ -42,7 +42,11 @@ pub(crate) enum Refusal {
 }
 
 /// Starts a sign-in at `now`, ended by its expiry or by a sign-out.
-pub(crate) fn start_sign_in(user: &mut User, client: &Client, now: Duration) -> Result<SignIn, Failure> {
+pub(crate) fn start_sign_in(
+    user: &mut User,
+    client: &Client,
+    now: Duration,
+) -> Result<SignIn, Failure> {
     user.sign_ins.retain(|sign_in| now < sign_in.expires);
     let sign_in = SignIn {
         origin_jti: random::uuid()?,
@@ -93,7 +97,14 @@ pub(crate) fn id_token(
         .iter()
         .map(|(name, value)| {
             let flag = name.ends_with("_verified");
-            (name.clone(), if flag { Value::from(value == "true") } else { Value::from(value.as_str()) })
+            (
+                name.clone(),
+                if flag {
+                    Value::from(value == "true")
+                } else {
+                    Value::from(value.as_str())
+                },
+            )
         })
         .collect();
     for (name, value) in [
@@ -124,32 +135,57 @@ pub(crate) fn verify(state: &State, signer: &Signer, token: &str) -> Result<Bear
     }
     let issuer = claim("iss")?;
     let pool_id = issuer.rsplit('/').next().unwrap_or_default();
-    let Some(pool) = state.pools.get(pool_id).filter(|pool| pool.issuer() == issuer) else {
-        return Err(Refusal::Token(Failure::resource_not_found(format!("User pool {pool_id} does not exist."))));
+    let Some(pool) = state
+        .pools
+        .get(pool_id)
+        .filter(|pool| pool.issuer() == issuer)
+    else {
+        return Err(Refusal::Token(Failure::resource_not_found(format!(
+            "User pool {pool_id} does not exist."
+        ))));
     };
-    let expires = claims.get("exp").and_then(Value::as_u64).ok_or_else(invalid)?;
+    let expires = claims
+        .get("exp")
+        .and_then(Value::as_u64)
+        .ok_or_else(invalid)?;
     if expires <= state.now().as_secs() {
         return Err(refused("Access Token has expired"));
     }
     let (username, client_id) = (claim("username")?, claim("client_id")?);
     // A new user under an old name has another sub.
-    let Some(user) = pool.users.get(username).filter(|user| Ok(user.sub()) == claim("sub").map_err(drop)) else {
+    let Some(user) = pool
+        .users
+        .get(username)
+        .filter(|user| Ok(user.sub()) == claim("sub").map_err(drop))
+    else {
         return Err(Refusal::UserGone);
     };
     let origin = claim("origin_jti")?;
-    if !user.sign_ins.iter().any(|sign_in| sign_in.origin_jti == origin) {
+    if !user
+        .sign_ins
+        .iter()
+        .any(|sign_in| sign_in.origin_jti == origin)
+    {
         return Err(refused("Access Token has been revoked"));
     }
     if !claim("scope")?.split(' ').any(|scope| scope == ADMIN_SCOPE) {
         return Err(refused("Access Token does not have required scopes"));
     }
-    Ok(Bearer { pool_id: pool_id.to_owned(), username: username.to_owned(), client_id: client_id.to_owned() })
+    Ok(Bearer {
+        pool_id: pool_id.to_owned(),
+        username: username.to_owned(),
+        client_id: client_id.to_owned(),
+    })
 }
 
 /// The pool id and username that a token claims, true or not.
 pub(crate) fn claimed_user(token: &str) -> Option<(String, String)> {
     let claims = token.split('.').nth(1)?;
-    let claims: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()?;
+    let claims: Value =
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()?;
     let pool_id = claims.get("iss")?.as_str()?.rsplit('/').next()?;
-    Some((pool_id.to_owned(), claims.get("username")?.as_str()?.to_owned()))
+    Some((
+        pool_id.to_owned(),
+        claims.get("username")?.as_str()?.to_owned(),
+    ))
 }

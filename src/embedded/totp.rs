@@ -21,7 +21,8 @@ pub(crate) fn accepted_step(secret: &str, code: &str, at: u64, used: Option<u64>
 /// The step whose code this is, used or not.
 pub(crate) fn matching_step(secret: &str, code: &str, at: u64) -> Option<u64> {
     let now = at / STEP;
-    (now.saturating_sub(1)..=now + 1).find(|step| code_of_step(secret, *step).is_some_and(|expected| expected == code))
+    (now.saturating_sub(1)..=now + 1)
+        .find(|step| code_of_step(secret, *step).is_some_and(|expected| expected == code))
 }
 
 fn code_of_step(secret: &str, step: u64) -> Option<String> {
@@ -59,10 +60,20 @@ mod tests {
     #[test]
     fn t1_one_step_either_way_is_accepted_and_two_are_not() {
         let now = 1_111_111_111;
-        for (offset, accepted) in [(-60, false), (-30, true), (0, true), (30, true), (60, false)] {
+        for (offset, accepted) in [
+            (-60, false),
+            (-30, true),
+            (0, true),
+            (30, true),
+            (60, false),
+        ] {
             let code = code(SECRET, now + 1_000).unwrap();
             let at = (now + 1_000).checked_add_signed(offset).unwrap();
-            assert_eq!(matching_step(SECRET, &code, at).is_some(), accepted, "offset {offset}");
+            assert_eq!(
+                matching_step(SECRET, &code, at).is_some(),
+                accepted,
+                "offset {offset}"
+            );
         }
     }
 
@@ -75,6 +86,9 @@ mod tests {
         let before = code(SECRET, now - 30).unwrap();
         assert_eq!(accepted_step(SECRET, &before, now, Some(step)), None);
         let after = code(SECRET, now + 30).unwrap();
-        assert_eq!(accepted_step(SECRET, &after, now, Some(step)), Some(step + 1));
+        assert_eq!(
+            accepted_step(SECRET, &after, now, Some(step)),
+            Some(step + 1)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! This file checks the registration of a passkey, by the steps of WebAuthn Level 3, section 7.1.
+//! This file checks the registration of a passkey, by the steps of `WebAuthn` Level 3, section 7.1.
 //!
 //! Only the attestation format "none" is known, so no attestation statement is ever verified.
 
@@ -45,24 +45,40 @@ pub(crate) fn register(credential: &Value, ceremony: Ceremony<'_>) -> Result<Reg
         return Err(not_supported("the credential is not a public key"));
     }
     check_client_data(&bytes(credential, "/response/clientDataJSON")?, ceremony)?;
-    let attested = attested_credential(&bytes(credential, "/response/attestationObject")?, ceremony)?;
+    let attested =
+        attested_credential(&bytes(credential, "/response/attestationObject")?, ceremony)?;
     if decode(id) != Some(attested) {
         return Err(malformed("id"));
     }
-    let transports = credential.pointer("/response/transports").and_then(Value::as_array);
+    let transports = credential
+        .pointer("/response/transports")
+        .and_then(Value::as_array);
     Ok(Registered {
         id: id.trim_end_matches('=').to_owned(),
-        attachment: credential.get("authenticatorAttachment").and_then(Value::as_str).map(str::to_owned),
-        transports: transports.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        attachment: credential
+            .get("authenticatorAttachment")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        transports: transports
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
 fn malformed(what: &str) -> Failure {
-    Failure::invalid_parameter(format!("Invalid credential: {what} is missing or malformed"))
+    Failure::invalid_parameter(format!(
+        "Invalid credential: {what} is missing or malformed"
+    ))
 }
 
 fn not_supported(why: &str) -> Failure {
-    Failure::new("WebAuthnCredentialNotSupportedException", format!("Credential not supported: {why}"))
+    Failure::new(
+        "WebAuthnCredentialNotSupportedException",
+        format!("Credential not supported: {why}"),
+    )
 }
 
 fn text<'a>(credential: &'a Value, pointer: &str) -> Result<&'a str, Failure> {
@@ -78,11 +94,14 @@ fn bytes(credential: &Value, pointer: &str) -> Result<Vec<u8>, Failure> {
 }
 
 fn decode(base64url: &str) -> Option<Vec<u8>> {
-    BASE64URL_NOPAD.decode(base64url.trim_end_matches('=').as_bytes()).ok()
+    BASE64URL_NOPAD
+        .decode(base64url.trim_end_matches('=').as_bytes())
+        .ok()
 }
 
 fn check_client_data(json: &[u8], ceremony: Ceremony<'_>) -> Result<(), Failure> {
-    let data: Value = serde_json::from_slice(json).map_err(|_| malformed("response/clientDataJSON"))?;
+    let data: Value =
+        serde_json::from_slice(json).map_err(|_| malformed("response/clientDataJSON"))?;
     if text(&data, "/type")? != "webauthn.create" {
         return Err(malformed("type of the client data"));
     }
@@ -99,7 +118,10 @@ fn check_client_data(json: &[u8], ceremony: Ceremony<'_>) -> Result<(), Failure>
 }
 
 pub(crate) fn challenge_not_found() -> Failure {
-    Failure::new("WebAuthnChallengeNotFoundException", "The challenge of the credential was not found or has expired.")
+    Failure::new(
+        "WebAuthnChallengeNotFoundException",
+        "The challenge of the credential was not found or has expired.",
+    )
 }
 
 /// An origin is https on the relying party's domain or below it; http is for localhost only.
@@ -110,8 +132,10 @@ fn is_allowed(origin: &str, relying_party_id: &str) -> bool {
     let Some(host) = origin.host_str() else {
         return false;
     };
-    let is_below =
-        host == relying_party_id || host.strip_suffix(relying_party_id).is_some_and(|below| below.ends_with('.'));
+    let is_below = host == relying_party_id
+        || host
+            .strip_suffix(relying_party_id)
+            .is_some_and(|below| below.ends_with('.'));
     let is_local = host == "localhost" || host.ends_with(".localhost");
     is_below && (origin.scheme() == "https" || origin.scheme() == "http" && is_local)
 }
@@ -121,13 +145,22 @@ fn attested_credential(object: &[u8], ceremony: Ceremony<'_>) -> Result<Vec<u8>,
     let unreadable = || malformed("response/attestationObject");
     let object: Cbor = ciborium::from_reader(object).map_err(|_| unreadable())?;
     let member = |name: &str| {
-        let entry = object.as_map()?.iter().find(|(key, _)| key.as_text() == Some(name))?;
+        let entry = object
+            .as_map()?
+            .iter()
+            .find(|(key, _)| key.as_text() == Some(name))?;
         Some(&entry.1)
     };
-    if member("fmt").and_then(Cbor::as_text).ok_or_else(unreadable)? != "none" {
+    if member("fmt")
+        .and_then(Cbor::as_text)
+        .ok_or_else(unreadable)?
+        != "none"
+    {
         return Err(not_supported("the attestation format is not none"));
     }
-    let data = member("authData").and_then(Cbor::as_bytes).ok_or_else(unreadable)?;
+    let data = member("authData")
+        .and_then(Cbor::as_bytes)
+        .ok_or_else(unreadable)?;
     let (party, rest) = data.split_at_checked(32).ok_or_else(unreadable)?;
     if party != digest::digest(&digest::SHA256, ceremony.relying_party_id.as_bytes()).as_ref() {
         return Err(Failure::new(
@@ -137,10 +170,14 @@ fn attested_credential(object: &[u8], ceremony: Ceremony<'_>) -> Result<Vec<u8>,
     }
     let (&flags, rest) = rest.split_first().ok_or_else(unreadable)?;
     if flags & USER_PRESENT == 0 {
-        return Err(Failure::invalid_parameter("Invalid credential: the user was not present"));
+        return Err(Failure::invalid_parameter(
+            "Invalid credential: the user was not present",
+        ));
     }
     if ceremony.must_verify_user && flags & USER_VERIFIED == 0 {
-        return Err(Failure::invalid_parameter("Invalid credential: the user was not verified"));
+        return Err(Failure::invalid_parameter(
+            "Invalid credential: the user was not verified",
+        ));
     }
     if flags & CREDENTIAL_INCLUDED == 0 {
         return Err(unreadable());
@@ -148,7 +185,9 @@ fn attested_credential(object: &[u8], ceremony: Ceremony<'_>) -> Result<Vec<u8>,
     // The counter and the authenticator's model come before the credential, and are not kept.
     let (_, rest) = rest.split_at_checked(4 + 16).ok_or_else(unreadable)?;
     let (length, rest) = rest.split_first_chunk::<2>().ok_or_else(unreadable)?;
-    let (id, key) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(unreadable)?;
+    let (id, key) = rest
+        .split_at_checked(u16::from_be_bytes(*length).into())
+        .ok_or_else(unreadable)?;
     check_key(key)?;
     Ok(id.to_vec())
 }
@@ -158,9 +197,18 @@ fn check_key(key: &[u8]) -> Result<(), Failure> {
     let unreadable = || malformed("public key of the credential");
     let key: Cbor = ciborium::from_reader(key).map_err(|_| unreadable())?;
     let label = Cbor::Integer(Integer::from(ALGORITHM_LABEL));
-    let entry = key.as_map().ok_or_else(unreadable)?.iter().find(|(own, _)| *own == label);
-    let algorithm = entry.and_then(|(_, value)| value.as_integer()).ok_or_else(unreadable)?;
-    if ALGORITHMS.iter().any(|offered| Integer::from(*offered) == algorithm) {
+    let entry = key
+        .as_map()
+        .ok_or_else(unreadable)?
+        .iter()
+        .find(|(own, _)| *own == label);
+    let algorithm = entry
+        .and_then(|(_, value)| value.as_integer())
+        .ok_or_else(unreadable)?;
+    if ALGORITHMS
+        .iter()
+        .any(|offered| Integer::from(*offered) == algorithm)
+    {
         return Ok(());
     }
     Err(not_supported("its algorithm was not offered"))

@@ -26,7 +26,10 @@ pub(crate) fn check(operation: &Operation, body: &[u8]) -> Result<Map<String, Va
     }
 }
 
-fn read_members(members: &[Member], mut object: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+fn read_members(
+    members: &[Member],
+    mut object: Map<String, Value>,
+) -> Result<Map<String, Value>, Failure> {
     let mut known = Map::new();
     for member in members {
         match object.remove(member.name) {
@@ -59,7 +62,9 @@ fn read(shape: &Shape, value: Value) -> Result<Value, Failure> {
             .map(|(key, value)| Ok((key, read(of, value)?)))
             .collect::<Result<Map<_, _>, _>>()
             .map(Value::Object),
-        (Kind::Structure(members), Value::Object(object)) => read_members(members, object).map(Value::Object),
+        (Kind::Structure(members), Value::Object(object)) => {
+            read_members(members, object).map(Value::Object)
+        }
         (Kind::Document, value) => Ok(value),
         (_, Value::Object(_)) => Err(misplaced("structure or map")),
         (_, Value::Array(_)) => Err(misplaced("list")),
@@ -72,11 +77,17 @@ fn read(shape: &Shape, value: Value) -> Result<Value, Failure> {
 }
 
 fn unconvertible(from: &str, to: &str) -> Failure {
-    Failure::new("SerializationException", format!("{from} can not be converted to {to}"))
+    Failure::new(
+        "SerializationException",
+        format!("{from} can not be converted to {to}"),
+    )
 }
 
 fn misplaced(what: &str) -> Failure {
-    Failure::new("SerializationException", format!("Start of {what} found where not expected."))
+    Failure::new(
+        "SerializationException",
+        format!("Start of {what} found where not expected."),
+    )
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -90,14 +101,25 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn check_members(members: &[Member], object: &Map<String, Value>, path: &str, violations: &mut Vec<String>) {
+fn check_members(
+    members: &[Member],
+    object: &Map<String, Value>,
+    path: &str,
+    violations: &mut Vec<String>,
+) {
     for member in members {
         let path = format!("{path}{}", lower_camel(member.name));
         match object.get(member.name) {
             Some(value) => check_value(member.shape, value, &path, violations),
             None if member.required => {
-                let shown = if member.shape.sensitive { "Value" } else { "Value null" };
-                violations.push(format!("{shown} at '{path}' failed to satisfy constraint: Member must not be null"));
+                let shown = if member.shape.sensitive {
+                    "Value"
+                } else {
+                    "Value null"
+                };
+                violations.push(format!(
+                    "{shown} at '{path}' failed to satisfy constraint: Member must not be null"
+                ));
             }
             None => {}
         }
@@ -106,17 +128,26 @@ fn check_members(members: &[Member], object: &Map<String, Value>, path: &str, vi
 
 fn check_value(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<String>) {
     let shown = || {
-        if shape.sensitive { "Value".to_owned() } else { format!("Value '{}'", show(value)) }
+        if shape.sensitive {
+            "Value".to_owned()
+        } else {
+            format!("Value '{}'", show(value))
+        }
     };
     for broken in broken_constraints(shape, value) {
-        violations.push(format!("{} at '{path}' failed to satisfy constraint: {broken}", shown()));
+        violations.push(format!(
+            "{} at '{path}' failed to satisfy constraint: {broken}",
+            shown()
+        ));
     }
     match (shape.kind, value) {
         (Kind::Structure(members), Value::Object(object)) => {
             check_members(members, object, &format!("{path}."), violations);
         }
         (Kind::List(item), Value::Array(items)) if is_simple(item) => {
-            let broken = items.iter().flat_map(|value| broken_constraints(item, value));
+            let broken = items
+                .iter()
+                .flat_map(|value| broken_constraints(item, value));
             push_inner("Member", broken.collect(), &shown(), path, violations);
         }
         (Kind::List(item), Value::Array(items)) => {
@@ -125,10 +156,15 @@ fn check_value(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<St
             }
         }
         (Kind::Map(key, of), Value::Object(entries)) => {
-            let keys = entries.keys().flat_map(|name| broken_constraints(key, &Value::from(name.as_str()))).collect();
+            let keys = entries
+                .keys()
+                .flat_map(|name| broken_constraints(key, &Value::from(name.as_str())))
+                .collect();
             push_inner("Map keys", keys, &shown(), path, violations);
             if is_simple(of) {
-                let values = entries.values().flat_map(|value| broken_constraints(of, value));
+                let values = entries
+                    .values()
+                    .flat_map(|value| broken_constraints(of, value));
                 push_inner("Map value", values.collect(), &shown(), path, violations);
             } else {
                 for (name, value) in entries {
@@ -141,11 +177,20 @@ fn check_value(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<St
 }
 
 fn is_simple(shape: &Shape) -> bool {
-    matches!(shape.kind, Kind::Text | Kind::OneOf(_) | Kind::Integer | Kind::Boolean)
+    matches!(
+        shape.kind,
+        Kind::Text | Kind::OneOf(_) | Kind::Integer | Kind::Boolean
+    )
 }
 
 /// AWS tells of a list's simple items together, not one by one.
-fn push_inner(what: &str, mut broken: Vec<String>, shown: &str, path: &str, violations: &mut Vec<String>) {
+fn push_inner(
+    what: &str,
+    mut broken: Vec<String>,
+    shown: &str,
+    path: &str,
+    violations: &mut Vec<String>,
+) {
     broken.dedup();
     if !broken.is_empty() {
         violations.push(format!(
@@ -162,12 +207,17 @@ fn broken_constraints(shape: &Shape, value: &Value) -> Vec<String> {
             if let Kind::OneOf(values) = shape.kind
                 && !values.contains(&text.as_str())
             {
-                broken.push(format!("Member must satisfy enum value set: [{}]", values.join(", ")));
+                broken.push(format!(
+                    "Member must satisfy enum value set: [{}]",
+                    values.join(", ")
+                ));
             }
             if let Some(pattern) = shape.pattern
                 && !pattern::matches(pattern, text)
             {
-                broken.push(format!("Member must satisfy regular expression pattern: {pattern}"));
+                broken.push(format!(
+                    "Member must satisfy regular expression pattern: {pattern}"
+                ));
             }
             (Some(length(text.chars().count())), "length")
         }
@@ -179,12 +229,16 @@ fn broken_constraints(shape: &Shape, value: &Value) -> Vec<String> {
     if let (Some(least), Some(measure)) = (shape.least, measure)
         && measure < least
     {
-        broken.push(format!("Member must have {unit} greater than or equal to {least}"));
+        broken.push(format!(
+            "Member must have {unit} greater than or equal to {least}"
+        ));
     }
     if let (Some(most), Some(measure)) = (shape.most, measure)
         && measure > most
     {
-        broken.push(format!("Member must have {unit} less than or equal to {most}"));
+        broken.push(format!(
+            "Member must have {unit} less than or equal to {most}"
+        ));
     }
     broken
 }
@@ -197,10 +251,16 @@ fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
-            format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                items.iter().map(show).collect::<Vec<_>>().join(", ")
+            )
         }
         Value::Object(entries) => {
-            let entries: Vec<_> = entries.iter().map(|(key, value)| format!("{key}={}", show(value))).collect();
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| format!("{key}={}", show(value)))
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -210,5 +270,7 @@ fn show(value: &Value) -> String {
 /// `SMSMfaSettings` is `sMSMfaSettings` in AWS's texts: only the first letter changes.
 fn lower_camel(name: &str) -> String {
     let mut characters = name.chars();
-    characters.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + characters.as_str())
+    characters.next().map_or_else(String::new, |first| {
+        first.to_ascii_lowercase().to_string() + characters.as_str()
+    })
 }

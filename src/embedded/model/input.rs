@@ -11,7 +11,8 @@ pub(crate) struct Input<'a>(pub(crate) &'a Map<String, Value>);
 impl<'a> Input<'a> {
     /// A required string. Its absence would be a hole in the table.
     pub(crate) fn text(self, name: &str) -> Result<&'a str, Failure> {
-        self.optional_text(name).ok_or_else(|| Failure::internal("a required member is missing"))
+        self.optional_text(name)
+            .ok_or_else(|| Failure::internal("a required member is missing"))
     }
 
     pub(crate) fn optional_text(self, name: &str) -> Option<&'a str> {
@@ -45,10 +46,17 @@ impl<'a> Input<'a> {
 
     /// The items of a list of structures, none where it is absent.
     pub(crate) fn structures(self, name: &str) -> Vec<Input<'a>> {
-        self.items(name).filter_map(Value::as_object).map(Input).collect()
+        self.items(name)
+            .filter_map(Value::as_object)
+            .map(Input)
+            .collect()
     }
 
     fn items(self, name: &str) -> impl Iterator<Item = &'a Value> {
-        self.0.get(name).and_then(Value::as_array).into_iter().flatten()
+        self.0
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
     }
 }

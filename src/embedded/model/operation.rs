@@ -2,31 +2,35 @@
 
 use super::shape::{Member, optional, required};
 use super::structure::{
-    ACCOUNT_RECOVERY_SETTING, ADMIN_CREATE_USER_CONFIG, ANALYTICS_CONFIGURATION, ANALYTICS_METADATA, CONTEXT_DATA,
-    DCR_CONFIGURATION, DEVICE_CONFIGURATION, EMAIL_CONFIGURATION, EMAIL_MFA_CONFIG, EMAIL_MFA_SETTINGS,
-    ISSUER_CONFIGURATION, KEY_CONFIGURATION, LAMBDA_CONFIG, REFRESH_TOKEN_ROTATION, SMS_CONFIGURATION, SMS_MFA_CONFIG,
-    SMS_MFA_SETTINGS, SOFTWARE_TOKEN_MFA_CONFIG, SOFTWARE_TOKEN_MFA_SETTINGS, TOKEN_VALIDITY_UNITS,
-    USER_ATTRIBUTE_UPDATE_SETTINGS, USER_CONTEXT_DATA, USER_POOL_ADD_ONS, USER_POOL_POLICY, USERNAME_CONFIGURATION,
-    VERIFICATION_MESSAGE_TEMPLATE, WEB_AUTHN_CONFIGURATION, WEB_AUTHN_MFA_SETTINGS,
+    ACCOUNT_RECOVERY_SETTING, ADMIN_CREATE_USER_CONFIG, ANALYTICS_CONFIGURATION,
+    ANALYTICS_METADATA, CONTEXT_DATA, DCR_CONFIGURATION, DEVICE_CONFIGURATION, EMAIL_CONFIGURATION,
+    EMAIL_MFA_CONFIG, EMAIL_MFA_SETTINGS, ISSUER_CONFIGURATION, KEY_CONFIGURATION, LAMBDA_CONFIG,
+    REFRESH_TOKEN_ROTATION, SMS_CONFIGURATION, SMS_MFA_CONFIG, SMS_MFA_SETTINGS,
+    SOFTWARE_TOKEN_MFA_CONFIG, SOFTWARE_TOKEN_MFA_SETTINGS, TOKEN_VALIDITY_UNITS,
+    USER_ATTRIBUTE_UPDATE_SETTINGS, USER_CONTEXT_DATA, USER_POOL_ADD_ONS, USER_POOL_POLICY,
+    USERNAME_CONFIGURATION, VERIFICATION_MESSAGE_TEMPLATE, WEB_AUTHN_CONFIGURATION,
+    WEB_AUTHN_MFA_SETTINGS,
 };
 use super::value::{
-    ACCESS_TOKEN_VALIDITY, ACR_CONFIGURATION, ALIAS_ATTRIBUTES_LIST, ATTRIBUTE_LIST, AUTH_FLOW, AUTH_PARAMETERS,
-    AUTH_SESSION_VALIDITY, BOOLEAN, CALLBACK_UR_LS_LIST, CHALLENGE_NAME, CHALLENGE_RESPONSES, CLIENT_ID,
-    CLIENT_METADATA, CLIENT_NAME, CLIENT_PERMISSION_LIST, CLIENT_SECRET, DELETION_PROTECTION, DELIVERY_MEDIUM_LIST,
-    DOCUMENT, EMAIL_VERIFICATION_MESSAGE, EMAIL_VERIFICATION_SUBJECT, EXPLICIT_AUTH_FLOWS_LIST, FORCE_ALIAS_CREATION,
-    GENERATE_SECRET, ID_TOKEN_VALIDITY, LOGOUT_UR_LS_LIST, MESSAGE_ACTION, MFA_OPTION_LIST, O_AUTH_FLOWS,
-    PAGINATION_KEY, PASSWORD, POOL_PAGINATION_KEY, POOL_QUERY_LIMIT, PREVENT_USER_EXISTENCE_ERROR_TYPES, QUERY_LIMIT,
-    REDIRECT_URL, REFRESH_TOKEN_VALIDITY, SCHEMA_ATTRIBUTES_LIST, SCOPE_LIST, SEARCH_PAGINATION_TOKEN,
-    SEARCHED_ATTRIBUTE_NAMES_LIST, SECRET_HASH, SESSION, SMS_VERIFICATION_MESSAGE, SOFTWARE_TOKEN_MFA_USER_CODE,
-    STRING, SUPPORTED_IDENTITY_PROVIDERS_LIST, TOKEN_MODEL, USER_FILTER, USER_POOL_ID, USER_POOL_MFA, USER_POOL_NAME,
-    USER_POOL_TAGS, USER_POOL_TIER, USERNAME, USERNAME_ATTRIBUTES_LIST, VERIFIED_ATTRIBUTES_LIST,
-    WEB_AUTHN_CREDENTIALS_QUERY_LIMIT, WRAPPED_BOOLEAN,
+    ACCESS_TOKEN_VALIDITY, ACR_CONFIGURATION, ALIAS_ATTRIBUTES_LIST, ATTRIBUTE_LIST, AUTH_FLOW,
+    AUTH_PARAMETERS, AUTH_SESSION_VALIDITY, BOOLEAN, CALLBACK_UR_LS_LIST, CHALLENGE_NAME,
+    CHALLENGE_RESPONSES, CLIENT_ID, CLIENT_METADATA, CLIENT_NAME, CLIENT_PERMISSION_LIST,
+    CLIENT_SECRET, DELETION_PROTECTION, DELIVERY_MEDIUM_LIST, DOCUMENT, EMAIL_VERIFICATION_MESSAGE,
+    EMAIL_VERIFICATION_SUBJECT, EXPLICIT_AUTH_FLOWS_LIST, FORCE_ALIAS_CREATION, GENERATE_SECRET,
+    ID_TOKEN_VALIDITY, LOGOUT_UR_LS_LIST, MESSAGE_ACTION, MFA_OPTION_LIST, O_AUTH_FLOWS,
+    PAGINATION_KEY, PASSWORD, POOL_PAGINATION_KEY, POOL_QUERY_LIMIT,
+    PREVENT_USER_EXISTENCE_ERROR_TYPES, QUERY_LIMIT, REDIRECT_URL, REFRESH_TOKEN_VALIDITY,
+    SCHEMA_ATTRIBUTES_LIST, SCOPE_LIST, SEARCH_PAGINATION_TOKEN, SEARCHED_ATTRIBUTE_NAMES_LIST,
+    SECRET_HASH, SESSION, SMS_VERIFICATION_MESSAGE, SOFTWARE_TOKEN_MFA_USER_CODE, STRING,
+    SUPPORTED_IDENTITY_PROVIDERS_LIST, TOKEN_MODEL, USER_FILTER, USER_POOL_ID, USER_POOL_MFA,
+    USER_POOL_NAME, USER_POOL_TAGS, USER_POOL_TIER, USERNAME, USERNAME_ATTRIBUTES_LIST,
+    VERIFIED_ATTRIBUTES_LIST, WEB_AUTHN_CREDENTIALS_QUERY_LIMIT, WRAPPED_BOOLEAN,
 };
 
 /// How a caller of an operation shows who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// By a SigV4 signature of IAM credentials.
+    /// By a `SigV4` signature of IAM credentials.
     Signed,
     /// By an access token, a session or a client id in the body; a signature is not asked for.
     Unsigned,
@@ -44,11 +48,19 @@ pub(crate) struct Operation {
 }
 
 const fn signed(name: &'static str, members: &'static [Member]) -> Operation {
-    Operation { name, access: Access::Signed, members }
+    Operation {
+        name,
+        access: Access::Signed,
+        members,
+    }
 }
 
 const fn unsigned(name: &'static str, members: &'static [Member]) -> Operation {
-    Operation { name, access: Access::Unsigned, members }
+    Operation {
+        name,
+        access: Access::Unsigned,
+        members,
+    }
 }
 
 /// The operation of this name, if the embedded Cognito has it.
@@ -80,12 +92,48 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("ClientMetadata", &CLIENT_METADATA),
         ],
     ),
-    signed("AdminDeleteSoftwareToken", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
-    signed("AdminDeleteUser", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
-    signed("AdminDisableUser", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
-    signed("AdminEnableUser", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
-    signed("AdminGetUser", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
-    signed("AdminGetUserAuthFactors", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
+    signed(
+        "AdminDeleteSoftwareToken",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
+    signed(
+        "AdminDeleteUser",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
+    signed(
+        "AdminDisableUser",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
+    signed(
+        "AdminEnableUser",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
+    signed(
+        "AdminGetUser",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
+    signed(
+        "AdminGetUserAuthFactors",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
     signed(
         "AdminInitiateAuth",
         &[
@@ -157,11 +205,26 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("ClientMetadata", &CLIENT_METADATA),
         ],
     ),
-    signed("AdminUserGlobalSignOut", &[required("UserPoolId", &USER_POOL_ID), required("Username", &USERNAME)]),
-    unsigned("AssociateSoftwareToken", &[optional("AccessToken", &TOKEN_MODEL), optional("Session", &SESSION)]),
+    signed(
+        "AdminUserGlobalSignOut",
+        &[
+            required("UserPoolId", &USER_POOL_ID),
+            required("Username", &USERNAME),
+        ],
+    ),
+    unsigned(
+        "AssociateSoftwareToken",
+        &[
+            optional("AccessToken", &TOKEN_MODEL),
+            optional("Session", &SESSION),
+        ],
+    ),
     unsigned(
         "CompleteWebAuthnRegistration",
-        &[required("AccessToken", &TOKEN_MODEL), required("Credential", &DOCUMENT)],
+        &[
+            required("AccessToken", &TOKEN_MODEL),
+            required("Credential", &DOCUMENT),
+        ],
     ),
     signed(
         "CreateUserPool",
@@ -176,10 +239,16 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("SmsVerificationMessage", &SMS_VERIFICATION_MESSAGE),
             optional("EmailVerificationMessage", &EMAIL_VERIFICATION_MESSAGE),
             optional("EmailVerificationSubject", &EMAIL_VERIFICATION_SUBJECT),
-            optional("VerificationMessageTemplate", &VERIFICATION_MESSAGE_TEMPLATE),
+            optional(
+                "VerificationMessageTemplate",
+                &VERIFICATION_MESSAGE_TEMPLATE,
+            ),
             optional("SmsAuthenticationMessage", &SMS_VERIFICATION_MESSAGE),
             optional("MfaConfiguration", &USER_POOL_MFA),
-            optional("UserAttributeUpdateSettings", &USER_ATTRIBUTE_UPDATE_SETTINGS),
+            optional(
+                "UserAttributeUpdateSettings",
+                &USER_ATTRIBUTE_UPDATE_SETTINGS,
+            ),
             optional("DeviceConfiguration", &DEVICE_CONFIGURATION),
             optional("EmailConfiguration", &EMAIL_CONFIGURATION),
             optional("SmsConfiguration", &SMS_CONFIGURATION),
@@ -210,7 +279,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("ReadAttributes", &CLIENT_PERMISSION_LIST),
             optional("WriteAttributes", &CLIENT_PERMISSION_LIST),
             optional("ExplicitAuthFlows", &EXPLICIT_AUTH_FLOWS_LIST),
-            optional("SupportedIdentityProviders", &SUPPORTED_IDENTITY_PROVIDERS_LIST),
+            optional(
+                "SupportedIdentityProviders",
+                &SUPPORTED_IDENTITY_PROVIDERS_LIST,
+            ),
             optional("CallbackURLs", &CALLBACK_UR_LS_LIST),
             optional("LogoutURLs", &LOGOUT_UR_LS_LIST),
             optional("DefaultRedirectURI", &REDIRECT_URL),
@@ -218,7 +290,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("AllowedOAuthScopes", &SCOPE_LIST),
             optional("AllowedOAuthFlowsUserPoolClient", &BOOLEAN),
             optional("AnalyticsConfiguration", &ANALYTICS_CONFIGURATION),
-            optional("PreventUserExistenceErrors", &PREVENT_USER_EXISTENCE_ERROR_TYPES),
+            optional(
+                "PreventUserExistenceErrors",
+                &PREVENT_USER_EXISTENCE_ERROR_TYPES,
+            ),
             optional("EnableTokenRevocation", &WRAPPED_BOOLEAN),
             optional("EnablePropagateAdditionalUserContextData", &WRAPPED_BOOLEAN),
             optional("AuthSessionValidity", &AUTH_SESSION_VALIDITY),
@@ -226,11 +301,23 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         ],
     ),
     signed("DeleteUserPool", &[required("UserPoolId", &USER_POOL_ID)]),
-    unsigned("DeleteWebAuthnCredential", &[required("AccessToken", &TOKEN_MODEL), required("CredentialId", &STRING)]),
+    unsigned(
+        "DeleteWebAuthnCredential",
+        &[
+            required("AccessToken", &TOKEN_MODEL),
+            required("CredentialId", &STRING),
+        ],
+    ),
     signed("DescribeUserPool", &[required("UserPoolId", &USER_POOL_ID)]),
     unsigned("GetUser", &[required("AccessToken", &TOKEN_MODEL)]),
-    unsigned("GetUserAuthFactors", &[required("AccessToken", &TOKEN_MODEL)]),
-    signed("GetUserPoolMfaConfig", &[required("UserPoolId", &USER_POOL_ID)]),
+    unsigned(
+        "GetUserAuthFactors",
+        &[required("AccessToken", &TOKEN_MODEL)],
+    ),
+    signed(
+        "GetUserPoolMfaConfig",
+        &[required("UserPoolId", &USER_POOL_ID)],
+    ),
     unsigned("GlobalSignOut", &[required("AccessToken", &TOKEN_MODEL)]),
     unsigned(
         "InitiateAuth",
@@ -244,7 +331,13 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("Session", &SESSION),
         ],
     ),
-    signed("ListUserPools", &[optional("NextToken", &POOL_PAGINATION_KEY), required("MaxResults", &POOL_QUERY_LIMIT)]),
+    signed(
+        "ListUserPools",
+        &[
+            optional("NextToken", &POOL_PAGINATION_KEY),
+            required("MaxResults", &POOL_QUERY_LIMIT),
+        ],
+    ),
     signed(
         "ListUsers",
         &[
@@ -296,7 +389,13 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("WebAuthnConfiguration", &WEB_AUTHN_CONFIGURATION),
         ],
     ),
-    unsigned("SetUserSettings", &[required("AccessToken", &TOKEN_MODEL), required("MFAOptions", &MFA_OPTION_LIST)]),
+    unsigned(
+        "SetUserSettings",
+        &[
+            required("AccessToken", &TOKEN_MODEL),
+            required("MFAOptions", &MFA_OPTION_LIST),
+        ],
+    ),
     unsigned(
         "SignUp",
         &[
@@ -311,7 +410,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             optional("ClientMetadata", &CLIENT_METADATA),
         ],
     ),
-    unsigned("StartWebAuthnRegistration", &[required("AccessToken", &TOKEN_MODEL)]),
+    unsigned(
+        "StartWebAuthnRegistration",
+        &[required("AccessToken", &TOKEN_MODEL)],
+    ),
     unsigned(
         "VerifySoftwareToken",
         &[

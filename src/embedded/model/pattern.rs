@@ -33,7 +33,10 @@ fn compile(pattern: &str) -> Result<Regex, regex::Error> {
 
 /// Java's `\w`, `\s` and `\S` mean ASCII, those of the regex crate Unicode.
 fn ascii_classes(pattern: &str) -> String {
-    pattern.replace(r"\w", "[0-9A-Za-z_]").replace(r"\s", r"[\t\n\x0B\f\r ]").replace(r"\S", r"[^\t\n\x0B\f\r ]")
+    pattern
+        .replace(r"\w", "[0-9A-Za-z_]")
+        .replace(r"\s", r"[\t\n\x0B\f\r ]")
+        .replace(r"\S", r"[^\t\n\x0B\f\r ]")
 }
 
 #[cfg(test)]

@@ -50,7 +50,13 @@ pub(crate) struct Member {
 
 impl Shape {
     const fn of(kind: Kind) -> Self {
-        Self { kind, least: None, most: None, pattern: None, sensitive: false }
+        Self {
+            kind,
+            least: None,
+            most: None,
+            pattern: None,
+            sensitive: false,
+        }
     }
 
     pub(super) const fn at_least(mut self, least: i64) -> Self {
@@ -107,9 +113,17 @@ pub(super) const fn document() -> Shape {
 }
 
 pub(super) const fn required(name: &'static str, shape: &'static Shape) -> Member {
-    Member { name, shape, required: true }
+    Member {
+        name,
+        shape,
+        required: true,
+    }
 }
 
 pub(super) const fn optional(name: &'static str, shape: &'static Shape) -> Member {
-    Member { name, shape, required: false }
+    Member {
+        name,
+        shape,
+        required: false,
+    }
 }

@@ -3,30 +3,40 @@
 
 use super::shape::{Shape, optional, required, structure};
 use super::value::{
-    ACR_VALUE, ADMIN_CREATE_USER_UNUSED_ACCOUNT_VALIDITY_DAYS, ADVANCED_SECURITY_ENABLED_MODE, ADVANCED_SECURITY_MODE,
-    ALLOWED_FIRST_AUTH_FACTORS_LIST, ARN, ATTRIBUTE_DATA, ATTRIBUTE_NAME, ATTRIBUTE_VALUE,
-    ATTRIBUTES_REQUIRE_VERIFICATION_BEFORE_UPDATE, BOOLEAN, CUSTOM_ATTRIBUTE_NAME, CUSTOM_EMAIL_SENDER_LAMBDA_VERSION,
-    CUSTOM_SMS_SENDER_LAMBDA_VERSION, DEFAULT_EMAIL_OPTION, DELIVERY_MEDIUM, EMAIL_ADDRESS, EMAIL_INVITE_MESSAGE,
-    EMAIL_MFA_MESSAGE, EMAIL_MFA_SUBJECT, EMAIL_SENDING_ACCOUNT, EMAIL_VERIFICATION_MESSAGE,
-    EMAIL_VERIFICATION_MESSAGE_BY_LINK, EMAIL_VERIFICATION_SUBJECT, EMAIL_VERIFICATION_SUBJECT_BY_LINK, ENCRYPTION_KEY,
-    ENCRYPTION_KEY_ARN, FEATURE, HEX_STRING, HTTP_HEADER_LIST, INBOUND_FEDERATION_LAMBDA_VERSION, ISSUER, O_AUTH_FLOWS,
-    OPTIONAL_ARN, PASSWORD_HISTORY_SIZE, PASSWORD_POLICY_MIN_LENGTH, PRE_TOKEN_GENERATION_LAMBDA_VERSION, PRIORITY,
-    RECOVERY_MECHANISMS, RECOVERY_OPTION_NAME, REGION_CODE, RELYING_PARTY_ID, RETRY_GRACE_PERIOD_SECONDS, SCOPE_LIST,
-    SES_CONFIGURATION_SET, SMS_INVITE_MESSAGE, SMS_VERIFICATION_MESSAGE, STATUS, STRING,
-    TEMPORARY_PASSWORD_VALIDITY_DAYS, TIME_UNITS, USER_VERIFICATION, WEB_AUTHN_FACTOR_CONFIGURATION, WRAPPED_BOOLEAN,
+    ACR_VALUE, ADMIN_CREATE_USER_UNUSED_ACCOUNT_VALIDITY_DAYS, ADVANCED_SECURITY_ENABLED_MODE,
+    ADVANCED_SECURITY_MODE, ALLOWED_FIRST_AUTH_FACTORS_LIST, ARN, ATTRIBUTE_DATA, ATTRIBUTE_NAME,
+    ATTRIBUTE_VALUE, ATTRIBUTES_REQUIRE_VERIFICATION_BEFORE_UPDATE, BOOLEAN, CUSTOM_ATTRIBUTE_NAME,
+    CUSTOM_EMAIL_SENDER_LAMBDA_VERSION, CUSTOM_SMS_SENDER_LAMBDA_VERSION, DEFAULT_EMAIL_OPTION,
+    DELIVERY_MEDIUM, EMAIL_ADDRESS, EMAIL_INVITE_MESSAGE, EMAIL_MFA_MESSAGE, EMAIL_MFA_SUBJECT,
+    EMAIL_SENDING_ACCOUNT, EMAIL_VERIFICATION_MESSAGE, EMAIL_VERIFICATION_MESSAGE_BY_LINK,
+    EMAIL_VERIFICATION_SUBJECT, EMAIL_VERIFICATION_SUBJECT_BY_LINK, ENCRYPTION_KEY,
+    ENCRYPTION_KEY_ARN, FEATURE, HEX_STRING, HTTP_HEADER_LIST, INBOUND_FEDERATION_LAMBDA_VERSION,
+    ISSUER, O_AUTH_FLOWS, OPTIONAL_ARN, PASSWORD_HISTORY_SIZE, PASSWORD_POLICY_MIN_LENGTH,
+    PRE_TOKEN_GENERATION_LAMBDA_VERSION, PRIORITY, RECOVERY_MECHANISMS, RECOVERY_OPTION_NAME,
+    REGION_CODE, RELYING_PARTY_ID, RETRY_GRACE_PERIOD_SECONDS, SCOPE_LIST, SES_CONFIGURATION_SET,
+    SMS_INVITE_MESSAGE, SMS_VERIFICATION_MESSAGE, STATUS, STRING, TEMPORARY_PASSWORD_VALIDITY_DAYS,
+    TIME_UNITS, USER_VERIFICATION, WEB_AUTHN_FACTOR_CONFIGURATION, WRAPPED_BOOLEAN,
 };
 
-pub(super) static MFA_OPTION: Shape =
-    structure(&[optional("DeliveryMedium", &DELIVERY_MEDIUM), optional("AttributeName", &ATTRIBUTE_NAME)]);
+pub(super) static MFA_OPTION: Shape = structure(&[
+    optional("DeliveryMedium", &DELIVERY_MEDIUM),
+    optional("AttributeName", &ATTRIBUTE_NAME),
+]);
 
-pub(super) static SMS_MFA_SETTINGS: Shape =
-    structure(&[optional("Enabled", &BOOLEAN), optional("PreferredMfa", &BOOLEAN)]);
+pub(super) static SMS_MFA_SETTINGS: Shape = structure(&[
+    optional("Enabled", &BOOLEAN),
+    optional("PreferredMfa", &BOOLEAN),
+]);
 
-pub(super) static SOFTWARE_TOKEN_MFA_SETTINGS: Shape =
-    structure(&[optional("Enabled", &BOOLEAN), optional("PreferredMfa", &BOOLEAN)]);
+pub(super) static SOFTWARE_TOKEN_MFA_SETTINGS: Shape = structure(&[
+    optional("Enabled", &BOOLEAN),
+    optional("PreferredMfa", &BOOLEAN),
+]);
 
-pub(super) static EMAIL_MFA_SETTINGS: Shape =
-    structure(&[optional("Enabled", &BOOLEAN), optional("PreferredMfa", &BOOLEAN)]);
+pub(super) static EMAIL_MFA_SETTINGS: Shape = structure(&[
+    optional("Enabled", &BOOLEAN),
+    optional("PreferredMfa", &BOOLEAN),
+]);
 
 pub(super) static WEB_AUTHN_MFA_SETTINGS: Shape = structure(&[optional("Enabled", &BOOLEAN)]);
 
@@ -54,8 +64,10 @@ pub(super) static SMS_MFA_CONFIG: Shape = structure(&[
 
 pub(super) static SOFTWARE_TOKEN_MFA_CONFIG: Shape = structure(&[optional("Enabled", &BOOLEAN)]);
 
-pub(super) static EMAIL_MFA_CONFIG: Shape =
-    structure(&[optional("Message", &EMAIL_MFA_MESSAGE), optional("Subject", &EMAIL_MFA_SUBJECT)]);
+pub(super) static EMAIL_MFA_CONFIG: Shape = structure(&[
+    optional("Message", &EMAIL_MFA_MESSAGE),
+    optional("Subject", &EMAIL_MFA_SUBJECT),
+]);
 
 pub(super) static WEB_AUTHN_CONFIGURATION: Shape = structure(&[
     optional("RelyingPartyId", &RELYING_PARTY_ID),
@@ -70,26 +82,41 @@ pub(super) static PASSWORD_POLICY: Shape = structure(&[
     optional("RequireNumbers", &BOOLEAN),
     optional("RequireSymbols", &BOOLEAN),
     optional("PasswordHistorySize", &PASSWORD_HISTORY_SIZE),
-    optional("TemporaryPasswordValidityDays", &TEMPORARY_PASSWORD_VALIDITY_DAYS),
+    optional(
+        "TemporaryPasswordValidityDays",
+        &TEMPORARY_PASSWORD_VALIDITY_DAYS,
+    ),
 ]);
 
-pub(super) static SIGN_IN_POLICY: Shape =
-    structure(&[optional("AllowedFirstAuthFactors", &ALLOWED_FIRST_AUTH_FACTORS_LIST)]);
+pub(super) static SIGN_IN_POLICY: Shape = structure(&[optional(
+    "AllowedFirstAuthFactors",
+    &ALLOWED_FIRST_AUTH_FACTORS_LIST,
+)]);
 
-pub(super) static USER_POOL_POLICY: Shape =
-    structure(&[optional("PasswordPolicy", &PASSWORD_POLICY), optional("SignInPolicy", &SIGN_IN_POLICY)]);
+pub(super) static USER_POOL_POLICY: Shape = structure(&[
+    optional("PasswordPolicy", &PASSWORD_POLICY),
+    optional("SignInPolicy", &SIGN_IN_POLICY),
+]);
 
-pub(super) static PRE_TOKEN_GENERATION_VERSION_CONFIG: Shape =
-    structure(&[required("LambdaVersion", &PRE_TOKEN_GENERATION_LAMBDA_VERSION), required("LambdaArn", &ARN)]);
+pub(super) static PRE_TOKEN_GENERATION_VERSION_CONFIG: Shape = structure(&[
+    required("LambdaVersion", &PRE_TOKEN_GENERATION_LAMBDA_VERSION),
+    required("LambdaArn", &ARN),
+]);
 
-pub(super) static CUSTOM_SMS_LAMBDA_VERSION_CONFIG: Shape =
-    structure(&[required("LambdaVersion", &CUSTOM_SMS_SENDER_LAMBDA_VERSION), required("LambdaArn", &ARN)]);
+pub(super) static CUSTOM_SMS_LAMBDA_VERSION_CONFIG: Shape = structure(&[
+    required("LambdaVersion", &CUSTOM_SMS_SENDER_LAMBDA_VERSION),
+    required("LambdaArn", &ARN),
+]);
 
-pub(super) static CUSTOM_EMAIL_LAMBDA_VERSION_CONFIG: Shape =
-    structure(&[required("LambdaVersion", &CUSTOM_EMAIL_SENDER_LAMBDA_VERSION), required("LambdaArn", &ARN)]);
+pub(super) static CUSTOM_EMAIL_LAMBDA_VERSION_CONFIG: Shape = structure(&[
+    required("LambdaVersion", &CUSTOM_EMAIL_SENDER_LAMBDA_VERSION),
+    required("LambdaArn", &ARN),
+]);
 
-pub(super) static INBOUND_FEDERATION_LAMBDA: Shape =
-    structure(&[required("LambdaVersion", &INBOUND_FEDERATION_LAMBDA_VERSION), required("LambdaArn", &ARN)]);
+pub(super) static INBOUND_FEDERATION_LAMBDA: Shape = structure(&[
+    required("LambdaVersion", &INBOUND_FEDERATION_LAMBDA_VERSION),
+    required("LambdaArn", &ARN),
+]);
 
 pub(super) static LAMBDA_CONFIG: Shape = structure(&[
     optional("PreSignUp", &ARN),
@@ -102,7 +129,10 @@ pub(super) static LAMBDA_CONFIG: Shape = structure(&[
     optional("VerifyAuthChallengeResponse", &ARN),
     optional("PreTokenGeneration", &ARN),
     optional("UserMigration", &ARN),
-    optional("PreTokenGenerationConfig", &PRE_TOKEN_GENERATION_VERSION_CONFIG),
+    optional(
+        "PreTokenGenerationConfig",
+        &PRE_TOKEN_GENERATION_VERSION_CONFIG,
+    ),
     optional("CustomSMSSender", &CUSTOM_SMS_LAMBDA_VERSION_CONFIG),
     optional("CustomEmailSender", &CUSTOM_EMAIL_LAMBDA_VERSION_CONFIG),
     optional("KMSKeyID", &ARN),
@@ -118,8 +148,10 @@ pub(super) static VERIFICATION_MESSAGE_TEMPLATE: Shape = structure(&[
     optional("DefaultEmailOption", &DEFAULT_EMAIL_OPTION),
 ]);
 
-pub(super) static USER_ATTRIBUTE_UPDATE_SETTINGS: Shape =
-    structure(&[optional("AttributesRequireVerificationBeforeUpdate", &ATTRIBUTES_REQUIRE_VERIFICATION_BEFORE_UPDATE)]);
+pub(super) static USER_ATTRIBUTE_UPDATE_SETTINGS: Shape = structure(&[optional(
+    "AttributesRequireVerificationBeforeUpdate",
+    &ATTRIBUTES_REQUIRE_VERIFICATION_BEFORE_UPDATE,
+)]);
 
 pub(super) static DEVICE_CONFIGURATION: Shape = structure(&[
     optional("ChallengeRequiredOnNewDevice", &BOOLEAN),
@@ -142,15 +174,20 @@ pub(super) static MESSAGE_TEMPLATE: Shape = structure(&[
 
 pub(super) static ADMIN_CREATE_USER_CONFIG: Shape = structure(&[
     optional("AllowAdminCreateUserOnly", &BOOLEAN),
-    optional("UnusedAccountValidityDays", &ADMIN_CREATE_USER_UNUSED_ACCOUNT_VALIDITY_DAYS),
+    optional(
+        "UnusedAccountValidityDays",
+        &ADMIN_CREATE_USER_UNUSED_ACCOUNT_VALIDITY_DAYS,
+    ),
     optional("InviteMessageTemplate", &MESSAGE_TEMPLATE),
 ]);
 
 pub(super) static NUMBER_ATTRIBUTE_CONSTRAINTS: Shape =
     structure(&[optional("MinValue", &STRING), optional("MaxValue", &STRING)]);
 
-pub(super) static STRING_ATTRIBUTE_CONSTRAINTS: Shape =
-    structure(&[optional("MinLength", &STRING), optional("MaxLength", &STRING)]);
+pub(super) static STRING_ATTRIBUTE_CONSTRAINTS: Shape = structure(&[
+    optional("MinLength", &STRING),
+    optional("MaxLength", &STRING),
+]);
 
 pub(super) static SCHEMA_ATTRIBUTE: Shape = structure(&[
     optional("Name", &CUSTOM_ATTRIBUTE_NAME),
@@ -167,7 +204,10 @@ pub(super) static ADVANCED_SECURITY_ADDITIONAL_FLOWS: Shape =
 
 pub(super) static USER_POOL_ADD_ONS: Shape = structure(&[
     required("AdvancedSecurityMode", &ADVANCED_SECURITY_MODE),
-    optional("AdvancedSecurityAdditionalFlows", &ADVANCED_SECURITY_ADDITIONAL_FLOWS),
+    optional(
+        "AdvancedSecurityAdditionalFlows",
+        &ADVANCED_SECURITY_ADDITIONAL_FLOWS,
+    ),
 ]);
 
 pub(super) static DCR_CONFIGURATION: Shape = structure(&[
@@ -178,15 +218,21 @@ pub(super) static DCR_CONFIGURATION: Shape = structure(&[
     optional("AllowedScopes", &SCOPE_LIST),
 ]);
 
-pub(super) static USERNAME_CONFIGURATION: Shape = structure(&[required("CaseSensitive", &WRAPPED_BOOLEAN)]);
+pub(super) static USERNAME_CONFIGURATION: Shape =
+    structure(&[required("CaseSensitive", &WRAPPED_BOOLEAN)]);
 
-pub(super) static RECOVERY_OPTION: Shape =
-    structure(&[required("Priority", &PRIORITY), required("Name", &RECOVERY_OPTION_NAME)]);
+pub(super) static RECOVERY_OPTION: Shape = structure(&[
+    required("Priority", &PRIORITY),
+    required("Name", &RECOVERY_OPTION_NAME),
+]);
 
-pub(super) static ACCOUNT_RECOVERY_SETTING: Shape = structure(&[optional("RecoveryMechanisms", &RECOVERY_MECHANISMS)]);
+pub(super) static ACCOUNT_RECOVERY_SETTING: Shape =
+    structure(&[optional("RecoveryMechanisms", &RECOVERY_MECHANISMS)]);
 
-pub(super) static KEY_CONFIGURATION: Shape =
-    structure(&[optional("KeyType", &ENCRYPTION_KEY), optional("KmsKeyArn", &ENCRYPTION_KEY_ARN)]);
+pub(super) static KEY_CONFIGURATION: Shape = structure(&[
+    optional("KeyType", &ENCRYPTION_KEY),
+    optional("KmsKeyArn", &ENCRYPTION_KEY_ARN),
+]);
 
 pub(super) static ISSUER_CONFIGURATION: Shape = structure(&[optional("Type", &ISSUER)]);
 
@@ -206,18 +252,29 @@ pub(super) static ANALYTICS_CONFIGURATION: Shape = structure(&[
     optional("UserDataShared", &BOOLEAN),
 ]);
 
-pub(super) static REFRESH_TOKEN_ROTATION: Shape =
-    structure(&[required("Feature", &FEATURE), optional("RetryGracePeriodSeconds", &RETRY_GRACE_PERIOD_SECONDS)]);
+pub(super) static REFRESH_TOKEN_ROTATION: Shape = structure(&[
+    required("Feature", &FEATURE),
+    optional("RetryGracePeriodSeconds", &RETRY_GRACE_PERIOD_SECONDS),
+]);
 
-pub(super) static ATTRIBUTE: Shape =
-    structure(&[required("Name", &ATTRIBUTE_NAME), optional("Value", &ATTRIBUTE_VALUE)]);
+pub(super) static ATTRIBUTE: Shape = structure(&[
+    required("Name", &ATTRIBUTE_NAME),
+    optional("Value", &ATTRIBUTE_VALUE),
+]);
 
-pub(super) static ANALYTICS_METADATA: Shape = structure(&[optional("AnalyticsEndpointId", &STRING)]);
+pub(super) static ANALYTICS_METADATA: Shape =
+    structure(&[optional("AnalyticsEndpointId", &STRING)]);
 
-pub(super) static USER_CONTEXT_DATA: Shape =
-    structure(&[optional("IpAddress", &STRING), optional("EncodedData", &STRING)]).sensitive();
+pub(super) static USER_CONTEXT_DATA: Shape = structure(&[
+    optional("IpAddress", &STRING),
+    optional("EncodedData", &STRING),
+])
+.sensitive();
 
-pub(super) static HTTP_HEADER: Shape = structure(&[optional("headerName", &STRING), optional("headerValue", &STRING)]);
+pub(super) static HTTP_HEADER: Shape = structure(&[
+    optional("headerName", &STRING),
+    optional("headerValue", &STRING),
+]);
 
 pub(super) static CONTEXT_DATA: Shape = structure(&[
     required("IpAddress", &STRING),

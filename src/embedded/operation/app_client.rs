@@ -1,4 +1,4 @@
-//! This file performs CreateUserPoolClient.
+//! This file performs `CreateUserPoolClient`.
 
 use std::time::Duration;
 
@@ -18,11 +18,17 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let pool = call.pool()?;
     let given = input.optional_text("ClientSecret").map(str::to_owned);
     let secret = match given {
-        None if input.boolean("GenerateSecret") == Some(true) => Some(random::alphanumeric::<52>()?),
+        None if input.boolean("GenerateSecret") == Some(true) => {
+            Some(random::alphanumeric::<52>()?)
+        }
         given => given,
     };
-    let client =
-        Client { id: random::alphanumeric::<26>()?.to_lowercase(), secret, created: now, settings: settings(input.0) };
+    let client = Client {
+        id: random::alphanumeric::<26>()?.to_lowercase(),
+        secret,
+        created: now,
+        settings: settings(input.0),
+    };
     let validity = client.access_token_validity();
     if !(SHORTEST_ACCESS_TOKEN..=LONGEST_ACCESS_TOKEN).contains(&validity) {
         return Err(Failure::invalid_parameter(
@@ -40,16 +46,23 @@ fn settings(input: &Map<String, Value>) -> Map<String, Value> {
     for handled in ["GenerateSecret", "ClientSecret"] {
         settings.remove(handled);
     }
-    settings
-        .entry("ExplicitAuthFlows")
-        .or_insert_with(|| json!(["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH"]));
+    settings.entry("ExplicitAuthFlows").or_insert_with(|| {
+        json!([
+            "ALLOW_REFRESH_TOKEN_AUTH",
+            "ALLOW_USER_SRP_AUTH",
+            "ALLOW_CUSTOM_AUTH"
+        ])
+    });
     settings
 }
 
 fn describe(client: &Client) -> Value {
     let mut description = client.settings.clone();
     description.insert("ClientId".to_owned(), Value::from(client.id.as_str()));
-    for (name, at) in [("CreationDate", client.created), ("LastModifiedDate", client.created)] {
+    for (name, at) in [
+        ("CreationDate", client.created),
+        ("LastModifiedDate", client.created),
+    ] {
         description.insert(name.to_owned(), json!(timestamp(at)));
     }
     if let Some(secret) = &client.secret {

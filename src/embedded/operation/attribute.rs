@@ -5,32 +5,7 @@ use std::collections::BTreeMap;
 use crate::embedded::model::input::Input;
 use crate::embedded::model::pattern;
 use crate::embedded::protocol::Failure;
-use crate::embedded::state::pool::Pool;
-
-/// The standard attributes of a user pool (OpenID Connect's and Cognito's own).
-const STANDARD: [&str; 21] = [
-    "address",
-    "birthdate",
-    "email",
-    "email_verified",
-    "family_name",
-    "gender",
-    "given_name",
-    "identities",
-    "locale",
-    "middle_name",
-    "name",
-    "nickname",
-    "phone_number",
-    "phone_number_verified",
-    "picture",
-    "preferred_username",
-    "profile",
-    "sub",
-    "updated_at",
-    "website",
-    "zoneinfo",
-];
+use crate::embedded::state::pool::{Pool, STANDARD_ATTRIBUTES};
 
 /// The attributes of a list of `AttributeType`, each known to the pool and well formed.
 pub(super) fn read(pool: &Pool, list: &[Input<'_>]) -> Result<BTreeMap<String, String>, Failure> {
@@ -46,9 +21,11 @@ pub(super) fn read(pool: &Pool, list: &[Input<'_>]) -> Result<BTreeMap<String, S
 
 fn check(pool: &Pool, name: &str, value: &str) -> Result<(), Failure> {
     if name == "sub" {
-        return Err(Failure::invalid_parameter("user.sub: Attribute cannot be updated."));
+        return Err(Failure::invalid_parameter(
+            "user.sub: Attribute cannot be updated.",
+        ));
     }
-    if !STANDARD.contains(&name) && !is_custom(pool, name) {
+    if !STANDARD_ATTRIBUTES.contains(&name) && !is_custom(pool, name) {
         return Err(Failure::invalid_parameter(format!(
             "user.{name}: Attributes did not conform to the schema: Type for attribute {{{name}}} \
              could not be determined"
@@ -64,9 +41,9 @@ fn check(pool: &Pool, name: &str, value: &str) -> Result<(), Failure> {
         "email" if !pattern::matches(r"[^@\s]+@[^@\s]+", value) => {
             Err(Failure::invalid_parameter("Invalid email address format."))
         }
-        "email_verified" | "phone_number_verified" if !["true", "false"].contains(&value) => {
-            Err(Failure::invalid_parameter(format!("user.{name}: Attribute must be true or false")))
-        }
+        "email_verified" | "phone_number_verified" if !["true", "false"].contains(&value) => Err(
+            Failure::invalid_parameter(format!("user.{name}: Attribute must be true or false")),
+        ),
         _ => Ok(()),
     }
 }
@@ -75,6 +52,8 @@ fn is_custom(pool: &Pool, name: &str) -> bool {
     let name = name.strip_prefix("dev:").unwrap_or(name);
     name.strip_prefix("custom:").is_some_and(|name| {
         let schema = pool.settings().structures("Schema");
-        schema.iter().any(|attribute| attribute.optional_text("Name") == Some(name))
+        schema
+            .iter()
+            .any(|attribute| attribute.optional_text("Name") == Some(name))
     })
 }

@@ -16,25 +16,42 @@ pub(super) struct Refuses {
 }
 
 /// Most token operations.
-pub(super) const EVERY_STATE: Refuses = Refuses { missing_user: true, unconfirmed_user: true, reset_required: true };
+pub(super) const EVERY_STATE: Refuses = Refuses {
+    missing_user: true,
+    unconfirmed_user: true,
+    reset_required: true,
+};
 
-/// AssociateSoftwareToken.
-pub(super) const NO_STATE: Refuses = Refuses { missing_user: false, unconfirmed_user: false, reset_required: false };
+/// `AssociateSoftwareToken`.
+pub(super) const NO_STATE: Refuses = Refuses {
+    missing_user: false,
+    unconfirmed_user: false,
+    reset_required: false,
+};
 
-/// The WebAuthn operations.
-pub(super) const RESET_ONLY: Refuses = Refuses { missing_user: false, unconfirmed_user: false, reset_required: true };
+/// The `WebAuthn` operations.
+pub(super) const RESET_ONLY: Refuses = Refuses {
+    missing_user: false,
+    unconfirmed_user: false,
+    reset_required: true,
+};
 
-/// GlobalSignOut.
-pub(super) const NOT_MISSING: Refuses = Refuses { missing_user: false, unconfirmed_user: true, reset_required: true };
+/// `GlobalSignOut`.
+pub(super) const NOT_MISSING: Refuses = Refuses {
+    missing_user: false,
+    unconfirmed_user: true,
+    reset_required: true,
+};
 
 /// Whose access token the request carries.
 pub(super) fn bearer(call: &mut Call<'_>, refuses: Refuses) -> Result<Bearer, Failure> {
     let token = call.input.text("AccessToken")?;
-    let bearer = token::verify(call.state, call.signer()?, token).map_err(|refusal| match refusal {
-        Refusal::Token(failure) => failure,
-        Refusal::UserGone if refuses.missing_user => Failure::user_not_found(),
-        Refusal::UserGone => Failure::not_authorized("Invalid Access Token"),
-    })?;
+    let bearer =
+        token::verify(call.state, call.signer()?, token).map_err(|refusal| match refusal {
+            Refusal::Token(failure) => failure,
+            Refusal::UserGone if refuses.missing_user => Failure::user_not_found(),
+            Refusal::UserGone => Failure::not_authorized("Invalid Access Token"),
+        })?;
     let user = call.state.user(&bearer.pool_id, &bearer.username)?;
     must_be_usable(user, refuses)?;
     Ok(bearer)

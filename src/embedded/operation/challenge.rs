@@ -1,4 +1,4 @@
-//! This file performs RespondToAuthChallenge and AdminRespondToAuthChallenge.
+//! This file performs `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
 
 use super::sign_in::{self, Attempt, parameter};
 use super::{Call, Outcome};
@@ -27,7 +27,11 @@ impl Response<'_> {
 }
 
 pub(super) fn respond(call: &mut Call<'_>) -> Outcome {
-    let pool_id = call.state.pool_of_client(call.input.text("ClientId")?)?.id.clone();
+    let pool_id = call
+        .state
+        .pool_of_client(call.input.text("ClientId")?)?
+        .id
+        .clone();
     answer(call, &pool_id)
 }
 
@@ -44,10 +48,15 @@ fn answer(call: &mut Call<'_>, pool_id: &str) -> Outcome {
     let client = pool.client(client_id)?;
     let responses = input.structure("ChallengeResponses");
     let name = parameter(responses, "USERNAME")?;
-    client.check_secret_hash(name, responses.and_then(|responses| responses.optional_text("SECRET_HASH")))?;
+    client.check_secret_hash(
+        name,
+        responses.and_then(|responses| responses.optional_text("SECRET_HASH")),
+    )?;
     let username = pool.resolve(name).map(str::to_owned);
     let Some(session_name) = input.optional_text("Session") else {
-        return Err(Failure::invalid_parameter("Missing required parameter Session"));
+        return Err(Failure::invalid_parameter(
+            "Missing required parameter Session",
+        ));
     };
     let session = call.state.session(session_name)?;
     let is_theirs = session.pool_id == pool_id
@@ -56,14 +65,24 @@ fn answer(call: &mut Call<'_>, pool_id: &str) -> Outcome {
     if !is_theirs {
         return Err(Failure::not_authorized("Invalid session for the user."));
     }
-    call.state.user(pool_id, &session.username)?.must_be_enabled()?;
+    call.state
+        .user(pool_id, &session.username)?
+        .must_be_enabled()?;
     let step = session.step.clone();
-    let response = Response { session_name, session, responses };
+    let response = Response {
+        session_name,
+        session,
+        responses,
+    };
     match (input.text("ChallengeName")?, step) {
         ("NEW_PASSWORD_REQUIRED", Step::NewPassword) => new_password(call, &response),
         ("SELECT_MFA_TYPE", Step::ChooseFactor(factors)) => choose(call, &response, &factors),
-        ("SMS_MFA", Step::SentCode(Factor::Sms, sent)) => sent_code(call, &response, Factor::Sms, &sent),
-        ("EMAIL_OTP", Step::SentCode(Factor::Email, sent)) => sent_code(call, &response, Factor::Email, &sent),
+        ("SMS_MFA", Step::SentCode(Factor::Sms, sent)) => {
+            sent_code(call, &response, Factor::Sms, &sent)
+        }
+        ("EMAIL_OTP", Step::SentCode(Factor::Email, sent)) => {
+            sent_code(call, &response, Factor::Email, &sent)
+        }
         ("SOFTWARE_TOKEN_MFA", Step::SoftwareTokenCode) => software_token_code(call, &response),
         ("MFA_SETUP", Step::SetUpDone) => set_up_done(call, &response),
         ("MFA_SETUP", Step::SetUp) => set_up_email(call, &response),
@@ -89,7 +108,10 @@ fn choose(call: &mut Call<'_>, response: &Response<'_>, factors: &[Factor]) -> O
     let answer = parameter(response.responses, "ANSWER")?;
     let chosen = Factor::named(answer).filter(|factor| factors.contains(factor));
     let Some(chosen) = chosen else {
-        return Err(Failure::new("MFAMethodNotFoundException", "The selected MFA method is not available to the user"));
+        return Err(Failure::new(
+            "MFAMethodNotFoundException",
+            "The selected MFA method is not available to the user",
+        ));
     };
     call.state.use_session(response.session_name);
     sign_in::ask(call, &response.attempt(), chosen)
@@ -98,18 +120,24 @@ fn choose(call: &mut Call<'_>, response: &Response<'_>, factors: &[Factor]) -> O
 fn sent_code(call: &mut Call<'_>, response: &Response<'_>, factor: Factor, sent: &str) -> Outcome {
     let (name, attribute) = match factor {
         Factor::Email => ("EMAIL_OTP_CODE", "email_verified"),
-        Factor::Sms | Factor::SoftwareToken | Factor::WebAuthn => ("SMS_MFA_CODE", "phone_number_verified"),
+        Factor::Sms | Factor::SoftwareToken | Factor::WebAuthn => {
+            ("SMS_MFA_CODE", "phone_number_verified")
+        }
     };
     let code = parameter(response.responses, name)?;
     let attempt = response.attempt();
     must_not_be_locked(call, &attempt)?;
     if code != sent {
         fail(call, &attempt)?;
-        return Err(Failure::new("CodeMismatchException", "Invalid code or auth state for the user."));
+        return Err(Failure::new(
+            "CodeMismatchException",
+            "Invalid code or auth state for the user.",
+        ));
     }
     // U8: who read the code has the phone or the mailbox.
     let user = call.state.user(&attempt.pool_id, &attempt.username)?;
-    user.attributes.insert(attribute.to_owned(), "true".to_owned());
+    user.attributes
+        .insert(attribute.to_owned(), "true".to_owned());
     succeed(call, response, &attempt)
 }
 
@@ -129,7 +157,10 @@ fn software_token_code(call: &mut Call<'_>, response: &Response<'_>) -> Outcome 
         return succeed(call, response, &attempt);
     }
     if totp::matching_step(&token.secret, code, now).is_some() {
-        return Err(Failure::new("ExpiredCodeException", "Your software token has already been used once."));
+        return Err(Failure::new(
+            "ExpiredCodeException",
+            "Your software token has already been used once.",
+        ));
     }
     fail(call, &attempt)?;
     Err(wrong_totp())
@@ -147,20 +178,26 @@ fn set_up_done(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     succeed(call, response, &attempt)
 }
 
-/// MFA_SETUP answered with an address sends a code to it; answered with nothing, it is out of order.
+/// `MFA_SETUP` answered with an address sends a code to it; answered with nothing, it is out of order.
 fn set_up_email(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let attempt = response.attempt();
-    let address = response.responses.and_then(|responses| responses.optional_text("EMAIL"));
+    let address = response
+        .responses
+        .and_then(|responses| responses.optional_text("EMAIL"));
     let Some(address) = address.filter(|address| address.contains('@')) else {
         return Err(Failure::not_authorized("Invalid session for the user."));
     };
     let pool = call.state.pool(&attempt.pool_id, None)?;
     if !pool.offers_email() {
-        return Err(Failure::invalid_parameter("EMAIL_OTP is not offered by the user pool"));
+        return Err(Failure::invalid_parameter(
+            "EMAIL_OTP is not offered by the user pool",
+        ));
     }
     let user = pool.user_mut(&attempt.username)?;
-    user.attributes.insert("email".to_owned(), address.to_owned());
-    user.attributes.insert("email_verified".to_owned(), "false".to_owned());
+    user.attributes
+        .insert("email".to_owned(), address.to_owned());
+    user.attributes
+        .insert("email_verified".to_owned(), "false".to_owned());
     user.turn_on(Factor::Email);
     call.state.use_session(response.session_name);
     sign_in::ask(call, &attempt, Factor::Email)
@@ -170,7 +207,9 @@ fn must_not_be_locked(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Fail
     let now = call.state.now();
     let user = call.state.user(&attempt.pool_id, &attempt.username)?;
     if user.failures.locked(now) {
-        return Err(Failure::not_authorized("User temporarily locked. Try again soon."));
+        return Err(Failure::not_authorized(
+            "User temporarily locked. Try again soon.",
+        ));
     }
     Ok(())
 }
@@ -178,12 +217,18 @@ fn must_not_be_locked(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Fail
 /// A wrong code leaves the session as it is: the user may try again.
 fn fail(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Failure> {
     let now = call.state.now();
-    call.state.user(&attempt.pool_id, &attempt.username)?.failures.add(now);
+    call.state
+        .user(&attempt.pool_id, &attempt.username)?
+        .failures
+        .add(now);
     Ok(())
 }
 
 fn succeed(call: &mut Call<'_>, response: &Response<'_>, attempt: &Attempt) -> Outcome {
     call.state.use_session(response.session_name);
-    call.state.user(&attempt.pool_id, &attempt.username)?.failures.clear();
+    call.state
+        .user(&attempt.pool_id, &attempt.username)?
+        .failures
+        .clear();
     sign_in::tokens(call, attempt)
 }

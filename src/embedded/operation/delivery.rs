@@ -25,7 +25,12 @@ pub(super) const fn channel(factor: Factor) -> Option<(&'static str, &'static st
     }
 }
 
-pub(super) fn send(call: &mut Call<'_>, pool_id: &str, user: &User, factor: Factor) -> Result<Sent, Failure> {
+pub(super) fn send(
+    call: &mut Call<'_>,
+    pool_id: &str,
+    user: &User,
+    factor: Factor,
+) -> Result<Sent, Failure> {
     let no_address = || Failure::internal("a code has no address to go to");
     let (medium, attribute) = channel(factor).ok_or_else(no_address)?;
     let destination = user.attribute(attribute).ok_or_else(no_address)?.to_owned();
@@ -40,7 +45,11 @@ pub(super) fn send(call: &mut Call<'_>, pool_id: &str, user: &User, factor: Fact
         code: code.clone(),
         sent_at: timestamp(sent_at),
     });
-    Ok(Sent { code, medium, masked })
+    Ok(Sent {
+        code,
+        medium,
+        masked,
+    })
 }
 
 /// `+*******0100` of a phone number, `t***@e***` of an address.
@@ -51,7 +60,11 @@ fn mask(destination: &str) -> String {
     }
     let digits = destination.chars().count();
     let shown = |(index, character)| {
-        if index == 0 || index + 4 >= digits { character } else { '*' }
+        if index == 0 || index + 4 >= digits {
+            character
+        } else {
+            '*'
+        }
     };
     destination.chars().enumerate().map(shown).collect()
 }

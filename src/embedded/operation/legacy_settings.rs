@@ -1,4 +1,4 @@
-//! This file performs SetUserSettings and AdminSetUserSettings, which Cognito keeps for old callers.
+//! This file performs `SetUserSettings` and `AdminSetUserSettings`, which Cognito keeps for old callers.
 //!
 //! They change `MFAOptions` and nothing else (L1 to L4): no preference and no sign-in.
 
@@ -30,13 +30,19 @@ pub(super) fn admin_set(call: &mut Call<'_>) -> Outcome {
 fn options(input: Input<'_>) -> Result<Vec<MfaOption>, Failure> {
     let mut options = Vec::new();
     for option in input.structures("MFAOptions") {
-        let (medium, attribute) = (option.optional_text("DeliveryMedium"), option.optional_text("AttributeName"));
+        let (medium, attribute) = (
+            option.optional_text("DeliveryMedium"),
+            option.optional_text("AttributeName"),
+        );
         if (medium, attribute) != (Some("SMS"), Some("phone_number")) {
             return Err(Failure::invalid_parameter(
                 "MFAOptions accepts the DeliveryMedium SMS with the AttributeName phone_number only",
             ));
         }
-        let option = MfaOption { delivery_medium: "SMS".to_owned(), attribute_name: "phone_number".to_owned() };
+        let option = MfaOption {
+            delivery_medium: "SMS".to_owned(),
+            attribute_name: "phone_number".to_owned(),
+        };
         if !options.contains(&option) {
             options.push(option);
         }

@@ -1,12 +1,12 @@
-//! This file performs ListUsers: its filter and its pages.
+//! This file performs `ListUsers`: its filter and its pages.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Call, Outcome};
 use crate::embedded::protocol::Failure;
 use crate::embedded::state::user::User;
 
-/// What ListUsers can search by.
+/// What `ListUsers` can search by.
 const SEARCHABLE: [&str; 11] = [
     "username",
     "email",
@@ -23,14 +23,21 @@ const SEARCHABLE: [&str; 11] = [
 
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let input = call.input;
-    let filter = input.optional_text("Filter").filter(|filter| !filter.trim().is_empty());
+    let filter = input
+        .optional_text("Filter")
+        .filter(|filter| !filter.trim().is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
-    let limit = match input.integer("Limit").and_then(|limit| usize::try_from(limit).ok()) {
+    let limit = match input
+        .integer("Limit")
+        .and_then(|limit| usize::try_from(limit).ok())
+    {
         None | Some(0) => 60,
         Some(limit) => limit,
     };
     let after = input.optional_text("PaginationToken");
-    let wanted = input.has("AttributesToGet").then(|| input.texts("AttributesToGet"));
+    let wanted = input
+        .has("AttributesToGet")
+        .then(|| input.texts("AttributesToGet"));
     let pool = call.pool()?;
     if after.is_some_and(|after| !pool.users.values().any(|user| user.sub() == after)) {
         return Err(Failure::invalid_parameter("Invalid pagination token."));
@@ -45,7 +52,11 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let mut answer = json!({
         "Users": page.iter().map(|user| entry(user, wanted.as_deref())).collect::<Vec<_>>(),
     });
-    if let (Some(last), true, Some(members)) = (page.last(), matching.next().is_some(), answer.as_object_mut()) {
+    if let (Some(last), true, Some(members)) = (
+        page.last(),
+        matching.next().is_some(),
+        answer.as_object_mut(),
+    ) {
         members.insert("PaginationToken".to_owned(), Value::from(last.sub()));
     }
     Ok(answer)
@@ -56,8 +67,13 @@ fn entry(user: &User, wanted: Option<&[&str]>) -> Value {
     let attributes = entry.get_mut("Attributes").and_then(Value::as_array_mut);
     if let (Some(wanted), Some(attributes)) = (wanted, attributes) {
         attributes.retain(|attribute| {
-            let name = attribute.as_object().map(Map::clone).and_then(|mut it| it.remove("Name"));
-            name.as_ref().and_then(Value::as_str).is_some_and(|name| wanted.contains(&name))
+            let name = attribute
+                .as_object()
+                .cloned()
+                .and_then(|mut it| it.remove("Name"));
+            name.as_ref()
+                .and_then(Value::as_str)
+                .is_some_and(|name| wanted.contains(&name))
         });
     }
     entry
@@ -72,16 +88,28 @@ struct Filter {
 
 impl Filter {
     fn parse(filter: &str) -> Result<Self, Failure> {
-        let invalid = || Failure::invalid_parameter(format!("Error while parsing filter: {filter}"));
+        let invalid =
+            || Failure::invalid_parameter(format!("Error while parsing filter: {filter}"));
         let (name, value) = filter.split_once('=').ok_or_else(invalid)?;
-        let (name, is_prefix) = name.strip_suffix('^').map_or((name, false), |name| (name, true));
+        let (name, is_prefix) = name
+            .strip_suffix('^')
+            .map_or((name, false), |name| (name, true));
         let name = name.trim().trim_matches('"');
-        let quoted = value.trim().strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let quoted = value
+            .trim()
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'));
         let value = quoted.ok_or_else(invalid)?.replace("\\\"", "\"");
         if !SEARCHABLE.contains(&name) {
-            return Err(Failure::invalid_parameter(format!("Invalid search attribute: {name}")));
+            return Err(Failure::invalid_parameter(format!(
+                "Invalid search attribute: {name}"
+            )));
         }
-        Ok(Self { name: name.to_owned(), value, is_prefix })
+        Ok(Self {
+            name: name.to_owned(),
+            value,
+            is_prefix,
+        })
     }
 
     fn matches(&self, user: &User) -> bool {
@@ -98,7 +126,13 @@ impl Filter {
             }
             (_, actual) => (actual.map(str::to_owned), self.value.clone()),
         };
-        actual.is_some_and(|actual| if self.is_prefix { actual.starts_with(&value) } else { actual == value })
+        actual.is_some_and(|actual| {
+            if self.is_prefix {
+                actual.starts_with(&value)
+            } else {
+                actual == value
+            }
+        })
     }
 }
 

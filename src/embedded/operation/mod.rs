@@ -56,14 +56,15 @@ impl Call<'_> {
     }
 
     fn signer(&self) -> Result<&Signer, Failure> {
-        self.signer.ok_or_else(|| Failure::internal("the operation has no key"))
+        self.signer
+            .ok_or_else(|| Failure::internal("the operation has no key"))
     }
 }
 
 /// Performs an operation on a checked request.
 pub(crate) fn perform(operation: &Operation, call: &mut Call<'_>) -> Outcome {
-    let perform =
-        find(operation.name).ok_or_else(|| Failure::internal("an operation of the table is not implemented"))?;
+    let perform = find(operation.name)
+        .ok_or_else(|| Failure::internal("an operation of the table is not implemented"))?;
     perform(call)
 }
 
@@ -76,7 +77,9 @@ pub(crate) fn needs_key(operation: &Operation) -> bool {
 
 /// Whether an operation leaves everything as it was.
 pub(crate) fn only_reads(operation: &Operation) -> bool {
-    ["Get", "AdminGet", "List", "Describe"].iter().any(|prefix| operation.name.starts_with(prefix))
+    ["Get", "AdminGet", "List", "Describe"]
+        .iter()
+        .any(|prefix| operation.name.starts_with(prefix))
 }
 
 fn find(name: &str) -> Option<Perform> {

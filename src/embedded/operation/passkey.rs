@@ -1,4 +1,4 @@
-//! This file performs the WebAuthn operations: start, complete, list and delete.
+//! This file performs the `WebAuthn` operations: start, complete, list and delete.
 
 use std::time::Duration;
 
@@ -25,7 +25,10 @@ pub(super) fn start(call: &mut Call<'_>) -> Outcome {
     let now = call.state.now();
     let pool = call.state.pool(&bearer.pool_id, None)?;
     let party = relying_party(pool)?;
-    let verification = pool.web_authn("UserVerification").unwrap_or("preferred").to_owned();
+    let verification = pool
+        .web_authn("UserVerification")
+        .unwrap_or("preferred")
+        .to_owned();
     let user = pool.user_mut(&bearer.username)?;
     check_limit(user)?;
     let challenge = BASE64URL_NOPAD.encode(&random::bytes::<32>()?);
@@ -37,7 +40,9 @@ pub(super) fn start(call: &mut Call<'_>) -> Outcome {
     let excluded: Vec<Value> = user
         .passkeys
         .iter()
-        .map(|passkey| json!({ "type": "public-key", "id": passkey.id, "transports": passkey.transports }))
+        .map(|passkey| {
+            json!({ "type": "public-key", "id": passkey.id, "transports": passkey.transports })
+        })
         .collect();
     let algorithms = ALGORITHMS.map(|number| json!({ "type": "public-key", "alg": number }));
     Ok(json!({ "CredentialCreationOptions": {
@@ -67,7 +72,10 @@ pub(super) fn complete(call: &mut Call<'_>) -> Outcome {
     let party = relying_party(pool)?;
     let must_verify_user = pool.web_authn("UserVerification") == Some("required");
     let user = pool.user_mut(&bearer.username)?;
-    let challenge = user.passkey_challenge.clone().filter(|challenge| now < challenge.expires);
+    let challenge = user
+        .passkey_challenge
+        .clone()
+        .filter(|challenge| now < challenge.expires);
     let Some(challenge) = challenge else {
         return Err(webauthn::challenge_not_found());
     };
@@ -78,10 +86,20 @@ pub(super) fn complete(call: &mut Call<'_>) -> Outcome {
         ));
     }
     check_limit(user)?;
-    let ceremony = Ceremony { challenge: &challenge.challenge, relying_party_id: &party, must_verify_user };
+    let ceremony = Ceremony {
+        challenge: &challenge.challenge,
+        relying_party_id: &party,
+        must_verify_user,
+    };
     let registered = webauthn::register(credential, ceremony)?;
-    if user.passkeys.iter().any(|passkey| passkey.id == registered.id) {
-        return Err(Failure::invalid_parameter("The credential is registered already"));
+    if user
+        .passkeys
+        .iter()
+        .any(|passkey| passkey.id == registered.id)
+    {
+        return Err(Failure::invalid_parameter(
+            "The credential is registered already",
+        ));
     }
     user.passkey_challenge = None;
     user.passkeys.push(Passkey {
@@ -98,7 +116,11 @@ pub(super) fn complete(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, RESET_ONLY)?;
-    let limit = match call.input.integer("MaxResults").and_then(|most| usize::try_from(most).ok()) {
+    let limit = match call
+        .input
+        .integer("MaxResults")
+        .and_then(|most| usize::try_from(most).ok())
+    {
         None | Some(0) => MOST,
         Some(limit) => limit,
     };
@@ -145,7 +167,10 @@ fn describe(passkey: &Passkey) -> Value {
         "CreatedAt": timestamp(passkey.created),
     });
     if let (Some(attachment), Some(members)) = (&passkey.attachment, description.as_object_mut()) {
-        members.insert("AuthenticatorAttachment".to_owned(), Value::from(attachment.as_str()));
+        members.insert(
+            "AuthenticatorAttachment".to_owned(),
+            Value::from(attachment.as_str()),
+        );
     }
     description
 }
@@ -153,10 +178,16 @@ fn describe(passkey: &Passkey) -> Value {
 /// The relying party of a pool in which passkeys are allowed, as first or as second factor.
 fn relying_party(pool: &Pool) -> Result<String, Failure> {
     if !(pool.first_factors().contains(&"WEB_AUTHN") || pool.offers_web_authn_factor()) {
-        return Err(Failure::new("WebAuthnNotEnabledException", "WebAuthn is not enabled for the user pool."));
+        return Err(Failure::new(
+            "WebAuthnNotEnabledException",
+            "WebAuthn is not enabled for the user pool.",
+        ));
     }
     let party = pool.web_authn("RelyingPartyId").ok_or_else(|| {
-        Failure::new("WebAuthnConfigurationMissingException", "The user pool has no relying party id.")
+        Failure::new(
+            "WebAuthnConfigurationMissingException",
+            "The user pool has no relying party id.",
+        )
     })?;
     Ok(party.to_owned())
 }
@@ -165,5 +196,8 @@ fn check_limit(user: &User) -> Result<(), Failure> {
     if user.passkeys.len() < MOST {
         return Ok(());
     }
-    Err(Failure::new("LimitExceededException", "The user has the largest number of passkeys."))
+    Err(Failure::new(
+        "LimitExceededException",
+        "The user has the largest number of passkeys.",
+    ))
 }

@@ -26,7 +26,10 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         created: now,
         modified: now,
         settings,
-        mfa: MfaConfiguration { mode, ..MfaConfiguration::default() },
+        mfa: MfaConfiguration {
+            mode,
+            ..MfaConfiguration::default()
+        },
         clients: BTreeMap::new(),
         users: BTreeMap::new(),
     };
@@ -50,22 +53,26 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     }
     let id = pool.id.clone();
     call.state.pools.remove(&id);
-    call.state.sessions.retain(|_, session| session.pool_id != id);
+    call.state
+        .sessions
+        .retain(|_, session| session.pool_id != id);
     Ok(nothing())
 }
 
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
-    let most = call.input.integer("MaxResults").and_then(|most| usize::try_from(most).ok());
+    let most = call
+        .input
+        .integer("MaxResults")
+        .and_then(|most| usize::try_from(most).ok());
     let after = call.input.optional_text("NextToken");
     let region = call.region.unwrap_or(DEFAULT_REGION);
     if after.is_some_and(|after| !call.state.pools.contains_key(after)) {
         return Err(Failure::invalid_parameter("Invalid pagination token"));
     }
-    let mut pools = call
-        .state
-        .pools
-        .values()
-        .filter(|pool| pool.region == region && after.is_none_or(|after| pool.id.as_str() > after));
+    let mut pools =
+        call.state.pools.values().filter(|pool| {
+            pool.region == region && after.is_none_or(|after| pool.id.as_str() > after)
+        });
     let page: Vec<&Pool> = pools.by_ref().take(most.unwrap_or(60)).collect();
     let entries: Vec<Value> = page
         .iter()
@@ -80,7 +87,9 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         })
         .collect();
     let mut answer = json!({ "UserPools": entries });
-    if let (Some(last), true, Some(members)) = (page.last(), pools.next().is_some(), answer.as_object_mut()) {
+    if let (Some(last), true, Some(members)) =
+        (page.last(), pools.next().is_some(), answer.as_object_mut())
+    {
         members.insert("NextToken".to_owned(), Value::from(last.id.as_str()));
     }
     Ok(answer)

@@ -1,4 +1,4 @@
-//! This file performs GetUserPoolMfaConfig and SetUserPoolMfaConfig.
+//! This file performs `GetUserPoolMfaConfig` and `SetUserPoolMfaConfig`.
 
 use serde_json::{Map, Value};
 
@@ -66,7 +66,11 @@ pub(super) fn check_new_pool(pool: &Pool) -> Result<(), Failure> {
 }
 
 /// The settings with the SMS channel that the request asks for.
-fn settings_with_sms(pool: &Pool, mode: MfaMode, sms: Option<Input<'_>>) -> Result<Map<String, Value>, Failure> {
+fn settings_with_sms(
+    pool: &Pool,
+    mode: MfaMode,
+    sms: Option<Input<'_>>,
+) -> Result<Map<String, Value>, Failure> {
     let mut settings = pool.settings.clone();
     let Some(sms) = sms else {
         if !pool.has_sms() || mode == MfaMode::Off && pool.auto_verifies("phone_number") {
@@ -88,9 +92,14 @@ fn settings_with_sms(pool: &Pool, mode: MfaMode, sms: Option<Input<'_>>) -> Resu
     };
     if let Some(channel) = sms.structure("SmsConfiguration") {
         check_sms_channel(pool, channel)?;
-        settings.insert("SmsConfiguration".to_owned(), Value::Object(channel.0.clone()));
+        settings.insert(
+            "SmsConfiguration".to_owned(),
+            Value::Object(channel.0.clone()),
+        );
     } else if !pool.has_sms() {
-        return Err(Failure::invalid_parameter("SMS configuration is required when SMS MFA is turned on"));
+        return Err(Failure::invalid_parameter(
+            "SMS configuration is required when SMS MFA is turned on",
+        ));
     }
     match sms.value("SmsAuthenticationMessage") {
         Some(message) => settings.insert("SmsAuthenticationMessage".to_owned(), message.clone()),
@@ -101,11 +110,22 @@ fn settings_with_sms(pool: &Pool, mode: MfaMode, sms: Option<Input<'_>>) -> Resu
 
 fn check_sms_channel(pool: &Pool, channel: Input<'_>) -> Result<(), Failure> {
     let own = channel.structure("EumsSms");
-    if channel.optional_text("SnsCallerArn").is_none_or(str::is_empty) && own.is_none() {
-        return Err(Failure::invalid_parameter("SmsConfiguration requires SnsCallerArn or EumsSms"));
+    if channel
+        .optional_text("SnsCallerArn")
+        .is_none_or(str::is_empty)
+        && own.is_none()
+    {
+        return Err(Failure::invalid_parameter(
+            "SmsConfiguration requires SnsCallerArn or EumsSms",
+        ));
     }
-    if own.and_then(|own| own.optional_text("Region")).is_some_and(|region| region != pool.region) {
-        return Err(Failure::invalid_parameter("The Region of EumsSms must be the Region of the user pool"));
+    if own
+        .and_then(|own| own.optional_text("Region"))
+        .is_some_and(|region| region != pool.region)
+    {
+        return Err(Failure::invalid_parameter(
+            "The Region of EumsSms must be the Region of the user pool",
+        ));
     }
     Ok(())
 }
@@ -116,10 +136,16 @@ fn check_factors(pool: &Pool) -> Result<(), Failure> {
     }
     // P4.
     if !(pool.has_sms() || pool.offers_email() || pool.offers_software_token()) {
-        return Err(Failure::invalid_parameter("SMS MFA, Email MFA, or Software Token MFA must be enabled"));
+        return Err(Failure::invalid_parameter(
+            "SMS MFA, Email MFA, or Software Token MFA must be enabled",
+        ));
     }
     // P9.
-    if pool.has_sms() && pool.recovery_mechanisms().contains(&"verified_phone_number") {
+    if pool.has_sms()
+        && pool
+            .recovery_mechanisms()
+            .contains(&"verified_phone_number")
+    {
         return Err(Failure::invalid_parameter(
             "Invalid account recovery setting parameter. Account Recovery Setting cannot use \
              verified_phone_number as a recovery mechanism when SMS MFA is configured.",
@@ -164,7 +190,9 @@ fn check_first_factors(pool: &Pool) -> Result<(), Failure> {
     if pool.mfa.mode != MfaMode::On {
         return Ok(());
     }
-    let other = first.iter().any(|factor| !["PASSWORD", "WEB_AUTHN"].contains(factor));
+    let other = first
+        .iter()
+        .any(|factor| !["PASSWORD", "WEB_AUTHN"].contains(factor));
     if other || first.contains(&"WEB_AUTHN") && !pool.offers_web_authn_factor() {
         return Err(Failure::invalid_parameter(
             "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor if MFA \
@@ -176,7 +204,9 @@ fn check_first_factors(pool: &Pool) -> Result<(), Failure> {
 
 /// P5.
 fn phone_needs_sms() -> Failure {
-    Failure::invalid_parameter("SMS configuration is required when phone_number is selected for auto verification")
+    Failure::invalid_parameter(
+        "SMS configuration is required when phone_number is selected for auto verification",
+    )
 }
 
 fn unavailable_in_tier(feature: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! This file performs SetUserMFAPreference and AdminSetUserMFAPreference.
+//! This file performs `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
 
 use super::caller::{self, EVERY_STATE};
 use super::{Call, Outcome, nothing};
@@ -21,7 +21,13 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     let input = call.input;
     let pool = call.state.pool(&bearer.pool_id, None)?;
     let user = wished(pool, pool.user(&bearer.username)?, input)?;
-    pool.users.insert(user.username.clone(), User { modified: now, ..user });
+    pool.users.insert(
+        user.username.clone(),
+        User {
+            modified: now,
+            ..user
+        },
+    );
     Ok(nothing())
 }
 
@@ -32,7 +38,13 @@ pub(super) fn admin_set(call: &mut Call<'_>) -> Outcome {
     let user = pool.user(input.text("Username")?)?;
     caller::must_be_usable(user, EVERY_STATE)?;
     let user = wished(pool, user, input)?;
-    pool.users.insert(user.username.clone(), User { modified: now, ..user });
+    pool.users.insert(
+        user.username.clone(),
+        User {
+            modified: now,
+            ..user
+        },
+    );
     Ok(nothing())
 }
 
@@ -40,8 +52,15 @@ pub(super) fn admin_set(call: &mut Call<'_>) -> Outcome {
 fn wished(pool: &Pool, user: &User, input: Input<'_>) -> Result<User, Failure> {
     let wishes = wishes(input);
     // U1: at most one preferred factor.
-    if wishes.iter().filter(|wish| wish.preferred == Some(true)).count() > 1 {
-        return Err(Failure::invalid_parameter("Only one MFA method can be set as preferred"));
+    if wishes
+        .iter()
+        .filter(|wish| wish.preferred == Some(true))
+        .count()
+        > 1
+    {
+        return Err(Failure::invalid_parameter(
+            "Only one MFA method can be set as preferred",
+        ));
     }
     let mut user = user.clone();
     for wish in &wishes {
@@ -49,7 +68,9 @@ fn wished(pool: &Pool, user: &User, input: Input<'_>) -> Result<User, Failure> {
     }
     // U10: a passkey is a second factor only beside another one.
     if user.factors == [Factor::WebAuthn] {
-        return Err(Failure::invalid_parameter("WEB_AUTHN requires at least one other MFA method to be turned on"));
+        return Err(Failure::invalid_parameter(
+            "WEB_AUTHN requires at least one other MFA method to be turned on",
+        ));
     }
     Ok(user)
 }
@@ -66,16 +87,27 @@ fn wishes(input: Input<'_>) -> Vec<Wish> {
     .filter_map(|(name, factor)| {
         let block = input.structure(name)?;
         let (enabled, preferred) = (block.boolean("Enabled"), block.boolean("PreferredMfa"));
-        Some(Wish { factor, enabled, preferred })
+        Some(Wish {
+            factor,
+            enabled,
+            preferred,
+        })
     })
     .collect()
 }
 
 fn fulfil(pool: &Pool, user: &mut User, wish: Wish) -> Result<(), Failure> {
-    let Wish { factor, enabled, preferred } = wish;
+    let Wish {
+        factor,
+        enabled,
+        preferred,
+    } = wish;
     // U3.
     if preferred == Some(true) && enabled != Some(true) {
-        return Err(Failure::invalid_parameter(format!("{} can not be preferred unless it is enabled", factor.name())));
+        return Err(Failure::invalid_parameter(format!(
+            "{} can not be preferred unless it is enabled",
+            factor.name()
+        )));
     }
     // U11: an ON pool has every factor on, and lets the user choose only the preferred one.
     let on_by_pool = pool.mfa.mode == MfaMode::On;
@@ -105,7 +137,10 @@ fn fulfil(pool: &Pool, user: &mut User, wish: Wish) -> Result<(), Failure> {
 /// U7, U8, U9, U10. What the pool offers is not asked (U12), except for passkeys.
 fn may_turn_on(pool: &Pool, user: &User, factor: Factor) -> Result<(), Failure> {
     let (has_means, recovery) = match factor {
-        Factor::Sms => (user.attribute("phone_number").is_some(), Some("verified_phone_number")),
+        Factor::Sms => (
+            user.attribute("phone_number").is_some(),
+            Some("verified_phone_number"),
+        ),
         Factor::Email => (user.attribute("email").is_some(), Some("verified_email")),
         Factor::SoftwareToken => (user.has_software_token(), None),
         Factor::WebAuthn => return may_turn_on_web_authn(pool),
@@ -151,16 +186,27 @@ fn may_turn_off(user: &User, factor: Factor) -> Result<(), Failure> {
         Factor::SoftwareToken => match &user.software_token {
             Some(token) if token.verified => true,
             Some(_) => {
-                return Err(Failure::invalid_parameter("User has not verified software token mfa"));
+                return Err(Failure::invalid_parameter(
+                    "User has not verified software token mfa",
+                ));
             }
             None => {
-                return Err(Failure::invalid_parameter("User has not set up software token mfa"));
+                return Err(Failure::invalid_parameter(
+                    "User has not set up software token mfa",
+                ));
             }
         },
     };
-    if has_means { Ok(()) } else { Err(no_delivery_config("off", factor)) }
+    if has_means {
+        Ok(())
+    } else {
+        Err(no_delivery_config("off", factor))
+    }
 }
 
 fn no_delivery_config(direction: &str, factor: Factor) -> Failure {
-    Failure::invalid_parameter(format!("User does not have delivery config set to turn {direction} {}", factor.name()))
+    Failure::invalid_parameter(format!(
+        "User does not have delivery config set to turn {direction} {}",
+        factor.name()
+    ))
 }

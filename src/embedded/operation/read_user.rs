@@ -1,4 +1,4 @@
-//! This file performs the reads of one user: GetUser, GetUserAuthFactors and their admin forms.
+//! This file performs the reads of one user: `GetUser`, `GetUserAuthFactors` and their admin forms.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,10 @@ use crate::embedded::state::user::{Factor, User};
 pub(super) fn get_user(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, EVERY_STATE)?;
     let user = call.state.user(&bearer.pool_id, &bearer.username)?;
-    Ok(with_mfa(user, json!({ "Username": user.username, "UserAttributes": user.attribute_list() })))
+    Ok(with_mfa(
+        user,
+        json!({ "Username": user.username, "UserAttributes": user.attribute_list() }),
+    ))
 }
 
 pub(super) fn admin_get_user(call: &mut Call<'_>) -> Outcome {
@@ -54,7 +57,9 @@ fn with_mfa(user: &User, answer: Value) -> Value {
 fn with_preferences(user: &User, answer: Value) -> Value {
     let mut members = match answer {
         Value::Object(members) => members,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
     };
     if let Some(factor) = user.preferred {
         members.insert("PreferredMfaSetting".to_owned(), Value::from(factor.name()));
@@ -68,7 +73,10 @@ fn with_preferences(user: &User, answer: Value) -> Value {
 
 fn auth_factors(pool: &Pool, user: &User) -> Value {
     let factors = configured_factors(pool, user);
-    with_preferences(user, json!({ "Username": user.username, "ConfiguredUserAuthFactors": factors }))
+    with_preferences(
+        user,
+        json!({ "Username": user.username, "ConfiguredUserAuthFactors": factors }),
+    )
 }
 
 /// The factors that the user could sign in with now, as first or as second one.
@@ -80,9 +88,20 @@ fn configured_factors(pool: &Pool, user: &User) -> Vec<&'static str> {
     let has_passkey = !user.passkeys.is_empty();
     [
         ("PASSWORD", user.password.is_some()),
-        ("EMAIL_OTP", user.attribute("email").is_some() && (first("EMAIL_OTP") || user.has_factor(Factor::Email))),
-        ("SMS_OTP", user.attribute("phone_number").is_some() && (first("SMS_OTP") || user.has_factor(Factor::Sms))),
-        ("WEB_AUTHN", has_passkey && (first("WEB_AUTHN") || pool.offers_web_authn_factor())),
+        (
+            "EMAIL_OTP",
+            user.attribute("email").is_some()
+                && (first("EMAIL_OTP") || user.has_factor(Factor::Email)),
+        ),
+        (
+            "SMS_OTP",
+            user.attribute("phone_number").is_some()
+                && (first("SMS_OTP") || user.has_factor(Factor::Sms)),
+        ),
+        (
+            "WEB_AUTHN",
+            has_passkey && (first("WEB_AUTHN") || pool.offers_web_authn_factor()),
+        ),
         ("SOFTWARE_TOKEN", user.has_software_token()),
     ]
     .into_iter()

@@ -1,4 +1,4 @@
-//! This file performs InitiateAuth and AdminInitiateAuth: the password, then what the pool and the
+//! This file performs `InitiateAuth` and `AdminInitiateAuth`: the password, then what the pool and the
 //! user's preferences ask next.
 
 use std::collections::BTreeSet;
@@ -34,9 +34,9 @@ pub(super) fn initiate(call: &mut Call<'_>) -> Outcome {
             "USER_PASSWORD_AUTH flow not enabled for this client",
         ),
         "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => with_refresh_token(call, &pool_id),
-        "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH" => {
-            Err(Failure::invalid_parameter("Initiate Auth method not supported."))
-        }
+        "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH" => Err(Failure::invalid_parameter(
+            "Initiate Auth method not supported.",
+        )),
         _ => Err(not_emulated(flow)),
     }
 }
@@ -63,7 +63,9 @@ pub(super) fn admin_initiate(call: &mut Call<'_>) -> Outcome {
 }
 
 fn not_emulated(flow: &str) -> Failure {
-    Failure::invalid_parameter(format!("The embedded Cognito does not implement the {flow} flow"))
+    Failure::invalid_parameter(format!(
+        "The embedded Cognito does not implement the {flow} flow"
+    ))
 }
 
 fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &str) -> Outcome {
@@ -85,14 +87,20 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
     };
     user.must_be_enabled()?;
     // A federated user signs in elsewhere (U13).
-    let known = user.password.as_ref().filter(|_| user.status != Status::ExternalProvider);
+    let known = user
+        .password
+        .as_ref()
+        .filter(|_| user.status != Status::ExternalProvider);
     if !known.is_some_and(|known| known.is_of(password)) {
         return Err(wrong());
     }
     user.must_be_confirmed()?;
     user.must_not_need_reset()?;
-    let attempt =
-        Attempt { pool_id: pool_id.to_owned(), username: user.username.clone(), client_id: client_id.to_owned() };
+    let attempt = Attempt {
+        pool_id: pool_id.to_owned(),
+        username: user.username.clone(),
+        client_id: client_id.to_owned(),
+    };
     if user.status == Status::ForceChangePassword {
         let attributes: Value = user
             .attributes
@@ -105,7 +113,13 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
             "requiredAttributes": "[]",
             "userAttributes": attributes.to_string(),
         });
-        return challenge(call, &attempt, "NEW_PASSWORD_REQUIRED", parameters, Step::NewPassword);
+        return challenge(
+            call,
+            &attempt,
+            "NEW_PASSWORD_REQUIRED",
+            &parameters,
+            Step::NewPassword,
+        );
     }
     after_password(call, &attempt)
 }
@@ -133,7 +147,7 @@ pub(super) fn after_password(call: &mut Call<'_>, attempt: &Attempt) -> Outcome 
                 "USER_ID_FOR_SRP": attempt.username,
             });
             let step = Step::ChooseFactor(several.to_vec());
-            challenge(call, attempt, "SELECT_MFA_TYPE", parameters, step)
+            challenge(call, attempt, "SELECT_MFA_TYPE", &parameters, step)
         }
     }
 }
@@ -149,10 +163,15 @@ fn asked_factors(pool: &Pool, user: &User) -> Vec<Factor> {
             let has = |factor: &Factor| match factor {
                 Factor::Sms => user.attribute("phone_number").is_some(),
                 Factor::Email => user.attribute("email").is_some() && pool.offers_email(),
-                Factor::SoftwareToken => user.has_software_token() || user.has_factor(Factor::SoftwareToken),
+                Factor::SoftwareToken => {
+                    user.has_software_token() || user.has_factor(Factor::SoftwareToken)
+                }
                 Factor::WebAuthn => false,
             };
-            [Factor::Sms, Factor::SoftwareToken, Factor::Email].into_iter().filter(has).collect()
+            [Factor::Sms, Factor::SoftwareToken, Factor::Email]
+                .into_iter()
+                .filter(has)
+                .collect()
         }
     };
     let can_be_asked = |factor: &Factor| match factor {
@@ -192,29 +211,50 @@ fn set_up(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
         "MFAS_CAN_SETUP": json!(possible).to_string(),
         "USER_ID_FOR_SRP": attempt.username,
     });
-    challenge(call, attempt, "MFA_SETUP", parameters, Step::SetUp)
+    challenge(call, attempt, "MFA_SETUP", &parameters, Step::SetUp)
 }
 
 /// Asks for a code, having sent it if it is one that is sent.
 pub(super) fn ask(call: &mut Call<'_>, attempt: &Attempt, factor: Factor) -> Outcome {
     let mut parameters = json!({ "USER_ID_FOR_SRP": attempt.username });
     let step = if delivery::channel(factor).is_some() {
-        let user = call.state.user(&attempt.pool_id, &attempt.username)?.clone();
+        let user = call
+            .state
+            .user(&attempt.pool_id, &attempt.username)?
+            .clone();
         let sent = delivery::send(call, &attempt.pool_id, &user, factor)?;
         if let Some(members) = parameters.as_object_mut() {
-            members.insert("CODE_DELIVERY_DELIVERY_MEDIUM".to_owned(), Value::from(sent.medium));
-            members.insert("CODE_DELIVERY_DESTINATION".to_owned(), Value::from(sent.masked));
+            members.insert(
+                "CODE_DELIVERY_DELIVERY_MEDIUM".to_owned(),
+                Value::from(sent.medium),
+            );
+            members.insert(
+                "CODE_DELIVERY_DESTINATION".to_owned(),
+                Value::from(sent.masked),
+            );
         }
         Step::SentCode(factor, sent.code)
     } else {
         Step::SoftwareTokenCode
     };
-    challenge(call, attempt, factor.name(), parameters, step)
+    challenge(call, attempt, factor.name(), &parameters, step)
 }
 
-fn challenge(call: &mut Call<'_>, attempt: &Attempt, name: &str, parameters: Value, step: Step) -> Outcome {
-    let Attempt { pool_id, username, client_id } = attempt;
-    let session = call.state.open_session(pool_id, username, client_id, step)?;
+fn challenge(
+    call: &mut Call<'_>,
+    attempt: &Attempt,
+    name: &str,
+    parameters: &Value,
+    step: Step,
+) -> Outcome {
+    let Attempt {
+        pool_id,
+        username,
+        client_id,
+    } = attempt;
+    let session = call
+        .state
+        .open_session(pool_id, username, client_id, step)?;
     Ok(json!({ "ChallengeName": name, "Session": session, "ChallengeParameters": parameters }))
 }
 
@@ -237,10 +277,16 @@ pub(super) fn tokens(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
 fn token_set(call: &mut Call<'_>, attempt: &Attempt, client: &Client, sign_in: &SignIn) -> Outcome {
     let now = call.state.now();
     let validity = client.access_token_validity();
-    let signer = call.signer.ok_or_else(|| Failure::internal("the operation has no key"))?;
+    let signer = call
+        .signer
+        .ok_or_else(|| Failure::internal("the operation has no key"))?;
     let pool = call.state.pool(&attempt.pool_id, None)?;
     let user = pool.user(&attempt.username)?;
-    let grant = Grant { scope: ADMIN_SCOPE.to_owned(), issued: now, expires: now + validity };
+    let grant = Grant {
+        scope: ADMIN_SCOPE.to_owned(),
+        issued: now,
+        expires: now + validity,
+    };
     Ok(json!({
         "AccessToken": token::access_token(signer, pool, user, sign_in, &grant)?,
         "IdToken": token::id_token(signer, pool, user, sign_in, now)?,
@@ -254,12 +300,20 @@ fn with_refresh_token(call: &mut Call<'_>, pool_id: &str) -> Outcome {
     let client_id = call.input.text("ClientId")?;
     let pool = call.state.pool(pool_id, None)?;
     let client = pool.client(client_id)?.clone();
-    if !client.allows(&["ALLOW_REFRESH_TOKEN_AUTH", "USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"]) {
-        return Err(Failure::invalid_parameter("REFRESH_TOKEN_AUTH flow not enabled for this client"));
+    if !client.allows(&[
+        "ALLOW_REFRESH_TOKEN_AUTH",
+        "USER_PASSWORD_AUTH",
+        "ADMIN_NO_SRP_AUTH",
+    ]) {
+        return Err(Failure::invalid_parameter(
+            "REFRESH_TOKEN_AUTH flow not enabled for this client",
+        ));
     }
     let token = parameter(call.input.structure("AuthParameters"), "REFRESH_TOKEN")?;
     let found = pool.users.values().find_map(|user| {
-        let own = |sign_in: &&SignIn| sign_in.refresh_token.as_deref() == Some(token) && sign_in.client_id == client_id;
+        let own = |sign_in: &&SignIn| {
+            sign_in.refresh_token.as_deref() == Some(token) && sign_in.client_id == client_id
+        };
         Some((user, user.sign_ins.iter().find(own)?))
     });
     let Some((user, sign_in)) = found else {
@@ -269,8 +323,11 @@ fn with_refresh_token(call: &mut Call<'_>, pool_id: &str) -> Outcome {
     if sign_in.expires <= now {
         return Err(Failure::not_authorized("Refresh Token has expired"));
     }
-    let attempt =
-        Attempt { pool_id: pool_id.to_owned(), username: user.username.clone(), client_id: client_id.to_owned() };
+    let attempt = Attempt {
+        pool_id: pool_id.to_owned(),
+        username: user.username.clone(),
+        client_id: client_id.to_owned(),
+    };
     let sign_in = sign_in.clone();
     let result = token_set(call, &attempt, &client, &sign_in)?;
     Ok(json!({ "AuthenticationResult": result, "ChallengeParameters": {} }))

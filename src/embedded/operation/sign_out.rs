@@ -1,11 +1,13 @@
-//! This file performs GlobalSignOut and AdminUserGlobalSignOut.
+//! This file performs `GlobalSignOut` and `AdminUserGlobalSignOut`.
 
 use super::caller::{self, NOT_MISSING};
 use super::{Call, Outcome, nothing};
 
 pub(super) fn own(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, NOT_MISSING)?;
-    call.state.user(&bearer.pool_id, &bearer.username)?.sign_out();
+    call.state
+        .user(&bearer.pool_id, &bearer.username)?
+        .sign_out();
     Ok(nothing())
 }
 

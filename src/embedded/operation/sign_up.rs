@@ -1,4 +1,4 @@
-//! This file performs SignUp and AdminConfirmSignUp, by which a user becomes UNCONFIRMED and CONFIRMED.
+//! This file performs `SignUp` and `AdminConfirmSignUp`, by which a user becomes UNCONFIRMED and CONFIRMED.
 
 use serde_json::json;
 
@@ -12,13 +12,18 @@ pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     let client_id = input.text("ClientId")?;
     let username = input.text("Username")?;
     let pool = call.state.pool_of_client(client_id)?;
-    pool.client(client_id)?.check_secret_hash(username, input.optional_text("SecretHash"))?;
+    pool.client(client_id)?
+        .check_secret_hash(username, input.optional_text("SecretHash"))?;
     let admin_only = pool.settings().structure("AdminCreateUserConfig");
     if admin_only.and_then(|config| config.boolean("AllowAdminCreateUserOnly")) == Some(true) {
-        return Err(Failure::not_authorized("SignUp is not permitted for this user pool"));
+        return Err(Failure::not_authorized(
+            "SignUp is not permitted for this user pool",
+        ));
     }
     let Some(password) = input.optional_text("Password") else {
-        return Err(Failure::invalid_parameter("Password is required for this user pool"));
+        return Err(Failure::invalid_parameter(
+            "Password is required for this user pool",
+        ));
     };
     password::conforms(password, pool.password_policy())?;
     let attributes = attribute::read(pool, &input.structures("UserAttributes"))?;

@@ -32,7 +32,11 @@ pub(super) fn associate(call: &mut Call<'_>) -> Outcome {
     let (secret, now) = (random::totp_secret()?, call.state.now());
     let user = call.state.user(pool_id, username)?;
     // T4: the token that worked until now stops at once, though its preference stays (B2).
-    user.software_token = Some(SoftwareToken { secret: secret.clone(), verified: false, used_step: None });
+    user.software_token = Some(SoftwareToken {
+        secret: secret.clone(),
+        verified: false,
+        used_step: None,
+    });
     user.touch(now);
     let answer = json!({ "SecretCode": secret });
     next_session(call, &enrolment, Step::SetUp, answer)
@@ -54,13 +58,17 @@ pub(super) fn verify(call: &mut Call<'_>) -> Outcome {
     if user.failures.locked(now) {
         return Ok(json!({ "Status": "ERROR" }));
     }
-    let Some(step) = totp::accepted_step(&token.secret, code, now.as_secs(), token.used_step) else {
+    let Some(step) = totp::accepted_step(&token.secret, code, now.as_secs(), token.used_step)
+    else {
         user.failures.add(now);
         return Err(match enrolment {
-            Enrolment::SignedIn { .. } => {
-                Failure::new("EnableSoftwareTokenMFAException", "Code mismatch and fail enable Software Token MFA")
+            Enrolment::SignedIn { .. } => Failure::new(
+                "EnableSoftwareTokenMFAException",
+                "Code mismatch and fail enable Software Token MFA",
+            ),
+            Enrolment::SigningIn { .. } => {
+                Failure::new("CodeMismatchException", "Invalid code received for user")
             }
-            Enrolment::SigningIn { .. } => Failure::new("CodeMismatchException", "Invalid code received for user"),
         });
     };
     token.verified = true;
@@ -68,7 +76,12 @@ pub(super) fn verify(call: &mut Call<'_>) -> Outcome {
     user.failures.clear();
     user.touch(now);
     // T6: the token is verified, and on only by a preference.
-    next_session(call, &enrolment, Step::SetUpDone, json!({ "Status": "SUCCESS" }))
+    next_session(
+        call,
+        &enrolment,
+        Step::SetUpDone,
+        json!({ "Status": "SUCCESS" }),
+    )
 }
 
 /// Answers the same for a user without a token, so that a retry is harmless.
@@ -84,10 +97,16 @@ pub(super) fn admin_delete(call: &mut Call<'_>) -> Outcome {
 }
 
 fn enrolment(call: &mut Call<'_>, refuses: Refuses) -> Result<Enrolment, Failure> {
-    match (call.input.has("AccessToken"), call.input.optional_text("Session")) {
+    match (
+        call.input.has("AccessToken"),
+        call.input.optional_text("Session"),
+    ) {
         (true, None) => {
             let bearer = caller::bearer(call, refuses)?;
-            Ok(Enrolment::SignedIn { pool_id: bearer.pool_id, username: bearer.username })
+            Ok(Enrolment::SignedIn {
+                pool_id: bearer.pool_id,
+                username: bearer.username,
+            })
         }
         (false, Some(name)) => {
             let session = call.state.session(name)?;
@@ -96,10 +115,17 @@ fn enrolment(call: &mut Call<'_>, refuses: Refuses) -> Result<Enrolment, Failure
             }
             let user = call.state.user(&session.pool_id, &session.username)?;
             caller::must_be_usable(user, refuses)?;
-            Ok(Enrolment::SigningIn { name: name.to_owned(), session })
+            Ok(Enrolment::SigningIn {
+                name: name.to_owned(),
+                session,
+            })
         }
-        (true, Some(_)) => Err(Failure::invalid_parameter("Only one of AccessToken and Session can be provided")),
-        (false, None) => Err(Failure::invalid_parameter("One of AccessToken and Session must be provided")),
+        (true, Some(_)) => Err(Failure::invalid_parameter(
+            "Only one of AccessToken and Session can be provided",
+        )),
+        (false, None) => Err(Failure::invalid_parameter(
+            "One of AccessToken and Session must be provided",
+        )),
     }
 }
 
@@ -108,15 +134,30 @@ fn pool_must_offer(call: &mut Call<'_>, pool_id: &str) -> Result<(), Failure> {
     if call.state.pool(pool_id, None)?.offers_software_token() {
         return Ok(());
     }
-    Err(Failure::new("SoftwareTokenMFANotFoundException", "Software Token MFA has not been enabled by the userPool"))
+    Err(Failure::new(
+        "SoftwareTokenMFANotFoundException",
+        "Software Token MFA has not been enabled by the userPool",
+    ))
 }
 
 /// T3: in the middle of a sign-in, each step spends its session and gives the next one.
-fn next_session(call: &mut Call<'_>, enrolment: &Enrolment, step: Step, mut answer: Value) -> Outcome {
+fn next_session(
+    call: &mut Call<'_>,
+    enrolment: &Enrolment,
+    step: Step,
+    mut answer: Value,
+) -> Outcome {
     if let Enrolment::SigningIn { name, session } = enrolment {
         call.state.use_session(name);
-        let Session { pool_id, username, client_id, .. } = session;
-        let next = call.state.open_session(pool_id, username, client_id, step)?;
+        let Session {
+            pool_id,
+            username,
+            client_id,
+            ..
+        } = session;
+        let next = call
+            .state
+            .open_session(pool_id, username, client_id, step)?;
         if let Some(members) = answer.as_object_mut() {
             members.insert("Session".to_owned(), Value::from(next));
         }

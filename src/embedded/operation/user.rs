@@ -54,26 +54,41 @@ pub(super) fn new_user(
 ) -> Result<User, Failure> {
     let exists = || Failure::new("UsernameExistsException", "User account already exists");
     let sub = random::uuid()?;
-    let signs_in_with = ["email", "phone_number"].into_iter().filter(|name| pool.username_is(name));
+    let signs_in_with = ["email", "phone_number"]
+        .into_iter()
+        .filter(|name| pool.username_is(name));
     let names: Vec<&str> = signs_in_with.collect();
     let username = if names.is_empty() {
         pool.fold(given)
     } else {
-        let name = if given.contains('@') { "email" } else { "phone_number" };
+        let name = if given.contains('@') {
+            "email"
+        } else {
+            "phone_number"
+        };
         if !names.contains(&name) {
             return Err(Failure::invalid_parameter(format!(
                 "Username should be {}.",
-                if names.contains(&"email") { "an email" } else { "a phone number" }
+                if names.contains(&"email") {
+                    "an email"
+                } else {
+                    "a phone number"
+                }
             )));
         }
-        attributes.entry(name.to_owned()).or_insert_with(|| given.to_owned());
+        attributes
+            .entry(name.to_owned())
+            .or_insert_with(|| given.to_owned());
         sub.clone()
     };
     if pool.users.contains_key(&username) || pool.resolve(given).is_some() {
         return Err(exists());
     }
     for name in names {
-        if attributes.get(name).is_some_and(|value| pool.resolve(value).is_some()) {
+        if attributes
+            .get(name)
+            .is_some_and(|value| pool.resolve(value).is_some())
+        {
             return Err(exists());
         }
     }
@@ -92,8 +107,11 @@ pub(super) fn set_password(call: &mut Call<'_>) -> Outcome {
     let user = call.user()?;
     must_be_local(user)?;
     user.password = Some(hash);
-    user.status =
-        if input.boolean("Permanent") == Some(true) { Status::Confirmed } else { Status::ForceChangePassword };
+    user.status = if input.boolean("Permanent") == Some(true) {
+        Status::Confirmed
+    } else {
+        Status::ForceChangePassword
+    };
     user.touch(now);
     Ok(nothing())
 }
@@ -106,9 +124,13 @@ pub(super) fn update_attributes(call: &mut Call<'_>) -> Outcome {
     let user = call.user()?;
     for name in ["email", "phone_number"] {
         // A new address is not verified unless the administrator says so.
-        let changed = attributes.get(name).is_some_and(|value| user.attribute(name) != Some(value));
+        let changed = attributes
+            .get(name)
+            .is_some_and(|value| user.attribute(name) != Some(value));
         if changed {
-            attributes.entry(format!("{name}_verified")).or_insert_with(|| "false".to_owned());
+            attributes
+                .entry(format!("{name}_verified"))
+                .or_insert_with(|| "false".to_owned());
         }
     }
     user.attributes.append(&mut attributes);
@@ -141,7 +163,9 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     let pool_id = pool.id.clone();
     pool.users.remove(&username);
     let is_theirs = |pool: &str, user: &str| pool == pool_id && user == username;
-    call.state.sessions.retain(|_, session| !is_theirs(&session.pool_id, &session.username));
+    call.state
+        .sessions
+        .retain(|_, session| !is_theirs(&session.pool_id, &session.username));
     Ok(nothing())
 }
 
@@ -151,7 +175,9 @@ pub(super) fn reset_password(call: &mut Call<'_>) -> Outcome {
     user.must_be_enabled()?;
     must_be_local(user)?;
     if user.status == Status::ForceChangePassword {
-        return Err(Failure::not_authorized("User password cannot be reset in the current state."));
+        return Err(Failure::not_authorized(
+            "User password cannot be reset in the current state.",
+        ));
     }
     user.must_be_confirmed()?;
     if !(user.has_verified("email") || user.has_verified("phone_number")) {
@@ -167,7 +193,9 @@ pub(super) fn reset_password(call: &mut Call<'_>) -> Outcome {
 
 fn must_be_local(user: &User) -> Result<(), Failure> {
     if user.status == Status::ExternalProvider {
-        return Err(Failure::not_authorized("Cannot modify a federated user's password."));
+        return Err(Failure::not_authorized(
+            "Cannot modify a federated user's password.",
+        ));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
     pub(crate) created: Duration,
-    /// The members of CreateUserPoolClient as they were sent.
+    /// The members of `CreateUserPoolClient` as they were sent.
     pub(crate) settings: Map<String, Value>,
 }
 
@@ -27,7 +27,10 @@ impl Client {
 
     /// Whether `ExplicitAuthFlows` has one of these.
     pub(crate) fn allows(&self, flows: &[&str]) -> bool {
-        self.input().texts("ExplicitAuthFlows").iter().any(|allowed| flows.contains(allowed))
+        self.input()
+            .texts("ExplicitAuthFlows")
+            .iter()
+            .any(|allowed| flows.contains(allowed))
     }
 
     /// Whether an unknown user is answered like a wrong password.
@@ -36,15 +39,18 @@ impl Client {
     }
 
     pub(crate) fn access_token_validity(&self) -> Duration {
-        self.validity("AccessTokenValidity", "AccessToken", "hours").unwrap_or(Duration::from_hours(1))
+        self.validity("AccessTokenValidity", "AccessToken", "hours")
+            .unwrap_or(Duration::from_hours(1))
     }
 
     pub(crate) fn id_token_validity(&self) -> Duration {
-        self.validity("IdTokenValidity", "IdToken", "hours").unwrap_or(Duration::from_hours(1))
+        self.validity("IdTokenValidity", "IdToken", "hours")
+            .unwrap_or(Duration::from_hours(1))
     }
 
     pub(crate) fn refresh_token_validity(&self) -> Duration {
-        self.validity("RefreshTokenValidity", "RefreshToken", "days").unwrap_or(Duration::from_hours(30 * 24))
+        self.validity("RefreshTokenValidity", "RefreshToken", "days")
+            .unwrap_or(Duration::from_hours(30 * 24))
     }
 
     pub(crate) fn session_validity(&self) -> Duration {
@@ -54,9 +60,14 @@ impl Client {
 
     /// A validity of zero means Cognito's default.
     fn validity(&self, name: &str, unit_name: &str, default_unit: &str) -> Option<Duration> {
-        let count = u64::try_from(self.input().integer(name)?).ok().filter(|count| *count > 0)?;
+        let count = u64::try_from(self.input().integer(name)?)
+            .ok()
+            .filter(|count| *count > 0)?;
         let units = self.input().structure("TokenValidityUnits");
-        let seconds = match units.and_then(|units| units.optional_text(unit_name)).unwrap_or(default_unit) {
+        let seconds = match units
+            .and_then(|units| units.optional_text(unit_name))
+            .unwrap_or(default_unit)
+        {
             "seconds" => 1,
             "minutes" => 60,
             "hours" => 3600,
@@ -66,7 +77,11 @@ impl Client {
     }
 
     /// Refuses a call without the right `SECRET_HASH` if the client has a secret.
-    pub(crate) fn check_secret_hash(&self, username: &str, hash: Option<&str>) -> Result<(), Failure> {
+    pub(crate) fn check_secret_hash(
+        &self,
+        username: &str,
+        hash: Option<&str>,
+    ) -> Result<(), Failure> {
         let Some(secret) = &self.secret else {
             return Ok(());
         };
@@ -78,7 +93,11 @@ impl Client {
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let given = BASE64.decode(hash.as_bytes()).unwrap_or_default();
-        hmac::verify(&key, format!("{username}{}", self.id).as_bytes(), &given)
-            .map_err(|_| Failure::not_authorized(format!("Unable to verify secret hash for client {}", self.id)))
+        hmac::verify(&key, format!("{username}{}", self.id).as_bytes(), &given).map_err(|_| {
+            Failure::not_authorized(format!(
+                "Unable to verify secret hash for client {}",
+                self.id
+            ))
+        })
     }
 }

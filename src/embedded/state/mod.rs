@@ -48,7 +48,10 @@ impl State {
     /// The time since the epoch on the server's clock, by which everything expires.
     pub(crate) fn now(&self) -> Duration {
         // A machine whose clock is before 1970 lives in 1970.
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.ahead
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            + self.ahead
     }
 
     pub(crate) fn advance(&mut self, by: Duration) {
@@ -68,12 +71,17 @@ impl State {
         self.pools
             .values_mut()
             .find(|pool| pool.clients.contains_key(client_id))
-            .ok_or_else(|| Failure::resource_not_found(format!("User pool client {client_id} does not exist.")))
+            .ok_or_else(|| {
+                Failure::resource_not_found(format!("User pool client {client_id} does not exist."))
+            })
     }
 
     /// The user of a session or token, whose pool and name are known to have existed.
     pub(crate) fn user(&mut self, pool_id: &str, username: &str) -> Result<&mut User, Failure> {
-        self.pool(pool_id, None)?.users.get_mut(username).ok_or_else(Failure::user_not_found)
+        self.pool(pool_id, None)?
+            .users
+            .get_mut(username)
+            .ok_or_else(Failure::user_not_found)
     }
 
     pub(crate) fn send(&mut self, letter: Letter) {

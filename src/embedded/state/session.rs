@@ -25,7 +25,7 @@ pub(crate) enum Step {
     SoftwareTokenCode,
     /// Set up an authenticator app: associate and verify.
     SetUp,
-    /// Answer MFA_SETUP: the authenticator app is verified.
+    /// Answer `MFA_SETUP`: the authenticator app is verified.
     SetUpDone,
 }
 
@@ -50,12 +50,12 @@ impl State {
         step: Step,
     ) -> Result<String, Failure> {
         let now = self.now();
-        self.sessions.retain(|_, session| now < session.expires + REMEMBERED);
-        let validity = self
-            .pool(pool_id, None)?
-            .clients
-            .get(client_id)
-            .map_or(Duration::from_mins(3), |client| client.session_validity());
+        self.sessions
+            .retain(|_, session| now < session.expires + REMEMBERED);
+        let validity = self.pool(pool_id, None)?.clients.get(client_id).map_or(
+            Duration::from_mins(3),
+            super::client::Client::session_validity,
+        );
         let name = random::opaque()?;
         let session = Session {
             pool_id: pool_id.to_owned(),
@@ -71,7 +71,11 @@ impl State {
 
     /// The session of this name, if it is neither used nor expired.
     pub(crate) fn session(&self, name: &str) -> Result<Session, Failure> {
-        let refused = |why: &str| Err(Failure::not_authorized(format!("Invalid session for the user{why}.")));
+        let refused = |why: &str| {
+            Err(Failure::not_authorized(format!(
+                "Invalid session for the user{why}."
+            )))
+        };
         match self.sessions.get(name) {
             None => refused(""),
             Some(session) if session.used => refused(", session can only be used once"),

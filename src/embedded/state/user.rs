@@ -135,7 +135,11 @@ impl Failures {
     /// From the sixth on, each locks for 2^(n-5) seconds, 15 minutes at most.
     pub(crate) fn add(&mut self, now: Duration) {
         self.count = self.count.saturating_add(1);
-        if let Some(exponent) = self.count.checked_sub(FREE_FAILURES).filter(|over| *over > 0) {
+        if let Some(exponent) = self
+            .count
+            .checked_sub(FREE_FAILURES)
+            .filter(|over| *over > 0)
+        {
             let lock = Duration::from_secs(1_u64.checked_shl(exponent).unwrap_or(u64::MAX));
             self.locked_until = now + lock.min(LONGEST_LOCK);
         }
@@ -164,7 +168,7 @@ pub(crate) struct User {
     pub(crate) modified: Duration,
     pub(crate) enabled: bool,
     pub(crate) status: Status,
-    /// Whether the user came by SignUp, which decides the first sign-in of an ON pool.
+    /// Whether the user came by `SignUp`, which decides the first sign-in of an ON pool.
     pub(crate) self_registered: bool,
     pub(crate) has_signed_in: bool,
     pub(crate) password: Option<PasswordHash>,
@@ -204,7 +208,10 @@ impl User {
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.attributes
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     pub(crate) fn sub(&self) -> &str {
@@ -212,12 +219,15 @@ impl User {
     }
 
     pub(crate) fn has_verified(&self, name: &str) -> bool {
-        self.attribute(name).is_some() && self.attribute(&format!("{name}_verified")) == Some("true")
+        self.attribute(name).is_some()
+            && self.attribute(&format!("{name}_verified")) == Some("true")
     }
 
     /// Whether a verified authenticator app is there.
     pub(crate) fn has_software_token(&self) -> bool {
-        self.software_token.as_ref().is_some_and(|token| token.verified)
+        self.software_token
+            .as_ref()
+            .is_some_and(|token| token.verified)
     }
 
     pub(crate) fn has_factor(&self, factor: Factor) -> bool {
@@ -249,13 +259,20 @@ impl User {
 
     /// Refuses a disabled user.
     pub(crate) fn must_be_enabled(&self) -> Result<(), Failure> {
-        if self.enabled { Ok(()) } else { Err(Failure::not_authorized("User is disabled.")) }
+        if self.enabled {
+            Ok(())
+        } else {
+            Err(Failure::not_authorized("User is disabled."))
+        }
     }
 
     /// Refuses a user who has not confirmed the account.
     pub(crate) fn must_be_confirmed(&self) -> Result<(), Failure> {
         if self.status == Status::Unconfirmed {
-            return Err(Failure::new("UserNotConfirmedException", "User is not confirmed."));
+            return Err(Failure::new(
+                "UserNotConfirmedException",
+                "User is not confirmed.",
+            ));
         }
         Ok(())
     }
@@ -263,7 +280,10 @@ impl User {
     /// Refuses a user whose password an administrator has reset.
     pub(crate) fn must_not_need_reset(&self) -> Result<(), Failure> {
         if self.status == Status::ResetRequired {
-            return Err(Failure::new("PasswordResetRequiredException", "Password reset required for the user"));
+            return Err(Failure::new(
+                "PasswordResetRequiredException",
+                "Password reset required for the user",
+            ));
         }
         Ok(())
     }
@@ -272,10 +292,13 @@ impl User {
     pub(crate) fn attribute_list(&self) -> Value {
         let sub = self.attributes.get_key_value("sub");
         let others = self.attributes.iter().filter(|(name, _)| *name != "sub");
-        sub.into_iter().chain(others).map(|(name, value)| json!({ "Name": name, "Value": value })).collect()
+        sub.into_iter()
+            .chain(others)
+            .map(|(name, value)| json!({ "Name": name, "Value": value }))
+            .collect()
     }
 
-    /// The profile as `UserType`, which CreateUser and ListUsers answer.
+    /// The profile as `UserType`, which `CreateUser` and `ListUsers` answer.
     pub(crate) fn profile(&self) -> Value {
         let mut profile = json!({
             "Username": self.username,
@@ -306,8 +329,14 @@ mod tests {
         }
         for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
             failures.add(now);
-            assert!(failures.locked(now + Duration::from_secs(seconds - 1)), "{seconds}");
-            assert!(!failures.locked(now + Duration::from_secs(seconds)), "{seconds}");
+            assert!(
+                failures.locked(now + Duration::from_secs(seconds - 1)),
+                "{seconds}"
+            );
+            assert!(
+                !failures.locked(now + Duration::from_secs(seconds)),
+                "{seconds}"
+            );
         }
         failures.clear();
         assert!(!failures.locked(now));

@@ -1,6 +1,8 @@
 //! This file starts an embedded Cognito for a test and speaks with it: through the SDK, raw HTTP and
 //! the control endpoints.
 
+use std::fmt::Write as _;
+
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
@@ -61,7 +63,11 @@ impl Cognito {
     }
 
     pub(crate) async fn demo() -> Self {
-        Self::with(Options { demo: true, ..Options::default() }).await
+        Self::with(Options {
+            demo: true,
+            ..Options::default()
+        })
+        .await
     }
 
     pub(crate) async fn with(options: Options) -> Self {
@@ -78,21 +84,55 @@ impl Cognito {
 
     /// Calls an operation by raw HTTP, signed.
     pub(crate) async fn call(&self, operation: &str, body: &Value) -> Answer {
-        self.post(operation, &body.to_string(), &[("Authorization", SIGNATURE)]).await
+        self.post(
+            operation,
+            &body.to_string(),
+            &[("Authorization", SIGNATURE)],
+        )
+        .await
+    }
+
+    /// What an operation answers, which has to accept the call.
+    pub(crate) async fn ok(&self, operation: &str, body: Value) -> Value {
+        let answer = self.call(operation, &body).await;
+        assert_eq!(answer.status, 200, "{operation} {body}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Exception and text with which an operation refuses the call.
+    pub(crate) async fn refused(&self, operation: &str, body: Value) -> (String, String) {
+        let answer = self.call(operation, &body).await;
+        assert_eq!(answer.status, 400, "{operation} {body}: {}", answer.body);
+        answer.error()
     }
 
     /// Calls an operation by raw HTTP with this body and these headers.
-    pub(crate) async fn post(&self, operation: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(
+        &self,
+        operation: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
-        let mut all = vec![("X-Amz-Target", target.as_str()), ("Content-Type", "application/x-amz-json-1.1")];
+        let mut all = vec![
+            ("X-Amz-Target", target.as_str()),
+            ("Content-Type", "application/x-amz-json-1.1"),
+        ];
         all.extend_from_slice(headers);
         self.request("POST", "/", body, &all).await.unwrap()
     }
 
     /// Calls a control endpoint.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.request(method, &format!("/_embedded/{path}"), &body, &[]).await.unwrap();
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let answer = self
+            .request(method, &format!("/_embedded/{path}"), &body, &[])
+            .await
+            .unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
@@ -110,13 +150,18 @@ impl Cognito {
             body.len()
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).await?;
+        stream
+            .write_all(format!("{head}\r\n{body}").as_bytes())
+            .await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
         Ok(Answer {
             status: status.ok_or(std::io::ErrorKind::UnexpectedEof)?,
             head: head.to_owned(),
@@ -126,7 +171,13 @@ impl Cognito {
 
     /// A pool that offers nothing.
     pub(crate) async fn plain_pool(&self) -> String {
-        let created = self.sdk.create_user_pool().pool_name("plain").send().await.unwrap();
+        let created = self
+            .sdk
+            .create_user_pool()
+            .pool_name("plain")
+            .send()
+            .await
+            .unwrap();
         created.user_pool.unwrap().id.unwrap()
     }
 
@@ -143,7 +194,9 @@ impl Cognito {
             .user_pool_id(pool_id)
             .mfa_configuration(mode)
             .sms_mfa_configuration(sms())
-            .software_token_mfa_configuration(SoftwareTokenMfaConfigType::builder().enabled(true).build())
+            .software_token_mfa_configuration(
+                SoftwareTokenMfaConfigType::builder().enabled(true).build(),
+            )
             .send()
             .await
             .unwrap();
@@ -167,8 +220,13 @@ impl Cognito {
 
     /// A confirmed user with a password and these attributes.
     pub(crate) async fn user(&self, pool_id: &str, name: &str, attributes: &[(&str, &str)]) {
-        let attributes =
-            attributes.iter().map(|(name, value)| AttributeType::builder().name(*name).value(*value).build().unwrap());
+        let attributes = attributes.iter().map(|(name, value)| {
+            AttributeType::builder()
+                .name(*name)
+                .value(*value)
+                .build()
+                .unwrap()
+        });
         self.sdk
             .admin_create_user()
             .user_pool_id(pool_id)
@@ -190,7 +248,8 @@ impl Cognito {
 
     /// An access token, without a sign-in.
     pub(crate) async fn token(&self, pool_id: &str, username: &str) -> String {
-        self.minted(json!({ "UserPoolId": pool_id, "Username": username })).await
+        self.minted(json!({ "UserPoolId": pool_id, "Username": username }))
+            .await
     }
 
     pub(crate) async fn minted(&self, request: Value) -> String {
@@ -201,27 +260,47 @@ impl Cognito {
     /// The current code of the user's authenticator app.
     pub(crate) async fn totp(&self, pool_id: &str, username: &str) -> String {
         let path = format!("totp?user_pool_id={pool_id}&username={username}");
-        self.control("GET", &path, &Value::Null).await["Code"].as_str().unwrap().to_owned()
+        self.control("GET", &path, &Value::Null).await["Code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The last code that was sent to the user.
     pub(crate) async fn sent_code(&self, pool_id: &str, username: &str) -> String {
         let path = format!("outbox?user_pool_id={pool_id}&username={username}");
         let outbox = self.control("GET", &path, &Value::Null).await;
-        let letter = outbox["Letters"].as_array().unwrap().last().unwrap().clone();
+        let letter = outbox["Letters"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .clone();
         letter["Code"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn advance(&self, seconds: u64) {
-        self.control("POST", "clock", &json!({ "advance_seconds": seconds })).await;
+        self.control("POST", "clock", &json!({ "advance_seconds": seconds }))
+            .await;
     }
 
     /// Associates and verifies an authenticator app.
     pub(crate) async fn enrol(&self, pool_id: &str, username: &str) {
         let token = self.token(pool_id, username).await;
-        self.sdk.associate_software_token().access_token(&token).send().await.unwrap();
+        self.sdk
+            .associate_software_token()
+            .access_token(&token)
+            .send()
+            .await
+            .unwrap();
         let code = self.totp(pool_id, username).await;
-        let verified = self.sdk.verify_software_token().access_token(&token).user_code(code).send().await;
+        let verified = self
+            .sdk
+            .verify_software_token()
+            .access_token(&token)
+            .user_code(code)
+            .send()
+            .await;
         assert_eq!(verified.unwrap().status.unwrap().as_str(), "SUCCESS");
         // So that the next code is one that was not used.
         self.advance(30).await;
@@ -247,12 +326,17 @@ impl Cognito {
 
 /// An SMS block with a channel.
 pub(crate) fn sms() -> SmsMfaConfigType {
-    let channel = SmsConfigurationType::builder().sns_caller_arn("arn:aws:iam::123456789012:role/sms");
-    SmsMfaConfigType::builder().sms_configuration(channel.build()).build()
+    let channel =
+        SmsConfigurationType::builder().sns_caller_arn("arn:aws:iam::123456789012:role/sms");
+    SmsMfaConfigType::builder()
+        .sms_configuration(channel.build())
+        .build()
 }
 
 /// Code and text of a refusal.
-pub(crate) fn refusal<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (String, String) {
+pub(crate) fn refusal<T, E: ProvideErrorMetadata>(
+    result: Result<T, SdkError<E>>,
+) -> (String, String) {
     let Err(error) = result else {
         panic!("the call was accepted");
     };
@@ -265,7 +349,13 @@ fn sdk(url: &str, region: &'static str) -> Client {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))
         .endpoint_url(url)
-        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+        .credentials_provider(Credentials::new(
+            "AKIDEXAMPLE",
+            "secret",
+            None,
+            None,
+            "test",
+        ))
         .retry_config(RetryConfig::disabled())
         .build();
     Client::from_conf(config)
