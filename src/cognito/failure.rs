@@ -39,6 +39,11 @@ where
 
 fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -> Error {
     let meaning = catalogue::classify(operation, code, text);
+    // A code that is none of Cognito's may be anything, even what was sent.
+    let code = match meaning.reason {
+        ErrorReason::CognitoCodeUnrecognized => masking::without_request(code, request),
+        _ => code.to_owned(),
+    };
     let code: String = code.chars().take(LONGEST_CODE).collect();
     let message = (meaning.reason == ErrorReason::InvalidParameter && !text.is_empty())
         .then(|| masking::for_caller(text, request));
