@@ -4,11 +4,14 @@
     reason = "a failed unwrap is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod binary;
+mod canary;
 mod embedded;
 mod hostile;
 mod judge;
 mod preference;
 mod rule;
+mod secrecy;
 mod support;
 mod validation;
 mod violations;
