@@ -1,6 +1,6 @@
 //! This file sets up the log.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -16,7 +16,9 @@ pub fn start(directives: Option<&str>) -> Result<(), TryInitError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.parse_lossy(directives.unwrap_or_default());
     let capped = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_filter(capped);
+    // Colours are for people; in a file they would tear words apart for every search.
+    let colours = io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(io::stderr).with_filter(capped);
     tracing_subscriber::registry().with(filter).with(lines).try_init()
 }
 

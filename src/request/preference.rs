@@ -59,9 +59,8 @@ impl Preference {
             let field = format!("{field}.preferred_mfa");
             preferred += 1;
             if !enabled {
-                check.refuse(field.clone(), "must not be true while enabled is false");
-            }
-            if preferred > 1 {
+                check.refuse(field, "must not be true while enabled is false");
+            } else if preferred > 1 {
                 check.refuse(field, "must not be true for more than one factor");
             }
         }

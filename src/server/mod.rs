@@ -132,7 +132,8 @@ async fn routes(facade: Facade) -> Result<(Routes, HealthReporter), ServeError> 
         .add_service(SoftwareTokenServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PoolConfigServiceServer::from_arc(facade));
-    Ok((routes.routes(), health))
+    let grpc = routes.routes().into_axum_router().layer(axum::middleware::from_fn(answer::only_grpc));
+    Ok((grpc.into(), health))
 }
 
 /// Our descriptors and those of the error details, without which grpcurl prints details as bytes.

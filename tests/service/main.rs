@@ -6,18 +6,27 @@
     reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod binary;
 mod calls;
+mod canary;
 mod cognito_message;
 mod embedded;
 mod error_manual;
 mod errors;
+mod hostile;
+mod judge;
 mod legacy_settings;
 mod passkey;
 mod pool_config;
 mod preference;
 mod rpcs;
+mod rule;
+mod secrecy;
 mod software_token;
 mod support;
 mod timing;
 mod user;
+mod validation;
+mod violations;
+mod wire;
 mod without_credentials;
