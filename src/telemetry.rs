@@ -19,7 +19,12 @@ pub fn start(directives: Option<&str>) -> Result<(), TryInitError> {
     // Colours are for people; in a file they would tear words apart for every search.
     let colours = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(io::stderr).with_filter(capped);
-    tracing_subscriber::registry().with(filter).with(lines).try_init()
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    // The standard hook prints the panic's text, which may hold anything.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(location = panic.location().map(tracing::field::display), "a thread panicked");
+    }));
+    Ok(())
 }
 
 fn is_ours(target: &str) -> bool {

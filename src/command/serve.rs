@@ -13,11 +13,16 @@ use crate::service::Facade;
 pub async fn serve(options: Serve) -> Result<(), CommandError> {
     let Serve { listen, cognito_endpoint, common } = options;
     let Common { operation_timeout, drain_timeout } = common;
-    let end = signal::end().map_err(CommandError::Signal)?;
+    let (end, at_once) = signal::ends().map_err(CommandError::Signal)?;
 
     let endpoint = cognito_endpoint.into_endpoint();
     tracing::info!(?endpoint, "cognito endpoint");
     let cognito = Cognito::new(endpoint, Credentials::from_environment().await, operation_timeout);
     let listener = TcpListener::bind(listen.0).await.map_err(|error| CommandError::Listen(listen.0, error))?;
-    server::serve(listener, Facade::new(Gate::Open, cognito), drain_timeout, end).await.map_err(CommandError::Serve)
+    tokio::select! {
+        served = server::serve(listener, Facade::new(Gate::Open, cognito), drain_timeout, end) => {
+            served.map_err(CommandError::Serve)
+        }
+        () = at_once => Ok(()),
+    }
 }

@@ -1,19 +1,27 @@
 //! This file masks the texts of AWS, which repeat ARNs, account ids and what the request held.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex::{Regex, RegexBuilder};
 
 /// The most characters of a text of AWS that a caller gets.
 pub const LONGEST_MESSAGE: usize = 256;
 
+/// The most characters of a text of AWS that the log gets.
+const LONGEST_CAUSE: usize = 2048;
+
+/// A value of fewer characters is masked as a word only: masking every letter "a" would leave nothing to read and hide nothing.
+const SHORTEST_ANYWHERE: usize = 4;
+
+/// What stands for a text whose values could not be searched for: it is kept from everybody rather than shown unmasked.
+const WITHHELD: &str = "[withheld]";
+
 /// `text` without anything that the request held, for the log.
 #[must_use]
 pub fn without_request(text: &str, request: &[String]) -> String {
-    let mut values: Vec<&str> = request.iter().map(String::as_str).filter(|value| !value.trim().is_empty()).collect();
-    // The longest first, so that a value inside another does not leave the rest of the other behind.
-    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values.into_iter().fold(text.to_owned(), |text, value| mask(&text, value))
+    mask(text, request).chars().take(LONGEST_CAUSE).collect()
 }
 
 /// `text` for a caller: without anything that the request held, ARNs and account ids, and not too long.
@@ -28,18 +36,31 @@ pub fn for_caller(text: &str, request: &[String]) -> String {
     ACCOUNT.replace_all(&text, "[account]").chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// Masks `value` wherever it stands, whatever its case. A short value is masked as a word only: masking every letter "a"
-/// would leave nothing to read and hide nothing.
-fn mask(text: &str, value: &str) -> String {
-    let escaped = regex::escape(value);
-    let is_short_word = value.chars().count() < 4 && value.chars().all(char::is_alphanumeric);
-    let edge = if is_short_word { r"\b" } else { "" };
-    let pattern =
-        RegexBuilder::new(&format!("{edge}{escaped}{edge}")).case_insensitive(true).size_limit(16 << 20).build();
-    match pattern {
-        Ok(pattern) => pattern.replace_all(text, "[masked]").into_owned(),
-        // A value too long for a pattern: the text is kept from everybody rather than shown unmasked.
-        Err(_) if text.len() >= value.len() => "[masked]".to_owned(),
-        Err(_) => text.to_owned(),
+/// Masks every value of the request wherever it stands, whatever its case, in one pass however many there are.
+fn mask(text: &str, request: &[String]) -> String {
+    let values = request.iter().filter(|value| !value.trim().is_empty() && value.len() <= text.len().saturating_mul(2));
+    let (words, values): (Vec<&str>, Vec<&str>) = values
+        .map(String::as_str)
+        .partition(|value| value.chars().count() < SHORTEST_ANYWHERE && value.chars().all(char::is_alphanumeric));
+    mask_anywhere(text, &values).and_then(|text| mask_words(&text, &words)).unwrap_or_else(|| WITHHELD.to_owned())
+}
+
+/// The longest value first where several begin, so that one inside another does not leave the rest of the other behind.
+fn mask_anywhere(text: &str, values: &[&str]) -> Option<String> {
+    // The search folds the case of ASCII only; the other spellings are searched for as they are.
+    let spellings: BTreeSet<String> =
+        values.iter().flat_map(|value| [(*value).to_owned(), value.to_lowercase(), value.to_uppercase()]).collect();
+    let mut search = AhoCorasick::builder();
+    let search = search.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(&spellings).ok()?;
+    Some(search.replace_all(text, &vec!["[masked]"; spellings.len()]))
+}
+
+fn mask_words(text: &str, words: &[&str]) -> Option<String> {
+    if words.is_empty() {
+        return Some(text.to_owned());
     }
+    let words: BTreeSet<&str> = words.iter().copied().collect();
+    let words = words.into_iter().map(regex::escape).collect::<Vec<_>>().join("|");
+    let search = RegexBuilder::new(&format!(r"\b(?:{words})\b")).case_insensitive(true).build().ok()?;
+    Some(search.replace_all(text, "[masked]").into_owned())
 }

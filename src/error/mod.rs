@@ -75,6 +75,17 @@ impl Error {
         self
     }
 
+    /// The same, where a session and no access token was sent: an unrecognised refusal is about the session.
+    #[must_use]
+    pub fn in_session(self) -> Self {
+        match self.reason {
+            ErrorReason::UserTokenRejected | ErrorReason::UserTokenExpired | ErrorReason::UserTokenRevoked => {
+                Self { reason: ErrorReason::SessionExpired, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Why the call failed.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {

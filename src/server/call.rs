@@ -46,7 +46,7 @@ pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
 pub(super) fn in_time<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
     let deadline: Deadline = request.extensions().get().copied().unwrap_or_default();
     ready(if deadline.is_spent() {
-        let error = Error::new(ErrorReason::DeadlineExceeded).because("no time was left when the call came in");
+        let error = Error::new(ErrorReason::NoTimeLeft).because("no time was left when the call came in");
         Err(Status::from(error).into_http())
     } else {
         Ok(request)

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
-use tower::util::{MapRequestLayer, MapResponseLayer};
+use tower::util::{MapFutureLayer, MapRequestLayer, MapResponseLayer};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
@@ -30,6 +32,9 @@ const MOST_STREAMS: u32 = 256;
 
 /// How often an idle connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How long the last answers may take to go out when everything else has ended.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
 /// Why the service could not be served.
 #[derive(Debug)]
@@ -62,10 +67,14 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
-    let (routes, health) = routes(facade).await?;
+    let facade = Arc::new(facade);
+    let (routes, health) = routes(Arc::clone(&facade)).await?;
+    let calls = TaskTracker::new();
+    let tracked = calls.clone();
 
     // From the outside in.
     let layers = ServiceBuilder::new()
+        .layer(MapFutureLayer::new(move |call| tracked.track_future(call)))
         .layer(MapRequestLayer::new(call::received))
         .layer(SetRequestIdLayer::x_request_id(call::NewRequestId))
         .layer(
@@ -103,19 +112,35 @@ pub async fn serve(
         () = shutdown => {}
     }
     tracing::info!("draining");
+    let until = Instant::now() + drain_timeout;
     stop_health(&health).await;
     // Nobody listens any more only if serving has ended already.
     let _ = drain.send(());
-    let Ok(ended) = tokio::time::timeout(drain_timeout, serving).await else {
-        tracing::warn!("calls were still running when the time to drain was up");
-        return Ok(());
+    calls.close();
+    // What is left when no call is under way are the streams of health and reflection, which nothing else ends.
+    let only_streams = async {
+        calls.wait().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
     };
-    tracing::info!("every call has ended");
-    ended.map_err(ServeError::Transport)
+    let drained = async {
+        let ended = tokio::select! {
+            ended = &mut serving => ended.map_err(ServeError::Transport),
+            () = only_streams => Ok(()),
+        };
+        // A change goes on when its caller has left.
+        facade.settle().await;
+        ended
+    };
+    if let Ok(ended) = tokio::time::timeout_at(until, drained).await {
+        tracing::info!("every call has ended");
+        return ended;
+    }
+    let changes = facade.changes_under_way();
+    tracing::warn!(calls = calls.len(), changes, "calls were still running when the time to drain was up");
+    Ok(())
 }
 
-async fn routes(facade: Facade) -> Result<(Routes, HealthReporter), ServeError> {
-    let facade = Arc::new(facade);
+async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<MfaPreferenceServiceServer<Facade>>().await;
     health.set_serving::<SoftwareTokenServiceServer<Facade>>().await;
