@@ -4,10 +4,10 @@ use aws_smithy_types::Document;
 use prost_types::Struct;
 
 use crate::cognito::operation::Operation;
-use crate::cognito::send::{PoolClient, owned, texts};
+use crate::cognito::send::{PoolClient, owned, require, texts};
 use crate::cognito::{convert, document};
 use crate::error::Error;
-use crate::proto::v1::{self, ErrorReason};
+use crate::proto::v1;
 use crate::request::passkey::Credential;
 use crate::request::text::{AccessToken, CredentialId, NextToken};
 
@@ -21,9 +21,9 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
-        document::to_struct(answer.credential_creation_options).ok_or_else(|| {
-            Error::new(ErrorReason::CognitoAnswerUnreadable).of(operation).because("the options are not an object")
-        })
+        let options = document::to_struct(answer.credential_creation_options).unwrap_or_default();
+        require(operation, "options", !options.fields.is_empty())?;
+        Ok(options)
     }
 
     /// `CompleteWebAuthnRegistration`.

@@ -7,7 +7,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::cognito::convert;
 use crate::cognito::operation::Operation;
-use crate::cognito::send::{PoolClient, owned, texts};
+use crate::cognito::send::{PoolClient, owned};
 use crate::error::Error;
 use crate::proto::v1::{self, ErrorReason};
 use crate::request::pool_config::{EmailMfa, EumsSms, MfaConfiguration, PoolMfaConfig, Sms, SmsMfa, WebAuthn};
@@ -16,7 +16,7 @@ impl PoolClient {
     /// `GetUserPoolMfaConfig`.
     pub async fn get_user_pool_mfa_config(&self) -> Result<v1::GetUserPoolMfaConfigResponse, Error> {
         let answer = self
-            .send(Operation::GetUserPoolMfaConfig, texts([self.user_pool_id()]), |client, config| {
+            .send(Operation::GetUserPoolMfaConfig, Vec::new(), |client, config| {
                 let call = client.get_user_pool_mfa_config().user_pool_id(self.user_pool_id());
                 call.customize().config_override(config).send()
             })
@@ -30,8 +30,7 @@ impl PoolClient {
         config: PoolMfaConfig,
     ) -> Result<v1::SetUserPoolMfaConfigResponse, Error> {
         let operation = Operation::SetUserPoolMfaConfig;
-        let mut request = texts([self.user_pool_id()]);
-        request.extend(config.texts());
+        let request = config.texts();
         let PoolMfaConfig { mfa_configuration, sms, software_token, email, web_authn } = config;
         let sms = sms.as_ref().map(to_sms_mfa).transpose()?;
         let answer = self

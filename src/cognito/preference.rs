@@ -7,7 +7,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::cognito::convert;
 use crate::cognito::operation::Operation;
-use crate::cognito::send::{PoolClient, texts};
+use crate::cognito::send::{PoolClient, require, texts};
 use crate::error::Error;
 use crate::proto::v1;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
@@ -26,11 +26,12 @@ impl PoolClient {
     /// `AdminGetUser`.
     pub async fn admin_get_user(&self, username: &Username) -> Result<v1::AdminGetUserResponse, Error> {
         let user = self
-            .send(Operation::AdminGetUser, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            .send(Operation::AdminGetUser, texts([username.as_str()]), |client, config| {
                 let call = client.admin_get_user().user_pool_id(self.user_pool_id()).username(username.as_str());
                 call.customize().config_override(config).send()
             })
             .await?;
+        require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
         Ok(convert::admin_user(user))
     }
 
@@ -41,6 +42,7 @@ impl PoolClient {
                 client.get_user().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
+        require(Operation::GetUser, "username", !user.username.is_empty())?;
         Ok(convert::user(user))
     }
 
@@ -51,12 +53,13 @@ impl PoolClient {
     ) -> Result<v1::AdminGetUserAuthFactorsResponse, Error> {
         let operation = Operation::AdminGetUserAuthFactors;
         let factors = self
-            .send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+            .send(operation, texts([username.as_str()]), |client, config| {
                 let call = client.admin_get_user_auth_factors();
                 let call = call.user_pool_id(self.user_pool_id()).username(username.as_str());
                 call.customize().config_override(config).send()
             })
             .await?;
+        require(operation, "username", !factors.username.is_empty())?;
         Ok(convert::admin_auth_factors(factors))
     }
 
@@ -67,6 +70,7 @@ impl PoolClient {
                 client.get_user_auth_factors().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
+        require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
         Ok(convert::auth_factors(factors))
     }
 
@@ -80,7 +84,7 @@ impl PoolClient {
             if preference.needs_present() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
         let settled = Settled::new(preference, present.as_deref());
         let operation = Operation::AdminSetUserMfaPreference;
-        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+        self.send(operation, texts([username.as_str()]), |client, config| {
             client
                 .admin_set_user_mfa_preference()
                 .user_pool_id(self.user_pool_id())
@@ -124,7 +128,7 @@ impl PoolClient {
         options: &[SmsToPhoneNumber],
     ) -> Result<(), Error> {
         let operation = Operation::AdminSetUserSettings;
-        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+        self.send(operation, texts([username.as_str()]), |client, config| {
             client
                 .admin_set_user_settings()
                 .user_pool_id(self.user_pool_id())

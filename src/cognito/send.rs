@@ -33,12 +33,18 @@ impl Deadline {
         Self(instant)
     }
 
-    /// What is left for an operation that may take `limit` by itself. A tenth, at most 50 ms, is kept back so that our
+    /// Whether the caller has stopped waiting, or will before anything could be answered.
+    #[must_use]
+    pub fn is_spent(self) -> bool {
+        self.left(Duration::MAX).is_zero()
+    }
+
+    /// What is left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
     /// `DEADLINE_EXCEEDED` is on its way before the server's own timer ends the call as `CANCELLED` (tonic 0.14.9).
     fn left(self, limit: Duration) -> Duration {
         let Some(instant) = self.0 else { return limit };
         let left = instant.saturating_duration_since(Instant::now());
-        limit.min(left.saturating_sub((left / 10).min(Duration::from_millis(50))))
+        limit.min(left.saturating_sub((left / 10).clamp(Duration::from_millis(5), Duration::from_millis(50))))
     }
 }
 
@@ -62,14 +68,15 @@ impl PoolClient {
         self.permit.user_pool_id()
     }
 
-    /// Sends what `call` builds. `request` holds the texts of the request, to be masked where Cognito repeats them.
+    /// Sends what `call` builds. `request` holds the texts of the request, the pool id apart, to be masked where Cognito
+    /// repeats them.
     ///
     /// A mutation runs to its end even when the caller leaves: Cognito may have done it already, and somebody must see
     /// what became of it.
     pub(super) async fn send<T, E, F>(
         &self,
         operation: Operation,
-        request: Vec<String>,
+        mut request: Vec<String>,
         call: impl FnOnce(&Client, Builder) -> F,
     ) -> Result<T, Error>
     where
@@ -92,6 +99,7 @@ impl PoolClient {
 
         let sent = call(&self.client, config);
         let pool = self.permit.user_pool_id().to_owned();
+        request.push(pool.clone());
         let outcome =
             async move { sent.await.map_err(|error| failure::translate(operation, &error, &request).about(&pool)) };
         if operation.is_read() {
@@ -110,6 +118,15 @@ impl PoolClient {
             Err(panicked) => Err(Error::new(ErrorReason::FacadeFailed).of(operation).because(panicked.to_string())),
         }
     }
+}
+
+/// Refuses an answer without a required member: the SDK fills in an empty one (1.144), so the caller would take an answer
+/// that is not Cognito's for a user without a name.
+pub(super) fn require(operation: Operation, member: &str, is_there: bool) -> Result<(), Error> {
+    if is_there {
+        return Ok(());
+    }
+    Err(Error::new(ErrorReason::CognitoAnswerUnreadable).of(operation).because(format!("the answer has no {member}")))
 }
 
 /// The texts of a request, to be masked in what Cognito answers.

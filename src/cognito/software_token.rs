@@ -3,7 +3,7 @@
 use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
 use crate::cognito::operation::Operation;
-use crate::cognito::send::{PoolClient, owned, texts};
+use crate::cognito::send::{PoolClient, owned, require, texts};
 use crate::error::Error;
 use crate::proto::v1::ErrorReason;
 use crate::request::credential::UserCredential;
@@ -37,9 +37,8 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
-        let secret_code = answer.secret_code.filter(|secret| !secret.is_empty()).ok_or_else(|| {
-            Error::new(ErrorReason::CognitoAnswerUnreadable).of(operation).because("the answer has no secret code")
-        })?;
+        let secret_code = answer.secret_code.unwrap_or_default();
+        require(operation, "secret code", !secret_code.is_empty())?;
         Ok(NewSecret { secret_code, session: answer.session })
     }
 
@@ -76,7 +75,7 @@ impl PoolClient {
     /// `AdminDeleteSoftwareToken`.
     pub async fn admin_delete_software_token(&self, username: &Username) -> Result<(), Error> {
         let operation = Operation::AdminDeleteSoftwareToken;
-        self.send(operation, texts([self.user_pool_id(), username.as_str()]), |client, config| {
+        self.send(operation, texts([username.as_str()]), |client, config| {
             let call = client.admin_delete_software_token();
             let call = call.user_pool_id(self.user_pool_id()).username(username.as_str());
             call.customize().config_override(config).send()

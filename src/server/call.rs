@@ -1,13 +1,17 @@
 //! This file notes what is true of a call from its first moment: request id, deadline, and the span it is logged in.
 
+use std::future::{Ready, ready};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response};
+use tonic::Status;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use tracing::Span;
 
 use crate::cognito::Deadline;
+use crate::error::Error;
 use crate::proto::Rpc;
+use crate::proto::v1::ErrorReason;
 
 /// The header of the request id, the caller's or ours.
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -36,6 +40,17 @@ pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
         request.headers_mut().remove(REQUEST_ID);
     }
     request
+}
+
+/// Answers a call without time at once: on the first poll, before tonic's timer ends it as CANCELLED.
+pub(super) fn in_time<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
+    let deadline: Deadline = request.extensions().get().copied().unwrap_or_default();
+    ready(if deadline.is_spent() {
+        let error = Error::new(ErrorReason::DeadlineExceeded).because("no time was left when the call came in");
+        Err(Status::from(error).into_http())
+    } else {
+        Ok(request)
+    })
 }
 
 fn is_loggable(id: &HeaderValue) -> bool {

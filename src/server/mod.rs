@@ -13,6 +13,7 @@ use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
 use tower::util::{MapRequestLayer, MapResponseLayer};
+use tower_http::auth::AsyncRequireAuthorizationLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -77,8 +78,10 @@ pub async fn serve(
         // Inside the span, so that why a call failed is logged in it; outside the request id, which it answers.
         .layer(MapResponseLayer::new(answer::complete))
         .layer(PropagateRequestIdLayer::x_request_id())
-        // Innermost, so that a panic is answered and logged like any other failure.
+        // Inside whatever answers, so that a panic is answered and logged like any other failure.
         .layer(CatchPanicLayer::custom(answer::panicked))
+        // Innermost, where an answer has the type of the services' own.
+        .layer(AsyncRequireAuthorizationLayer::new(call::in_time))
         .into_inner();
 
     let (drain, draining) = tokio::sync::oneshot::channel::<()>();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -22,7 +23,7 @@ use tokio::sync::oneshot;
 use tonic::codegen::Bytes;
 use tonic::transport::{Channel, Endpoint as ClientEndpoint};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetail, ErrorDetails, StatusExt as _};
 
 /// The demo pool, and its users.
 pub(crate) const POOL: &str = "us-west-2_EXAMPLE";
@@ -38,16 +39,22 @@ pub(crate) struct TestService {
     /// The Cognito behind it.
     pub(crate) cognito: CognitoControl,
     channel: Channel,
-    embedded: Option<Embedded>,
+    _embedded: Option<Embedded>,
     _end: oneshot::Sender<()>,
 }
 
 impl TestService {
-    /// The service before an embedded Cognito of its own, with the demo pool.
+    /// The service before an embedded Cognito of its own, with the demo pool. One operation may take far longer than a
+    /// busy machine needs.
     pub(crate) async fn start() -> Self {
+        Self::limited_to(Duration::from_secs(30)).await
+    }
+
+    /// As [`start`](Self::start), with the limit of one operation.
+    pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
         let embedded = Embedded::start(any_port().await, Options { data: None, demo: true }).await.unwrap();
         let url = embedded.url();
-        Self { embedded: Some(embedded), ..Self::before(&url, Duration::from_secs(5)).await }
+        Self { _embedded: Some(embedded), ..Self::before(&url, operation_timeout).await }
     }
 
     /// The service before whatever answers at `cognito_url`, with the limit of one operation.
@@ -65,12 +72,7 @@ impl TestService {
         });
         let channel = ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         let cognito = CognitoControl { url: cognito_url.to_owned() };
-        Self { address, cognito, channel, embedded: None, _end: end }
-    }
-
-    /// The embedded Cognito, where there is one.
-    pub(crate) fn embedded(&self) -> &Embedded {
-        self.embedded.as_ref().unwrap()
+        Self { address, cognito, channel, _embedded: None, _end: end }
     }
 
     /// One connection to the service, shared by the clients below.
@@ -113,18 +115,50 @@ impl CognitoControl {
         self.fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
     }
 
+    /// Ends all faults.
+    pub(crate) async fn heal(&self) {
+        self.call(Method::DELETE, "/_embedded/faults", Value::Null).await;
+    }
+
     /// An access token for a user of the demo pool.
     pub(crate) async fn token(&self, username: &str) -> String {
-        let minted =
-            self.call(Method::POST, "/_embedded/token", json!({ "UserPoolId": POOL, "Username": username })).await;
+        self.mint(json!({ "UserPoolId": POOL, "Username": username })).await
+    }
+
+    /// An access token with what the control endpoint lets one choose.
+    pub(crate) async fn mint(&self, wanted: Value) -> String {
+        let minted = self.call(Method::POST, "/_embedded/token", wanted).await;
         minted["AccessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Performs an operation of Cognito's own, past the service, as an administrator of us-west-2 does.
+    pub(crate) async fn operate(&self, operation: &str, body: Value) -> Value {
+        self.operate_in("us-west-2", operation, body).await
+    }
+
+    /// Performs an operation as an administrator of `region` does.
+    pub(crate) async fn operate_in(&self, region: &str, operation: &str, body: Value) -> Value {
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential=TEST/20261121/{region}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let request = Request::post(&self.url)
+            .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", signature);
+        self.send(request, body).await
+    }
+
+    /// Puts a user of the demo pool into a status.
+    pub(crate) async fn set_status(&self, username: &str, status: &str) {
+        let status = json!({ "UserPoolId": POOL, "Username": username, "UserStatus": status });
+        self.call(Method::POST, "/_embedded/user", status).await;
     }
 
     /// The current code of the user's authenticator app.
     pub(crate) async fn totp(&self, username: &str) -> String {
         let path = format!("/_embedded/totp?user_pool_id={POOL}&username={username}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
-        answer["Code"].as_str().or_else(|| answer["code"].as_str()).unwrap().to_owned()
+        answer["Code"].as_str().unwrap().to_owned()
     }
 
     /// Moves the server's clock on.
@@ -136,19 +170,27 @@ impl CognitoControl {
     pub(crate) async fn requests(&self, operation: &str) -> Vec<Value> {
         let path = format!("/_embedded/requests?operation={operation}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
-        let list = answer.as_array().or_else(|| answer["requests"].as_array()).unwrap();
-        list.clone()
+        answer["Requests"].as_array().unwrap().clone()
+    }
+
+    /// The bodies of those requests.
+    pub(crate) async fn bodies(&self, operation: &str) -> Vec<Value> {
+        self.requests(operation).await.into_iter().map(|mut request| request["Body"].take()).collect()
     }
 
     /// Calls a control endpoint and gives its JSON answer.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        self.send(Request::builder().method(method).uri(format!("{}{path}", self.url)), body).await
+    }
+
+    async fn send(&self, request: Builder, body: Value) -> Value {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request =
-            Request::builder().method(method).uri(format!("{}{path}", self.url)).body(Full::new(body)).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
+        let asked = format!("{request:?}");
         let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{path} answered {status}: {}", String::from_utf8_lossy(&bytes));
+        assert!(status.is_success(), "{asked} was answered {status}: {}", String::from_utf8_lossy(&bytes));
         if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() }
     }
 }
@@ -165,10 +207,37 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
         assert!(info.metadata.contains_key(key), "no {key} in {info:?}");
     }
     assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {details:?}");
-    let kinds = status.get_error_details_vec();
-    let infos = kinds.iter().filter(|kind| matches!(kind, tonic_types::ErrorDetail::ErrorInfo(_))).count();
-    assert_eq!(infos, 1, "exactly one ErrorInfo");
+    details_beside(&status);
     details
+}
+
+/// The kinds of details beside the one `ErrorInfo` and the one `RequestInfo` that every error has. Each says something.
+#[track_caller]
+pub(crate) fn details_beside(status: &Status) -> Vec<&'static str> {
+    let kinds = status.get_error_details_vec();
+    let (mut infos, mut requests, mut beside) = (0, 0, Vec::new());
+    for kind in &kinds {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorDetail is non-exhaustive")]
+        let (name, says_something) = match kind {
+            ErrorDetail::ErrorInfo(_) => {
+                infos += 1;
+                continue;
+            }
+            ErrorDetail::RequestInfo(_) => {
+                requests += 1;
+                continue;
+            }
+            ErrorDetail::BadRequest(request) => ("BadRequest", !request.field_violations.is_empty()),
+            ErrorDetail::PreconditionFailure(failure) => ("PreconditionFailure", !failure.violations.is_empty()),
+            ErrorDetail::ResourceInfo(resource) => ("ResourceInfo", !resource.resource_type.is_empty()),
+            ErrorDetail::RetryInfo(retry) => ("RetryInfo", retry.retry_delay > Some(Duration::ZERO)),
+            other => panic!("a detail that is not documented: {other:?}"),
+        };
+        assert!(says_something, "{kinds:?}");
+        beside.push(name);
+    }
+    assert_eq!((infos, requests), (1, 1), "{kinds:?}");
+    beside
 }
 
 async fn any_port() -> TcpListener {
