@@ -107,7 +107,8 @@ impl Row {
         if id.is_empty() {
             return Err("no aws_request_id".to_owned());
         }
-        if message.is_some() != (self.reason == "INVALID_PARAMETER") {
+        let unrecognised = self.reason == "INVALID_PARAMETER" && self.cognito_code == "InvalidParameterException";
+        if message.is_some() != unrecognised {
             return Err(format!("cognito_message is {message:?}"));
         }
         Ok(())
