@@ -39,9 +39,7 @@ def test_the_state_is_lost_without_a_data_file() -> None:
 def test_the_demo_pool_is_the_one_of_awss_sample_requests() -> None:
     with gate.running("dev") as running:
         url = gate.embedded_url(running)
-        user = cognito.must(
-            cognito.client(url), "AdminGetUser", UserPoolId="us-west-2_EXAMPLE", Username="testuser"
-        )
+        user = cognito.must(cognito.client(url), "AdminGetUser", UserPoolId="us-west-2_EXAMPLE", Username="testuser")
         assert user["UserStatus"] == "CONFIRMED"
         configuration = cognito.must(cognito.client(url), "GetUserPoolMfaConfig", UserPoolId="us-west-2_EXAMPLE")
         assert configuration["MfaConfiguration"] == "OPTIONAL"

@@ -76,8 +76,12 @@ def test_passkeys_are_listed_page_by_page(account: Account) -> None:
         token = {"NextToken": page["NextToken"]}
     assert [len(page) for page in pages] == [2, 2, 1]
     assert sorted(identifier for page in pages for identifier in page) == sorted(registered)
-    account.refused("ListWebAuthnCredentials", "InvalidParameterException",
-                    AccessToken=account.access_token, NextToken="no-such-page")
+    account.refused(
+        "ListWebAuthnCredentials",
+        "InvalidParameterException",
+        AccessToken=account.access_token,
+        NextToken="no-such-page",
+    )
 
 
 def test_a_user_has_at_most_twenty_passkeys(account: Account) -> None:
@@ -99,11 +103,19 @@ def test_a_user_has_at_most_twenty_passkeys(account: Account) -> None:
         (Authenticator(flags=USER_VERIFIED | CREDENTIAL_INCLUDED), "InvalidParameterException"),
         (Authenticator(flags=USER_PRESENT | USER_VERIFIED), "InvalidParameterException"),
     ],
-    ids=["origin", "origin-suffix", "relying-party", "algorithm", "attestation", "challenge", "type", "absent", "empty"],
+    ids=[
+        "origin",
+        "origin-suffix",
+        "relying-party",
+        "algorithm",
+        "attestation",
+        "challenge",
+        "type",
+        "absent",
+        "empty",
+    ],
 )
-def test_a_bad_credential_is_refused_for_what_is_bad(
-    account: Account, authenticator: Authenticator, code: str
-) -> None:
+def test_a_bad_credential_is_refused_for_what_is_bad(account: Account, authenticator: Authenticator, code: str) -> None:
     credential = authenticator.create(start(account))
     account.refused("CompleteWebAuthnRegistration", code, **completion(account, credential))
     assert listed(account)["Credentials"] == []
@@ -141,21 +153,24 @@ def test_a_credential_with_garbage_for_an_attestation_is_refused(account: Accoun
 def test_a_challenge_is_used_up(account: Account) -> None:
     credential = Authenticator().create(start(account))
     account.must("CompleteWebAuthnRegistration", **completion(account, credential))
-    account.refused("CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException",
-                    **completion(account, credential))
+    account.refused(
+        "CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException", **completion(account, credential)
+    )
 
 
 def test_a_challenge_expires(account: Account) -> None:
     credential = Authenticator().create(start(account))
     account.control.advance(CHALLENGE_SECONDS + 1)
-    account.refused("CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException",
-                    **completion(account, credential))
+    account.refused(
+        "CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException", **completion(account, credential)
+    )
 
 
 def test_a_registration_that_was_not_started_can_not_be_completed(account: Account) -> None:
     credential = Authenticator().create({"challenge": "AAAA", "rp": {"id": "localhost"}})
-    account.refused("CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException",
-                    **completion(account, credential))
+    account.refused(
+        "CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException", **completion(account, credential)
+    )
 
 
 def test_another_client_can_not_complete_the_registration(account: Account) -> None:
@@ -164,11 +179,14 @@ def test_another_client_can_not_complete_the_registration(account: Account) -> N
         "CreateUserPoolClient", UserPoolId=account.pool_id, ClientName="other", ExplicitAuthFlows=FLOWS
     )["UserPoolClient"]["ClientId"]
     token = account.must(
-        "InitiateAuth", ClientId=client, AuthFlow="USER_PASSWORD_AUTH",
+        "InitiateAuth",
+        ClientId=client,
+        AuthFlow="USER_PASSWORD_AUTH",
         AuthParameters={"USERNAME": USERNAME, "PASSWORD": PASSWORD},
     )["AuthenticationResult"]["AccessToken"]
-    account.refused("CompleteWebAuthnRegistration", "WebAuthnClientMismatchException",
-                    AccessToken=token, Credential=credential)
+    account.refused(
+        "CompleteWebAuthnRegistration", "WebAuthnClientMismatchException", AccessToken=token, Credential=credential
+    )
 
 
 def test_a_pool_without_passkeys_refuses_to_register(make: Make) -> None:
@@ -183,8 +201,9 @@ def test_a_pool_without_a_relying_party_refuses_to_register(make: Make) -> None:
     account = make(mode="OFF", Policies=first)
     account.create_user()
     account.sign_in()
-    account.refused("StartWebAuthnRegistration", "WebAuthnConfigurationMissingException",
-                    AccessToken=account.access_token)
+    account.refused(
+        "StartWebAuthnRegistration", "WebAuthnConfigurationMissingException", AccessToken=account.access_token
+    )
 
 
 def test_a_registered_passkey_is_an_authentication_factor(account: Account) -> None:

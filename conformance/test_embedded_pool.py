@@ -3,7 +3,14 @@
 import pytest
 
 from suite.account import (
-    EMAIL_CODE, OWN_EMAIL, PASSKEY, SMS, SMS_CONFIGURATION, TOTP, Account, Make,
+    EMAIL_CODE,
+    OWN_EMAIL,
+    PASSKEY,
+    SMS,
+    SMS_CONFIGURATION,
+    TOTP,
+    Account,
+    Make,
 )
 from suite.cognito import Refused, call, client, must
 
@@ -51,8 +58,9 @@ def test_a_request_with_nothing_but_the_pool_switches_mfa_off(account: Account) 
 @pytest.mark.parametrize("mode", ["OFF", None])
 @pytest.mark.parametrize("block", [TOTP, {"SoftwareTokenMfaConfiguration": {"Enabled": False}}, SMS, EMAIL_CODE])
 def test_a_pool_that_is_off_takes_no_factor(account: Account, mode: str | None, block: dict[str, object]) -> None:
-    is_refused(account, "Invalid MFA configuration given, can't turn off MFA and configure an MFA together.",
-               mode, block)
+    is_refused(
+        account, "Invalid MFA configuration given, can't turn off MFA and configure an MFA together.", mode, block
+    )
 
 
 def test_a_pool_that_is_off_takes_the_configuration_of_passkeys(account: Account) -> None:
@@ -80,8 +88,9 @@ def test_sms_comes_off_only_with_mfa_itself(account: Account) -> None:
 
 def test_a_verified_phone_number_needs_sms(make: Make) -> None:
     account = make(mode="OFF", AutoVerifiedAttributes=["phone_number"], SmsConfiguration=SMS_CONFIGURATION)
-    is_refused(account, "SMS configuration is required when phone_number is selected for auto verification",
-               "OPTIONAL", TOTP)
+    is_refused(
+        account, "SMS configuration is required when phone_number is selected for auto verification", "OPTIONAL", TOTP
+    )
 
 
 def test_e_mail_needs_the_pools_own_sender(make: Make) -> None:
@@ -117,8 +126,9 @@ def test_one_time_codes_can_not_be_first_factors_where_mfa_is_required(make: Mak
 def test_passkeys_as_first_factor_must_verify_the_user_where_mfa_is_required(make: Make) -> None:
     account = make(mode="OFF", Policies=first_factors("WEB_AUTHN"))
     single = {"WebAuthnConfiguration": {"RelyingPartyId": "localhost", "FactorConfiguration": "SINGLE_FACTOR"}}
-    is_refused(account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor",
-               "ON", TOTP, single)
+    is_refused(
+        account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP, single
+    )
     assert account.configure("ON", TOTP, PASSKEY)["MfaConfiguration"] == "ON"
 
 
@@ -130,8 +140,9 @@ def test_mfa_can_be_required_after_creation(make: Make) -> None:
 @pytest.mark.parametrize("block", [EMAIL_CODE, PASSKEY])
 def test_a_plan_without_the_feature_refuses_it(make: Make, block: dict[str, object]) -> None:
     account = make(mode="OFF", UserPoolTier="LITE")
-    account.refused("SetUserPoolMfaConfig", "FeatureUnavailableInTierException",
-                    **account.configuration("OPTIONAL", TOTP, block))
+    account.refused(
+        "SetUserPoolMfaConfig", "FeatureUnavailableInTierException", **account.configuration("OPTIONAL", TOTP, block)
+    )
     assert read(account) == {"MfaConfiguration": "OFF"}
 
 
@@ -148,8 +159,7 @@ def test_a_channel_for_sms_has_to_be_named(account: Account) -> None:
 
 @pytest.mark.parametrize("operation", ["GetUserPoolMfaConfig", "SetUserPoolMfaConfig", "DescribeUserPool"])
 def test_an_absent_pool_is_not_found(account: Account, operation: str) -> None:
-    account.refused(operation, "ResourceNotFoundException", "us-west-2_Absent000",
-                    UserPoolId="us-west-2_Absent000")
+    account.refused(operation, "ResourceNotFoundException", "us-west-2_Absent000", UserPoolId="us-west-2_Absent000")
 
 
 def test_a_pool_lives_in_the_region_of_the_call_that_made_it(embedded_url: str) -> None:
@@ -161,7 +171,7 @@ def test_a_pool_lives_in_the_region_of_the_call_that_made_it(embedded_url: str) 
     assert answer.code == "ResourceNotFoundException"
 
 
-def test_pools_are_listed_page_by_page_without_their_mfa(embedded_url: str, make: Make) -> None:
+def test_pools_are_listed_page_by_page_without_their_mfa(embedded_url: str) -> None:
     there = client(embedded_url, region="ap-south-1")
     made = {must(there, "CreateUserPool", PoolName=f"pool {number}")["UserPool"]["Id"] for number in range(5)}
     pages, token = [], {}
@@ -197,8 +207,13 @@ def users(account: Account, **query: object) -> list[str]:
 
 def test_users_are_listed_filtered_and_paged(account: Account) -> None:
     for name in ("anna", "bert", "berta"):
-        account.must("AdminCreateUser", UserPoolId=account.pool_id, Username=name, MessageAction="SUPPRESS",
-                     UserAttributes=[{"Name": "email", "Value": f"{name}@example.com"}])
+        account.must(
+            "AdminCreateUser",
+            UserPoolId=account.pool_id,
+            Username=name,
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": "email", "Value": f"{name}@example.com"}],
+        )
     account.must("AdminDisableUser", UserPoolId=account.pool_id, Username="bert")
     assert sorted(users(account)) == ["anna", "bert", "berta"]
     assert sorted(users(account, Limit=2)) == ["anna", "bert", "berta"]
@@ -215,6 +230,7 @@ def test_a_user_that_is_there_already_is_refused(account: Account) -> None:
 
 
 def test_a_pool_can_not_be_created_against_its_own_rules(account: Account) -> None:
-    account.refused("CreateUserPool", "InvalidParameterException", PoolName="bad",
-                    AutoVerifiedAttributes=["phone_number"])
+    account.refused(
+        "CreateUserPool", "InvalidParameterException", PoolName="bad", AutoVerifiedAttributes=["phone_number"]
+    )
     account.must("CreateUserPool", PoolName="good", **OWN_EMAIL)

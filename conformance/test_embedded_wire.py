@@ -65,7 +65,9 @@ def test_an_operation_of_an_administrator_needs_a_signature(embedded_url: str, o
     assert json.loads(answer)["__type"] == code
 
 
-@pytest.mark.parametrize("signature", ["AWS4-HMAC-SHA256 Credential=A/20261121/us-west-2/cognito-idp/aws4_request", "x"])
+@pytest.mark.parametrize(
+    "signature", ["AWS4-HMAC-SHA256 Credential=A/20261121/us-west-2/cognito-idp/aws4_request", "x"]
+)
 def test_half_a_signature_is_incomplete(embedded_url: str, signature: str) -> None:
     _, headers, _ = post(embedded_url, f"{TARGET}AdminGetUser", b"{}", Authorization=signature)
     assert headers["x-amzn-errortype"].startswith("IncompleteSignature")
@@ -101,9 +103,14 @@ def hit(account: Account, **fault: object) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        ("TooManyRequestsException", 400), ("InternalErrorException", 500), ("ForbiddenException", 400),
-        ("OperationNotEnabledException", 400), ("AccessDeniedException", 400), ("ExpiredTokenException", 403),
-        ("InvalidSmsRoleTrustRelationshipException", 400), ("SomeNewException", 400),
+        ("TooManyRequestsException", 400),
+        ("InternalErrorException", 500),
+        ("ForbiddenException", 400),
+        ("OperationNotEnabledException", 400),
+        ("AccessDeniedException", 400),
+        ("ExpiredTokenException", 403),
+        ("InvalidSmsRoleTrustRelationshipException", 400),
+        ("SomeNewException", 400),
     ],
 )
 def test_any_error_can_be_had_on_demand_and_once(account: Account, code: str, status: int) -> None:
@@ -160,10 +167,15 @@ def test_a_server_that_never_answers_can_be_had_on_demand(account: Account, embe
 
 def test_a_success_can_be_replaced_on_demand(account: Account) -> None:
     account.associate()
-    account.control.put_fault({
-        "operation": "VerifySoftwareToken", "match": account.user, "count": 1,
-        "kind": "replace", "body": {"Status": "ERROR"},
-    })
+    account.control.put_fault(
+        {
+            "operation": "VerifySoftwareToken",
+            "match": account.user,
+            "count": 1,
+            "kind": "replace",
+            "body": {"Status": "ERROR"},
+        }
+    )
     answer = account.must("VerifySoftwareToken", AccessToken=account.access_token, UserCode=account.code())
     assert answer == {"Status": "ERROR"}
 

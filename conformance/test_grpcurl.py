@@ -142,7 +142,8 @@ def test_throttling_carries_retry_info_that_grpcurl_decodes(shell: Gate) -> None
     )
     request = {"user_pool_id": "us-west-2_EXAMPLE", "username": "throttled"}
     output = cookbook.printed(
-        shell, f"grpcurl -plaintext -d '{json.dumps(request)}' {shell.address} mfagate.v1.MfaPreferenceService/AdminGetUser"
+        shell,
+        f"grpcurl -plaintext -d '{json.dumps(request)}' {shell.address} mfagate.v1.MfaPreferenceService/AdminGetUser",
     )
     code, _, details = cookbook.error(output)
     assert code == "ResourceExhausted"

@@ -98,6 +98,4 @@ def model() -> botocore.model.ServiceModel:
     return client("http://127.0.0.1:1").meta.service_model
 
 
-METHODS = {
-    operation: method for method, operation in client("http://127.0.0.1:1").meta.method_to_api_mapping.items()
-}
+METHODS = {operation: method for method, operation in client("http://127.0.0.1:1").meta.method_to_api_mapping.items()}

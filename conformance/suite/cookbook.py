@@ -13,7 +13,9 @@ from .process import bare_environment
 
 README_ADDRESS = "127.0.0.1:50051"
 RUN_WITHIN_SECONDS = 60
-BLOCKS = re.compile(r"^\*\*(?P<title>[^*\n]+?)\.?\*\*.*?^```sh\n(?P<script>.*?)^```\n(?:```text\n(?P<output>.*?)^```\n)?", re.M | re.S)
+BLOCKS = re.compile(
+    r"^\*\*(?P<title>[^*\n]+?)\.?\*\*.*?^```sh\n(?P<script>.*?)^```\n(?:```text\n(?P<output>.*?)^```\n)?", re.M | re.S
+)
 VOLATILE = re.compile(
     r'(?P<kept>"(?:requestId|aws_request_id|secretCode|challenge|createdAt|nextToken|session)":\s*")[^"]*(?=")'
     r'|(?P<user>"id":\s*")[A-Za-z0-9_-]{48}(?=")'
@@ -91,7 +93,9 @@ def comparable(output: str) -> object:
     head, separator, details = steady.partition("Details:\n")
     if not separator:
         return steady.splitlines()
-    return head, sorted(detail(line)["@type"] + json.dumps(detail(line), sort_keys=True) for line in details.splitlines())
+    return head, sorted(
+        detail(line)["@type"] + json.dumps(detail(line), sort_keys=True) for line in details.splitlines()
+    )
 
 
 def detail(line: str) -> dict[str, object]:

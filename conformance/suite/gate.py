@@ -62,7 +62,7 @@ class Gate:
         }
 
     def call(self, rpc: str, request: dict[str, object]) -> dict[str, object] | Refusal:
-        """Calls an RPC of mfagate by its bare name. Request and answer are JSON with the fields' names in the protos."""
+        """Calls an RPC of mfagate by its bare name. Request and answer are JSON with the protos' field names."""
         answer = self._answer(f"{self.methods[rpc].containing_service.full_name}/{rpc}", request)
         if isinstance(answer, Refusal):
             return answer

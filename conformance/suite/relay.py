@@ -1,4 +1,4 @@
-"""Stands before a moto that checks signatures, and turns its XML refusals into the JSON that AWS answers for Cognito."""
+"""Stands before a moto that checks signatures, and turns its XML refusals into AWS's JSON."""
 
 import http.client
 import json
