@@ -86,6 +86,10 @@ fn reason_name(reason: ErrorReason) -> &'static str {
 pub fn complete(status: &Status, request_id: &str) -> Status {
     let source = std::error::Error::source(status).and_then(|source| source.downcast_ref::<Error>());
     let Some(error) = source else {
+        // Only the health service says so by itself, of a service that is not served: an answer of its own protocol.
+        if status.code() == Code::NotFound {
+            return status.clone();
+        }
         let ours = Status::from(Error::new(tonic_reason(status)).because(status.message()));
         return complete(&ours, request_id);
     };

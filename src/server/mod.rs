@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tonic::server::NamedService as _;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
@@ -29,6 +30,15 @@ const MOST_STREAMS: u32 = 256;
 
 /// How often an idle connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// What health is told of: all of the process, and each service.
+const SERVICES: [&str; 5] = [
+    "",
+    MfaPreferenceServiceServer::<Facade>::NAME,
+    SoftwareTokenServiceServer::<Facade>::NAME,
+    PasskeyServiceServer::<Facade>::NAME,
+    PoolConfigServiceServer::<Facade>::NAME,
+];
 
 /// Why the service could not be served.
 #[derive(Debug)]
@@ -100,7 +110,7 @@ pub async fn serve(
         () = shutdown => {}
     }
     tracing::info!("draining");
-    stop_health(&health).await;
+    stop_health(health).await;
     // Nobody listens any more only if serving has ended already.
     let _ = drain.send(());
     match tokio::time::timeout(drain_timeout, serving).await {
@@ -118,10 +128,9 @@ pub async fn serve(
 async fn routes(facade: Facade) -> Result<(Routes, HealthReporter), ServeError> {
     let facade = Arc::new(facade);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<MfaPreferenceServiceServer<Facade>>().await;
-    health.set_serving::<SoftwareTokenServiceServer<Facade>>().await;
-    health.set_serving::<PasskeyServiceServer<Facade>>().await;
-    health.set_serving::<PoolConfigServiceServer<Facade>>().await;
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
 
     let mut routes = Routes::builder();
     routes
@@ -145,11 +154,10 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Tells load balancers before the connections are told.
-async fn stop_health(health: &HealthReporter) {
-    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    health.set_not_serving::<MfaPreferenceServiceServer<Facade>>().await;
-    health.set_not_serving::<SoftwareTokenServiceServer<Facade>>().await;
-    health.set_not_serving::<PasskeyServiceServer<Facade>>().await;
-    health.set_not_serving::<PoolConfigServiceServer<Facade>>().await;
+/// Tells load balancers before the connections are told. Then ends their watches, which would hold up the end else.
+async fn stop_health(mut health: HealthReporter) {
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+        health.clear_service_status(name).await;
+    }
 }
