@@ -70,8 +70,18 @@ pub async fn serve(
     drain_timeout: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr().map_err(ServeError::Listener)?;
     let (routes, health) = routes(facade).await?;
+    serve_routes(listener, routes, health, drain_timeout, shutdown).await
+}
+
+async fn serve_routes(
+    listener: TcpListener,
+    routes: Routes,
+    health: HealthReporter,
+    drain_timeout: Duration,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
 
     // From the outside in.
     let layers = ServiceBuilder::new()
@@ -159,5 +169,48 @@ async fn stop_health(mut health: HealthReporter) {
     for name in SERVICES {
         health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
         health.clear_service_status(name).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use http::uri::PathAndQuery;
+    use tonic::client::Grpc;
+    use tonic::transport::Endpoint;
+    use tonic::{Code, Request};
+    use tonic_prost::ProstCodec;
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    async fn panics() {
+        panic!("canary");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_neutral_words_and_the_connection_lives() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (health, _) = tonic_health::server::health_reporter();
+        let routes = Router::new().route("/panics", post(panics)).into();
+        let serving = serve_routes(listener, routes, health, Duration::ZERO, std::future::pending());
+        let serving = tokio::spawn(serving);
+
+        let mut client =
+            Grpc::new(Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap());
+        for _ in 0..2 {
+            client.ready().await.unwrap();
+            let path = PathAndQuery::from_static("/panics");
+            let answer = client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await;
+            let status = answer.unwrap_err();
+            let details = status.get_error_details();
+            assert_eq!(status.code(), Code::Internal);
+            assert_eq!(details.error_info().unwrap().reason, "FACADE_FAILED");
+            assert!(!details.request_info().unwrap().request_id.is_empty());
+            assert!(!format!("{status:?}").contains("canary"), "{status:?}");
+        }
+        serving.abort();
     }
 }
