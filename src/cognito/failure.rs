@@ -42,10 +42,8 @@ fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -
     let unrecognised = code == "InvalidParameterException" && meaning.reason == ErrorReason::InvalidParameter;
     let message = (unrecognised && !text.is_empty()).then(|| masking::for_caller(text, request));
     // A code that is none of Cognito's may be anything, even what was sent.
-    let code = match meaning.reason {
-        ErrorReason::CognitoCodeUnrecognized => masking::without_request(code, request),
-        _ => code.to_owned(),
-    };
+    let unknown = meaning.reason == ErrorReason::CognitoCodeUnrecognized;
+    let code = if unknown { masking::without_request(code, request) } else { code.to_owned() };
     let code: String = code.chars().take(LONGEST_CODE).collect();
     let error = Error::new(meaning.reason).with("cognito_code", Some(code)).with("cognito_message", message);
     match meaning.metadata {

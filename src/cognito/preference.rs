@@ -125,7 +125,7 @@ impl PoolClient {
     pub async fn admin_set_user_settings(
         &self,
         username: &Username,
-        option: Option<SmsToPhoneNumber>,
+        options: &[SmsToPhoneNumber],
     ) -> Result<(), Error> {
         let operation = Operation::AdminSetUserSettings;
         self.send(operation, texts([username.as_str()]), |client, config| {
@@ -133,7 +133,7 @@ impl PoolClient {
                 .admin_set_user_settings()
                 .user_pool_id(self.user_pool_id())
                 .username(username.as_str())
-                .set_mfa_options(Some(option.map(to_mfa_option).into_iter().collect()))
+                .set_mfa_options(Some(options.iter().copied().map(to_mfa_option).collect()))
                 .customize()
                 .config_override(config)
                 .send()
@@ -143,12 +143,12 @@ impl PoolClient {
     }
 
     /// `SetUserSettings`.
-    pub async fn set_user_settings(&self, token: &AccessToken, option: Option<SmsToPhoneNumber>) -> Result<(), Error> {
+    pub async fn set_user_settings(&self, token: &AccessToken, options: &[SmsToPhoneNumber]) -> Result<(), Error> {
         self.send(Operation::SetUserSettings, texts([token.as_str()]), |client, config| {
             client
                 .set_user_settings()
                 .access_token(token.as_str())
-                .set_mfa_options(Some(option.map(to_mfa_option).into_iter().collect()))
+                .set_mfa_options(Some(options.iter().copied().map(to_mfa_option).collect()))
                 .customize()
                 .config_override(config)
                 .send()

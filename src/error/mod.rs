@@ -78,12 +78,11 @@ impl Error {
     /// The same, where a session and no access token was sent: an unrecognised refusal is about the session.
     #[must_use]
     pub fn in_session(self) -> Self {
-        match self.reason {
-            ErrorReason::UserTokenRejected | ErrorReason::UserTokenExpired | ErrorReason::UserTokenRevoked => {
-                Self { reason: ErrorReason::SessionExpired, ..self }
-            }
-            _ => self,
-        }
+        let about_a_token = matches!(
+            self.reason,
+            ErrorReason::UserTokenRejected | ErrorReason::UserTokenExpired | ErrorReason::UserTokenRevoked
+        );
+        if about_a_token { Self { reason: ErrorReason::SessionExpired, ..self } } else { self }
     }
 
     /// Why the call failed.

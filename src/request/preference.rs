@@ -1,7 +1,7 @@
 //! This file parses what a caller wants of a user's MFA factors, in the present and in the legacy form.
 
 use crate::proto::v1;
-use crate::request::{Check, MOST_VIOLATIONS};
+use crate::request::Check;
 
 /// What to do with one factor of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +85,16 @@ impl Preference {
     }
 }
 
-/// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off. Since all options that Cognito accepts
-/// are the same, there is one at most.
-pub fn parse_mfa_options(check: &mut Check, options: &[v1::MfaOption]) -> Option<SmsToPhoneNumber> {
-    if options.len() > 1 {
-        check.refuse("mfa_options", "must have one option at most");
+/// The most legacy options of a request. All that Cognito accepts are the same, so more are a mistake or worse.
+const MOST_OPTIONS: usize = 16;
+
+/// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off.
+pub fn parse_mfa_options(check: &mut Check, options: &[v1::MfaOption]) -> Vec<SmsToPhoneNumber> {
+    if options.len() > MOST_OPTIONS {
+        check.refuse("mfa_options", format!("must have {MOST_OPTIONS} options at most"));
+        return Vec::new();
     }
-    for (position, option) in options.iter().enumerate().take(MOST_VIOLATIONS) {
+    for (position, option) in options.iter().enumerate() {
         if option.delivery_medium != v1::DeliveryMedium::Sms as i32 {
             check.refuse(format!("mfa_options[{position}].delivery_medium"), "must be DELIVERY_MEDIUM_SMS");
         }
@@ -99,5 +102,5 @@ pub fn parse_mfa_options(check: &mut Check, options: &[v1::MfaOption]) -> Option
             check.refuse(format!("mfa_options[{position}].attribute_name"), "must be phone_number");
         }
     }
-    (!options.is_empty()).then_some(SmsToPhoneNumber)
+    vec![SmsToPhoneNumber; options.len()]
 }

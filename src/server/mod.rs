@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tonic::server::NamedService as _;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
@@ -35,6 +36,15 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// How long the last answers may take to go out when everything else has ended.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
+
+/// What health is told of: all of the process, and each service.
+const SERVICES: [&str; 5] = [
+    "",
+    MfaPreferenceServiceServer::<Facade>::NAME,
+    SoftwareTokenServiceServer::<Facade>::NAME,
+    PasskeyServiceServer::<Facade>::NAME,
+    PoolConfigServiceServer::<Facade>::NAME,
+];
 
 /// Why the service could not be served.
 #[derive(Debug)]
@@ -66,9 +76,26 @@ pub async fn serve(
     drain_timeout: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr().map_err(ServeError::Listener)?;
     let facade = Arc::new(facade);
     let (routes, health) = routes(Arc::clone(&facade)).await?;
+    serve_routes(listener, routes, Ending { health, facade, drain_timeout }, shutdown).await
+}
+
+/// What the end needs.
+struct Ending {
+    health: HealthReporter,
+    facade: Arc<Facade>,
+    drain_timeout: Duration,
+}
+
+async fn serve_routes(
+    listener: TcpListener,
+    routes: Routes,
+    ending: Ending,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let Ending { health, facade, drain_timeout } = ending;
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
     let calls = TaskTracker::new();
     let tracked = calls.clone();
 
@@ -113,7 +140,7 @@ pub async fn serve(
     }
     tracing::info!("draining");
     let until = Instant::now() + drain_timeout;
-    stop_health(&health).await;
+    stop_health(health).await;
     // Nobody listens any more only if serving has ended already.
     let _ = drain.send(());
     calls.close();
@@ -142,10 +169,9 @@ pub async fn serve(
 
 async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<MfaPreferenceServiceServer<Facade>>().await;
-    health.set_serving::<SoftwareTokenServiceServer<Facade>>().await;
-    health.set_serving::<PasskeyServiceServer<Facade>>().await;
-    health.set_serving::<PoolConfigServiceServer<Facade>>().await;
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
 
     let mut routes = Routes::builder();
     routes
@@ -169,11 +195,58 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Tells load balancers before the connections are told.
-async fn stop_health(health: &HealthReporter) {
-    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    health.set_not_serving::<MfaPreferenceServiceServer<Facade>>().await;
-    health.set_not_serving::<SoftwareTokenServiceServer<Facade>>().await;
-    health.set_not_serving::<PasskeyServiceServer<Facade>>().await;
-    health.set_not_serving::<PoolConfigServiceServer<Facade>>().await;
+/// Tells load balancers before the connections are told. Then ends their watches, which would hold up the end else.
+async fn stop_health(mut health: HealthReporter) {
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+        health.clear_service_status(name).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use http::uri::PathAndQuery;
+    use tonic::client::Grpc;
+    use tonic::transport::Endpoint as ClientEndpoint;
+    use tonic::{Code, Request};
+    use tonic_prost::ProstCodec;
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+    use crate::access::Gate;
+    use crate::cognito::{Cognito, Credentials, Endpoint};
+
+    async fn panics() {
+        panic!("canary");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_neutral_words_and_the_connection_lives() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (health, _) = tonic_health::server::health_reporter();
+        let routes = Router::new().route("/panics", post(panics)).into();
+        let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
+        let facade = Arc::new(Facade::new(Gate::Open, cognito));
+        let ending = Ending { health, facade, drain_timeout: Duration::ZERO };
+        let serving = serve_routes(listener, routes, ending, std::future::pending());
+        let serving = tokio::spawn(serving);
+
+        let mut client =
+            Grpc::new(ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap());
+        for _ in 0..2 {
+            client.ready().await.unwrap();
+            let path = PathAndQuery::from_static("/panics");
+            let answer = client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await;
+            let status = answer.unwrap_err();
+            let details = status.get_error_details();
+            assert_eq!(status.code(), Code::Internal);
+            assert_eq!(details.error_info().unwrap().reason, "FACADE_FAILED");
+            assert!(!details.request_info().unwrap().request_id.is_empty());
+            assert!(!format!("{status:?}").contains("canary"), "{status:?}");
+        }
+        serving.abort();
+    }
 }

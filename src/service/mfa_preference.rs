@@ -138,10 +138,10 @@ impl MfaPreferenceService for Facade {
         let mut check = Check::default();
         let permit = check.keep(decision.permit());
         let username = check.required("username", request.username);
-        let option = parse_mfa_options(&mut check, &request.mfa_options);
+        let options = parse_mfa_options(&mut check, &request.mfa_options);
         let (permit, username) = check.finish(permit.zip(username))?;
 
-        self.cognito.on(permit, deadline).admin_set_user_settings(&username, option).await?;
+        self.cognito.on(permit, deadline).admin_set_user_settings(&username, &options).await?;
         Ok(Response::new(AdminSetUserSettingsResponse {}))
     }
 
@@ -155,10 +155,10 @@ impl MfaPreferenceService for Facade {
 
         let mut check = Check::default();
         let signed_in = check.signed_in(decision, request.access_token);
-        let option = parse_mfa_options(&mut check, &request.mfa_options);
+        let options = parse_mfa_options(&mut check, &request.mfa_options);
         let (permit, token) = check.finish(signed_in)?;
 
-        self.cognito.on(permit, deadline).set_user_settings(&token, option).await?;
+        self.cognito.on(permit, deadline).set_user_settings(&token, &options).await?;
         Ok(Response::new(SetUserSettingsResponse {}))
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
 /// How long a program may be silent, far longer than it needs on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running program. It is killed when it is dropped.
 pub(crate) struct Binary {
@@ -44,7 +44,7 @@ impl Output {
         let reading = tokio::spawn(async move {
             let mut source = BufReader::new(source).lines();
             while let Some(line) = source.next_line().await.unwrap() {
-                written.lock().unwrap().push_str(&format!("{line}\n"));
+                written.lock().unwrap().extend([line.as_str(), "\n"]);
                 count.send_modify(|count| *count += 1);
             }
         });

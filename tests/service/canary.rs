@@ -1,4 +1,4 @@
-//! No secret in any log: canaries go through every RPC of the real program at RUST_LOG=trace, in success and failure, and
+//! No secret in any log: canaries go through every RPC of the real program at `RUST_LOG=trace`, in success and failure, and
 //! come out nowhere that they should not.
 
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ const SECRET: &str = "CANARYSECRETCANARYSECRET";
 const PHONE: &str = "+canary-phone";
 const PASSWORD: &str = "Canary-passw0rd!";
 
-/// The real program at RUST_LOG=trace, with a user of its own.
+/// The real program at `RUST_LOG=trace`, with a user of its own.
 struct Planted {
     binary: Binary,
     channel: Channel,
@@ -107,7 +107,7 @@ struct Call {
     rpc: Rpc,
     /// What Cognito could answer in success.
     answer: serde_json::Value,
-    call: fn(Channel, String) -> BoxFuture<(), Status>,
+    make: fn(Channel, String) -> BoxFuture<(), Status>,
 }
 
 macro_rules! call {
@@ -115,7 +115,7 @@ macro_rules! call {
         Call {
             rpc: Rpc::$rpc,
             answer: $answer,
-            call: |channel, $token| {
+            make: |channel, $token| {
                 Box::pin(async move { $client::new(channel).$method($request).await.map(|_: Response<_>| ()) })
             },
         }
@@ -259,9 +259,9 @@ fn every_rpc_is_called() {
 #[tokio::test]
 async fn the_log_holds_no_secret_of_calls_that_succeed() {
     let planted = Planted::start().await;
-    for Call { rpc, answer, call } in calls() {
+    for Call { rpc, answer, make } in calls() {
         planted.cognito.fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
-        call(planted.channel.clone(), planted.access_token.clone()).await.unwrap();
+        make(planted.channel.clone(), planted.access_token.clone()).await.unwrap();
     }
     planted.end([]).await;
 }
@@ -293,18 +293,18 @@ fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
 async fn neither_the_log_nor_the_answer_holds_a_secret_of_calls_that_fail() {
     let planted = Planted::start().await;
     let mut tasks = JoinSet::new();
-    for Call { rpc, call, .. } in calls() {
+    for Call { rpc, make, .. } in calls() {
         let (cognito, channel) = (planted.cognito.clone(), planted.channel.clone());
         let token = planted.access_token.clone();
         tasks.spawn(async move {
             // Without a fault, to see what is sent; most calls fail for want of what they name.
-            let _: Result<(), Status> = call(channel.clone(), token.clone()).await;
+            let _: Result<(), Status> = make(channel.clone(), token.clone()).await;
             let texts = [USERNAME, DEVICE, EXTERNAL_ID, DOCUMENT, NEXT_TOKEN, CREDENTIAL_ID, SESSION, CODE, &token];
             let body = cognito.requests(&operation(rpc)).await[0]["Body"].to_string();
             let sent: Vec<&str> = texts.into_iter().filter(|text| body.contains(text)).collect();
             for fault in faults(&operation(rpc), &sent.join(" ")) {
                 let put = cognito.call(Method::PUT, "/_embedded/faults", fault.clone()).await;
-                let answer = call(channel.clone(), token.clone()).await;
+                let answer = make(channel.clone(), token.clone()).await;
                 let path = format!("/_embedded/faults?id={}", put["ids"][0]);
                 cognito.call(Method::DELETE, &path, json!(null)).await;
                 if let Err(status) = answer {

@@ -273,7 +273,8 @@ async fn a_modelled_exception_of_a_pool_or_passkey_operation_is_answered_as_docu
             .retryable(),
         row(SetUserPoolMfaConfig, "TierChangeNotAllowedException")
             .is(FailedPrecondition, "TIER_CHANGE_NOT_ALLOWED", "OPERATOR")
-            .with("PreconditionFailure"),
+            .with("PreconditionFailure")
+            .retryable(),
         row(StartWebAuthnRegistration, "WebAuthnNotEnabledException")
             .is(FailedPrecondition, "WEB_AUTHN_NOT_ENABLED", "OPERATOR")
             .with("PreconditionFailure"),

@@ -38,7 +38,7 @@ impl Judge {
         match (status.code(), reason) {
             (Code::InvalidArgument, "REQUEST_INVALID") => assert!(!fields.is_empty(), "{status:?}"),
             // A token that names no pool is well formed; Cognito would refuse it.
-            (Code::DeadlineExceeded, "DEADLINE_EXCEEDED") | (Code::Unauthenticated, "USER_TOKEN_REJECTED") => {
+            (Code::DeadlineExceeded, "NO_TIME_LEFT") | (Code::Unauthenticated, "USER_TOKEN_REJECTED") => {
                 assert!(fields.is_empty(), "{status:?}");
             }
             _ => panic!("neither refused nor sent on: {status:?}"),

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
@@ -13,15 +14,21 @@ mod cognito_message;
 mod embedded;
 mod error_manual;
 mod errors;
-mod hostile;
+mod fields;
+mod health;
+mod hostile_http;
+mod hostile_message;
 mod judge;
 mod legacy_settings;
+mod options;
 mod passkey;
 mod pool_config;
 mod preference;
+mod reflection;
 mod rpcs;
 mod rule;
 mod secrecy;
+mod serving;
 mod software_token;
 mod support;
 mod timing;

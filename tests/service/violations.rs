@@ -19,10 +19,10 @@ use proptest::sample::select;
 use tonic::{Code, Request};
 use tonic_types::ErrorDetails;
 
+use crate::fields::token;
 use crate::judge::Judge;
 use crate::rule;
 use crate::support::{POOL, TestService, USER, refused};
-use crate::validation::token;
 
 fn config(without_fuss: ProptestConfig) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..without_fuss }

@@ -26,7 +26,6 @@ pub(crate) struct Wire {
 pub(crate) struct Answer {
     pub(crate) http: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
     trailers: HeaderMap,
 }
 
@@ -93,14 +92,11 @@ impl Wire {
 
 async fn read(response: Response<h2::RecvStream>) -> Answer {
     let (head, mut stream) = response.into_parts();
-    let mut body = Vec::new();
     while let Some(part) = stream.data().await {
-        let part = part.unwrap();
-        stream.flow_control().release_capacity(part.len()).unwrap();
-        body.extend_from_slice(&part);
+        stream.flow_control().release_capacity(part.unwrap().len()).unwrap();
     }
     let trailers = stream.trailers().await.unwrap().unwrap_or_default();
-    Answer { http: head.status, headers: head.headers, body, trailers }
+    Answer { http: head.status, headers: head.headers, trailers }
 }
 
 /// A request as a gRPC client would send it.
