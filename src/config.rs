@@ -211,7 +211,7 @@ mod tests {
     fn durations_have_a_number_and_a_unit() {
         assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
         assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
-        assert_eq!(duration("3m"), Ok(Duration::from_secs(180)));
+        assert_eq!(duration("3m"), Ok(Duration::from_mins(3)));
         let overflow = format!("{}m", u64::MAX);
         for text in ["", "0s", "0ms", "5", "s", "1h", "1.5s", "1s2", "1 s", "-1s", "+1s", "1S", "٣s", &overflow] {
             assert!(duration(text).is_err(), "{text}");

@@ -88,15 +88,15 @@ mod tests {
     #[test]
     fn every_unit_of_a_timeout_is_read() {
         let rows = [
-            ("2H", Duration::from_secs(7200)),
-            ("3M", Duration::from_secs(180)),
+            ("2H", Duration::from_hours(2)),
+            ("3M", Duration::from_mins(3)),
             ("4S", Duration::from_secs(4)),
             ("5m", Duration::from_millis(5)),
             ("6u", Duration::from_micros(6)),
             ("7n", Duration::from_nanos(7)),
             ("0n", Duration::ZERO),
             ("00000001S", Duration::from_secs(1)),
-            ("99999999H", Duration::from_secs(99_999_999 * 3600)),
+            ("99999999H", Duration::from_hours(99_999_999)),
         ];
         for (value, expected) in rows {
             assert_eq!(timeout(value), Some(expected), "{value}");
