@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_limits_and_never_the_text() {
-        let said = |parsed: Result<_, String>| parsed.map(|(): ()| ()).unwrap_err();
+        let said = |parsed: Result<(), String>| parsed.unwrap_err();
         assert_eq!(said(UserCode::parse("canary1".to_owned()).map(drop)), "must have exactly 6 characters");
         assert_eq!(said(Session::parse("canary".to_owned()).map(drop)), "must have 20 to 4096 characters");
         assert_eq!(said(FreeText::parse("a".repeat(131_073)).map(drop)), "must have at most 131072 characters");

@@ -115,15 +115,19 @@ const EMPTY_ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: 2\r\n\r\n{}";
 
 #[tokio::test]
-async fn a_running_call_is_drained() {
+async fn a_running_call_is_drained_while_no_new_connection_is_taken() {
     let cognito = Held::start().await;
     let mut binary = Binary::serve(&["--cognito-endpoint", &cognito.url()], AWS_KEYS).await;
+    let address = binary.address().await;
     let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
     let mut request = cognito.request().await;
 
     binary.signal("TERM").await;
     binary.logged("draining").await;
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     request.write_all(EMPTY_ANSWER).await.unwrap();
     call.await.unwrap().unwrap();
 
@@ -146,23 +150,6 @@ async fn a_call_that_does_not_end_is_cut_off_when_the_time_to_drain_is_up() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.stderr.contains("time to drain was up"), "{ended:?}");
     call.await.unwrap().unwrap_err();
-}
-
-#[tokio::test]
-async fn no_new_connection_is_taken_while_draining() {
-    let cognito = Held::start().await;
-    let mut binary = Binary::serve(&["--cognito-endpoint", &cognito.url()], AWS_KEYS).await;
-    let address = binary.address().await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
-    let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
-    let mut request = cognito.request().await;
-    binary.signal("TERM").await;
-    binary.logged("draining").await;
-    while TcpStream::connect(address).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
-    request.write_all(EMPTY_ANSWER).await.unwrap();
-    call.await.unwrap().unwrap();
 }
 
 /// Ends the program, which takes longer than any patience unless nothing is left to drain.

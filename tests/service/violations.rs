@@ -24,8 +24,8 @@ use crate::judge::Judge;
 use crate::rule;
 use crate::support::{POOL, TestService, USER, refused};
 
-fn config(without_fuss: ProptestConfig) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..without_fuss }
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }
 
 fn text(choices: &[&str]) -> impl Strategy<Value = String> + use<> {
@@ -138,12 +138,15 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
     refused
 }
 
-fn factor() -> impl Strategy<Value = Option<(bool, Option<bool>)>> {
+/// What is asked of one factor: enabled, and preferred.
+type Factor = Option<(bool, Option<bool>)>;
+
+fn factor() -> impl Strategy<Value = Factor> {
     maybe((any::<bool>(), maybe(any::<bool>())))
 }
 
 /// U1 and U3: at most one factor is preferred, and none that is not enabled.
-fn expected_of_preference(factors: [(&str, Option<(bool, Option<bool>)>); 3]) -> BTreeSet<String> {
+fn expected_of_preference(factors: [(&str, Factor); 3]) -> BTreeSet<String> {
     let preferred = factors.into_iter().filter_map(|(name, factor)| match factor {
         Some((enabled, Some(true))) => Some((name, enabled)),
         _ => None,
@@ -153,7 +156,7 @@ fn expected_of_preference(factors: [(&str, Option<(bool, Option<bool>)>); 3]) ->
 }
 
 proptest! {
-    #![proptest_config(config(ProptestConfig::with_cases(1_000)))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn a_pool_configuration_is_answered_with_all_of_its_violations(request in pool_config()) {
