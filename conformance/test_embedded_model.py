@@ -98,7 +98,9 @@ def limits() -> list[tuple[str, str, dict[str, object]]]:
     ]
 
 
-@pytest.mark.parametrize(("operation", "path", "body"), limits(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("operation", "path", "body"), limits(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_value_at_its_limit_satisfies_its_constraints(
     embedded: botocore.client.BaseClient, operation: str, path: str, body: dict[str, object]
 ) -> None:

@@ -49,16 +49,25 @@ def test_e_mail_is_named_email_otp_when_read_back(account: Account, operation: s
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_two_preferred_factors_are_refused(account: Account, operation: str) -> None:
-    account.refused(operation, "InvalidParameterException", **who(account, operation),
-                    SMSMfaSettings=PREFERRED, SoftwareTokenMfaSettings=PREFERRED)
+    account.refused(
+        operation,
+        "InvalidParameterException",
+        **who(account, operation),
+        SMSMfaSettings=PREFERRED,
+        SoftwareTokenMfaSettings=PREFERRED,
+    )
     assert account.factors() == ([], None)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("block", ["SMSMfaSettings", "SoftwareTokenMfaSettings", "EmailMfaSettings"])
 def test_a_factor_that_is_preferred_but_disabled_is_refused(account: Account, operation: str, block: str) -> None:
-    account.refused(operation, "InvalidParameterException", **who(account, operation),
-                    **{block: {"Enabled": False, "PreferredMfa": True}})
+    account.refused(
+        operation,
+        "InvalidParameterException",
+        **who(account, operation),
+        **{block: {"Enabled": False, "PreferredMfa": True}},
+    )
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -93,15 +102,24 @@ def test_disabling_the_preferred_factor_takes_the_preference_away(account: Accou
     ],
 )
 def test_a_factor_without_its_means_can_not_be_enabled(bare: Account, operation: str, block: str, factor: str) -> None:
-    bare.refused(operation, "InvalidParameterException",
-                 f"User does not have delivery config set to turn on {factor}",
-                 **who(bare, operation), **{block: ENABLED})
+    bare.refused(
+        operation,
+        "InvalidParameterException",
+        f"User does not have delivery config set to turn on {factor}",
+        **who(bare, operation),
+        **{block: ENABLED},
+    )
 
 
 def test_a_software_token_that_is_not_verified_can_not_be_enabled(bare: Account) -> None:
     bare.associate()
-    bare.refused("AdminSetUserMFAPreference", "InvalidParameterException", "turn on SOFTWARE_TOKEN_MFA",
-                 **bare.user, SoftwareTokenMfaSettings=ENABLED)
+    bare.refused(
+        "AdminSetUserMFAPreference",
+        "InvalidParameterException",
+        "turn on SOFTWARE_TOKEN_MFA",
+        **bare.user,
+        SoftwareTokenMfaSettings=ENABLED,
+    )
 
 
 @pytest.mark.parametrize("block", ["SMSMfaSettings", "SoftwareTokenMfaSettings", "EmailMfaSettings"])
@@ -110,10 +128,16 @@ def test_disabling_what_the_user_never_had_is_refused(bare: Account, block: str)
 
 
 def test_a_refused_block_leaves_the_others_undone(bare: Account) -> None:
-    bare.must("AdminUpdateUserAttributes", **bare.user,
-              UserAttributes=[{"Name": "phone_number", "Value": "+12065550111"}])
-    bare.refused("AdminSetUserMFAPreference", "InvalidParameterException", **bare.user,
-                 SMSMfaSettings=PREFERRED, SoftwareTokenMfaSettings=ENABLED)
+    bare.must(
+        "AdminUpdateUserAttributes", **bare.user, UserAttributes=[{"Name": "phone_number", "Value": "+12065550111"}]
+    )
+    bare.refused(
+        "AdminSetUserMFAPreference",
+        "InvalidParameterException",
+        **bare.user,
+        SMSMfaSettings=PREFERRED,
+        SoftwareTokenMfaSettings=ENABLED,
+    )
     assert bare.factors() == ([], None)
 
 
@@ -122,8 +146,9 @@ def test_verifying_a_software_token_does_not_enable_it(account: Account) -> None
 
 
 def test_a_passkey_factor_needs_another_factor(account: Account) -> None:
-    account.refused("AdminSetUserMFAPreference", "InvalidParameterException", **account.user,
-                    WebAuthnMfaSettings={"Enabled": True})
+    account.refused(
+        "AdminSetUserMFAPreference", "InvalidParameterException", **account.user, WebAuthnMfaSettings={"Enabled": True}
+    )
     account.prefer(SMSMfaSettings=ENABLED, WebAuthnMfaSettings={"Enabled": True})
     assert "SMS_MFA" in account.factors()[0]
 
@@ -132,8 +157,13 @@ def test_a_passkey_factor_needs_a_pool_whose_passkeys_verify_the_user(make: Make
     single = {"WebAuthnConfiguration": PASSKEY["WebAuthnConfiguration"] | {"FactorConfiguration": "SINGLE_FACTOR"}}
     account = make(factors=EVERY_FACTOR | single)
     account.create_user()
-    account.refused("AdminSetUserMFAPreference", "InvalidParameterException", **account.user,
-                    SMSMfaSettings=ENABLED, WebAuthnMfaSettings={"Enabled": True})
+    account.refused(
+        "AdminSetUserMFAPreference",
+        "InvalidParameterException",
+        **account.user,
+        SMSMfaSettings=ENABLED,
+        WebAuthnMfaSettings={"Enabled": True},
+    )
 
 
 def test_in_a_pool_that_requires_mfa_only_the_preference_can_be_chosen(make: Make) -> None:
@@ -189,8 +219,9 @@ def test_legacy_settings_and_preferences_are_two_records(account: Account) -> No
 )
 def test_legacy_settings_know_only_sms_to_the_phone_number(account: Account, option: dict[str, str]) -> None:
     account.refused("AdminSetUserSettings", "InvalidParameterException", **account.user, MFAOptions=[option])
-    account.refused("SetUserSettings", "InvalidParameterException",
-                    AccessToken=account.access_token, MFAOptions=[option])
+    account.refused(
+        "SetUserSettings", "InvalidParameterException", AccessToken=account.access_token, MFAOptions=[option]
+    )
 
 
 def test_the_authentication_factors_tell_of_an_enrolled_token_before_it_is_enabled(account: Account) -> None:
@@ -208,7 +239,10 @@ def test_a_preference_sent_twice_gives_the_same_state(account: Account) -> None:
 
 
 ADMIN_TARGETS = [
-    "AdminSetUserMFAPreference", "AdminGetUser", "AdminGetUserAuthFactors", "AdminSetUserSettings",
+    "AdminSetUserMFAPreference",
+    "AdminGetUser",
+    "AdminGetUserAuthFactors",
+    "AdminSetUserSettings",
     "AdminDeleteSoftwareToken",
 ]
 
@@ -216,10 +250,22 @@ ADMIN_TARGETS = [
 @pytest.mark.parametrize("operation", ADMIN_TARGETS)
 def test_an_administrator_is_told_of_an_absent_pool_before_an_absent_user(account: Account, operation: str) -> None:
     more = {"MFAOptions": []} if operation == "AdminSetUserSettings" else {}
-    account.refused(operation, "UserNotFoundException", "User does not exist.",
-                    UserPoolId=account.pool_id, Username="nobody", **more)
-    account.refused(operation, "ResourceNotFoundException", "does not exist",
-                    UserPoolId="us-west-2_Absent000", Username="nobody", **more)
+    account.refused(
+        operation,
+        "UserNotFoundException",
+        "User does not exist.",
+        UserPoolId=account.pool_id,
+        Username="nobody",
+        **more,
+    )
+    account.refused(
+        operation,
+        "ResourceNotFoundException",
+        "does not exist",
+        UserPoolId="us-west-2_Absent000",
+        Username="nobody",
+        **more,
+    )
 
 
 @pytest.mark.parametrize("operation", ["AdminSetUserMFAPreference", "AdminDeleteSoftwareToken"])
@@ -238,8 +284,9 @@ def test_an_administrator_can_read_a_disabled_user(account: Account) -> None:
 def test_a_user_is_found_by_alias_and_by_sub(make: Make) -> None:
     account = make(AliasAttributes=["email", "phone_number"])
     account.create_user()
-    account.must("AdminUpdateUserAttributes", **account.user,
-                 UserAttributes=[{"Name": "email_verified", "Value": "true"}])
+    account.must(
+        "AdminUpdateUserAttributes", **account.user, UserAttributes=[{"Name": "email_verified", "Value": "true"}]
+    )
     for name in (account.attributes()["sub"], "maria@example.com"):
         answer = account.must("AdminGetUser", UserPoolId=account.pool_id, Username=name)
         assert answer["Username"] == "maria"

@@ -52,8 +52,9 @@ def test_an_sms_code_is_sent_and_its_reader_has_the_phone(account: Account) -> N
     assert account.attributes().get("phone_number_verified") != "true"
     code = account.newest_code()
     wrong = f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
-    account.refused("RespondToAuthChallenge", "CodeMismatchException",
-                    **account.response(challenge, SMS_MFA_CODE=wrong))
+    account.refused(
+        "RespondToAuthChallenge", "CodeMismatchException", **account.response(challenge, SMS_MFA_CODE=wrong)
+    )
     assert "AccessToken" in account.respond(challenge, SMS_MFA_CODE=code)["AuthenticationResult"]
     assert account.attributes()["phone_number_verified"] == "true"
 
@@ -71,13 +72,20 @@ def test_a_software_token_code_is_accepted_once(account: Account) -> None:
     account.prefer(SoftwareTokenMfaSettings=PREFERRED)
     challenge = account.start()
     assert challenge["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
-    account.refused("RespondToAuthChallenge", "CodeMismatchException",
-                    **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()))
+    account.refused(
+        "RespondToAuthChallenge",
+        "CodeMismatchException",
+        **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()),
+    )
     code = account.code()
     assert "AccessToken" in account.respond(challenge, SOFTWARE_TOKEN_MFA_CODE=code)["AuthenticationResult"]
     again = account.start()
-    account.refused("RespondToAuthChallenge", "ExpiredCodeException", "already been used once",
-                    **account.response(again, SOFTWARE_TOKEN_MFA_CODE=code))
+    account.refused(
+        "RespondToAuthChallenge",
+        "ExpiredCodeException",
+        "already been used once",
+        **account.response(again, SOFTWARE_TOKEN_MFA_CODE=code),
+    )
 
 
 @pytest.mark.parametrize(("steps", "accepted"), [(1, True), (3, False)])
@@ -99,8 +107,9 @@ def test_several_factors_without_a_preference_are_offered_for_choice(account: Ac
     assert challenge["ChallengeName"] == "SELECT_MFA_TYPE"
     for factor in ("SMS_MFA", "SOFTWARE_TOKEN_MFA"):
         assert factor in challenge["ChallengeParameters"]["MFAS_CAN_CHOOSE"]
-    account.refused("RespondToAuthChallenge", "MFAMethodNotFoundException",
-                    **account.response(challenge, ANSWER="EMAIL_OTP"))
+    account.refused(
+        "RespondToAuthChallenge", "MFAMethodNotFoundException", **account.response(challenge, ANSWER="EMAIL_OTP")
+    )
     chosen = account.respond(challenge, ANSWER="SOFTWARE_TOKEN_MFA")
     assert chosen["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
     answer = account.respond(chosen, SOFTWARE_TOKEN_MFA_CODE=account.code())
@@ -155,34 +164,50 @@ def test_a_user_without_a_factor_sets_one_up_in_the_sign_in(unenrolled: Account)
 
 def test_a_wrong_code_in_the_set_up_is_a_mismatch(unenrolled: Account) -> None:
     associated = unenrolled.must("AssociateSoftwareToken", Session=unenrolled.start()["Session"])
-    unenrolled.refused("VerifySoftwareToken", "CodeMismatchException",
-                       Session=associated["Session"], UserCode=unenrolled.wrong_code())
+    unenrolled.refused(
+        "VerifySoftwareToken", "CodeMismatchException", Session=associated["Session"], UserCode=unenrolled.wrong_code()
+    )
 
 
 def test_a_session_can_be_used_once(unenrolled: Account) -> None:
     challenge = unenrolled.start()
     associated = unenrolled.must("AssociateSoftwareToken", Session=challenge["Session"])
-    unenrolled.refused("AssociateSoftwareToken", "NotAuthorizedException", "session can only be used once",
-                       Session=challenge["Session"])
+    unenrolled.refused(
+        "AssociateSoftwareToken",
+        "NotAuthorizedException",
+        "session can only be used once",
+        Session=challenge["Session"],
+    )
     unenrolled.must("VerifySoftwareToken", Session=associated["Session"], UserCode=unenrolled.code())
-    unenrolled.refused("VerifySoftwareToken", "NotAuthorizedException", "session can only be used once",
-                       Session=associated["Session"], UserCode=unenrolled.code())
+    unenrolled.refused(
+        "VerifySoftwareToken",
+        "NotAuthorizedException",
+        "session can only be used once",
+        Session=associated["Session"],
+        UserCode=unenrolled.code(),
+    )
 
 
 def test_a_session_expires(unenrolled: Account) -> None:
     challenge = unenrolled.start()
     unenrolled.control.advance(SESSION_SECONDS + 1)
-    unenrolled.refused("AssociateSoftwareToken", "NotAuthorizedException", "session is expired",
-                       Session=challenge["Session"])
+    unenrolled.refused(
+        "AssociateSoftwareToken", "NotAuthorizedException", "session is expired", Session=challenge["Session"]
+    )
 
 
 def test_a_set_up_can_not_be_ended_before_the_code_was_verified(unenrolled: Account) -> None:
     challenge = unenrolled.start()
-    unenrolled.refused("RespondToAuthChallenge", "NotAuthorizedException", "Invalid session",
-                       **unenrolled.response(challenge))
+    unenrolled.refused(
+        "RespondToAuthChallenge", "NotAuthorizedException", "Invalid session", **unenrolled.response(challenge)
+    )
     associated = unenrolled.must("AssociateSoftwareToken", Session=challenge["Session"])
-    unenrolled.refused("RespondToAuthChallenge", "NotAuthorizedException", "Invalid session",
-                       **unenrolled.response(challenge | {"Session": associated["Session"]}))
+    unenrolled.refused(
+        "RespondToAuthChallenge",
+        "NotAuthorizedException",
+        "Invalid session",
+        **unenrolled.response(challenge | {"Session": associated["Session"]}),
+    )
 
 
 def test_an_unknown_session_is_refused(unenrolled: Account) -> None:
@@ -201,8 +226,12 @@ def test_a_session_of_another_user_is_refused(account: Account) -> None:
 def test_a_challenge_can_not_be_answered_by_another_name(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED, SoftwareTokenMfaSettings=ENABLED)
     challenge = account.start() | {"ChallengeName": "SOFTWARE_TOKEN_MFA"}
-    account.refused("RespondToAuthChallenge", "NotAuthorizedException", "Invalid session",
-                    **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code()))
+    account.refused(
+        "RespondToAuthChallenge",
+        "NotAuthorizedException",
+        "Invalid session",
+        **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code()),
+    )
 
 
 def test_a_user_who_signed_up_alone_gets_tokens_once_to_enrol_with(make: Make) -> None:
@@ -218,8 +247,9 @@ def test_a_temporary_password_has_to_be_changed(make: Make) -> None:
     account.must("AdminCreateUser", **account.user, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS")
     challenge = account.start()
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
-    account.refused("RespondToAuthChallenge", "InvalidPasswordException",
-                    **account.response(challenge, NEW_PASSWORD="short"))
+    account.refused(
+        "RespondToAuthChallenge", "InvalidPasswordException", **account.response(challenge, NEW_PASSWORD="short")
+    )
     answer = account.respond(challenge, NEW_PASSWORD="Another-Horse-8")
     assert "AccessToken" in answer["AuthenticationResult"]
     assert account.must("AdminGetUser", **account.user)["UserStatus"] == "CONFIRMED"
@@ -229,7 +259,10 @@ def test_an_administrator_signs_a_user_in_and_answers_the_challenge(account: Acc
     account.prefer(SMSMfaSettings=PREFERRED)
     for flow in ("ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"):
         challenge = account.must(
-            "AdminInitiateAuth", UserPoolId=account.pool_id, ClientId=account.client_id, AuthFlow=flow,
+            "AdminInitiateAuth",
+            UserPoolId=account.pool_id,
+            ClientId=account.client_id,
+            AuthFlow=flow,
             AuthParameters={"USERNAME": USERNAME, "PASSWORD": PASSWORD},
         )
         assert challenge["ChallengeName"] == "SMS_MFA"
@@ -257,8 +290,11 @@ def test_wrong_codes_lock_the_user_for_longer_and_longer(account: Account) -> No
     challenge = account.start()
     for lock in LOCKS:
         account.control.advance(lock)
-        account.refused("RespondToAuthChallenge", "CodeMismatchException",
-                        **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()))
+        account.refused(
+            "RespondToAuthChallenge",
+            "CodeMismatchException",
+            **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()),
+        )
     right = account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code())
     account.refused("RespondToAuthChallenge", "NotAuthorizedException", "locked", **right)
     account.control.advance(64)
@@ -276,8 +312,12 @@ def password_request(account: Account, username: str = USERNAME, password: str =
 
 
 def test_a_wrong_password_is_refused(account: Account) -> None:
-    account.refused("InitiateAuth", "NotAuthorizedException", "Incorrect username or password",
-                    **password_request(account, password="Wrong-Horse-7"))
+    account.refused(
+        "InitiateAuth",
+        "NotAuthorizedException",
+        "Incorrect username or password",
+        **password_request(account, password="Wrong-Horse-7"),
+    )
 
 
 def test_an_unknown_user_is_refused(account: Account) -> None:
@@ -286,17 +326,22 @@ def test_an_unknown_user_is_refused(account: Account) -> None:
 
 def test_a_client_that_hides_users_answers_as_if_the_password_were_wrong(account: Account) -> None:
     client = account.must(
-        "CreateUserPoolClient", UserPoolId=account.pool_id, ClientName="hiding",
+        "CreateUserPoolClient",
+        UserPoolId=account.pool_id,
+        ClientName="hiding",
         ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
         PreventUserExistenceErrors="ENABLED",
     )["UserPoolClient"]["ClientId"]
-    account.refused("InitiateAuth", "NotAuthorizedException", "Incorrect username or password",
-                    **password_request(account, username="nobody") | {"ClientId": client})
+    account.refused(
+        "InitiateAuth",
+        "NotAuthorizedException",
+        "Incorrect username or password",
+        **password_request(account, username="nobody") | {"ClientId": client},
+    )
 
 
 def test_an_unknown_client_is_refused(account: Account) -> None:
-    account.refused("InitiateAuth", "ResourceNotFoundException",
-                    **password_request(account) | {"ClientId": "absent"})
+    account.refused("InitiateAuth", "ResourceNotFoundException", **password_request(account) | {"ClientId": "absent"})
 
 
 def test_a_disabled_user_is_refused(account: Account) -> None:
@@ -315,8 +360,9 @@ def test_an_unconfirmed_user_is_refused_until_confirmed(make: Make) -> None:
 
 def test_a_user_who_must_reset_the_password_is_refused(account: Account) -> None:
     token = account.sign_in()
-    account.must("AdminUpdateUserAttributes", **account.user,
-                 UserAttributes=[{"Name": "email_verified", "Value": "true"}])
+    account.must(
+        "AdminUpdateUserAttributes", **account.user, UserAttributes=[{"Name": "email_verified", "Value": "true"}]
+    )
     account.must("AdminResetUserPassword", **account.user)
     account.refused("InitiateAuth", "PasswordResetRequiredException", **password_request(account))
     account.refused("AdminSetUserMFAPreference", "PasswordResetRequiredException", **account.user)
@@ -329,7 +375,9 @@ def test_a_flow_that_the_client_does_not_allow_is_refused(
     account: Account, embedded: botocore.client.BaseClient, flow: str
 ) -> None:
     client = account.must(
-        "CreateUserPoolClient", UserPoolId=account.pool_id, ClientName="strict",
+        "CreateUserPoolClient",
+        UserPoolId=account.pool_id,
+        ClientName="strict",
         ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
     )["UserPoolClient"]["ClientId"]
     request = password_request(account) | {"ClientId": client, "AuthFlow": flow}

@@ -36,8 +36,12 @@ def test_every_enrolment_has_its_own_secret_and_no_session(account: Account) -> 
 
 def test_a_wrong_code_is_refused_and_a_right_one_still_passes(account: Account) -> None:
     account.associate()
-    account.refused("VerifySoftwareToken", "EnableSoftwareTokenMFAException",
-                    "Code mismatch and fail enable Software Token MFA", **verify(account, account.wrong_code()))
+    account.refused(
+        "VerifySoftwareToken",
+        "EnableSoftwareTokenMFAException",
+        "Code mismatch and fail enable Software Token MFA",
+        **verify(account, account.wrong_code()),
+    )
     assert account.must("VerifySoftwareToken", **verify(account, account.code())) == {"Status": "SUCCESS"}
 
 
@@ -59,24 +63,31 @@ def test_a_code_two_steps_old_is_refused_and_one_step_old_accepted(account: Acco
 
 
 def test_a_user_who_did_not_associate_has_no_software_token(account: Account) -> None:
-    account.refused("VerifySoftwareToken", "SoftwareTokenMFANotFoundException",
-                    "Software Token MFA does not exist for the user", **verify(account, "123456"))
+    account.refused(
+        "VerifySoftwareToken",
+        "SoftwareTokenMFANotFoundException",
+        "Software Token MFA does not exist for the user",
+        **verify(account, "123456"),
+    )
 
 
 def test_a_pool_without_software_tokens_refuses_to_enrol(make: Make) -> None:
     account = make(factors=SMS)
     account.create_user()
     account.sign_in()
-    account.refused("AssociateSoftwareToken", "SoftwareTokenMFANotFoundException",
-                    "Software Token MFA has not been enabled by the userPool", AccessToken=account.access_token)
+    account.refused(
+        "AssociateSoftwareToken",
+        "SoftwareTokenMFANotFoundException",
+        "Software Token MFA has not been enabled by the userPool",
+        AccessToken=account.access_token,
+    )
 
 
 @pytest.mark.parametrize("operation", ["AssociateSoftwareToken", "VerifySoftwareToken"])
 def test_exactly_one_of_token_and_session_is_taken(account: Account, operation: str) -> None:
     code = {"UserCode": "123456"} if operation == "VerifySoftwareToken" else {}
     account.refused(operation, "InvalidParameterException", **code)
-    account.refused(operation, "InvalidParameterException",
-                    AccessToken=account.access_token, Session="s" * 64, **code)
+    account.refused(operation, "InvalidParameterException", AccessToken=account.access_token, Session="s" * 64, **code)
 
 
 def test_a_second_enrolment_stops_the_working_device_at_once(account: Account) -> None:
@@ -87,8 +98,9 @@ def test_a_second_enrolment_stops_the_working_device_at_once(account: Account) -
     account.associate()
     challenge = account.start()
     assert challenge["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
-    account.refused("RespondToAuthChallenge", "CodeMismatchException",
-                    **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=old))
+    account.refused(
+        "RespondToAuthChallenge", "CodeMismatchException", **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=old)
+    )
     # The list goes on showing what no longer works.
     assert account.factors() == (["SOFTWARE_TOKEN_MFA"], "SOFTWARE_TOKEN_MFA")
 
@@ -97,8 +109,9 @@ def test_too_many_wrong_codes_end_in_a_status_that_is_no_success(account: Accoun
     account.associate()
     for lock in LOCKS:
         account.control.advance(lock)
-        account.refused("VerifySoftwareToken", "EnableSoftwareTokenMFAException",
-                        **verify(account, account.wrong_code()))
+        account.refused(
+            "VerifySoftwareToken", "EnableSoftwareTokenMFAException", **verify(account, account.wrong_code())
+        )
     assert account.must("VerifySoftwareToken", **verify(account, account.code())) == {"Status": "ERROR"}
 
 
@@ -118,8 +131,13 @@ def test_a_deleted_software_token_is_no_longer_asked(account: Account) -> None:
     account.must("AdminDeleteSoftwareToken", **account.user)
     assert account.factors() == (["SMS_MFA"], None)
     assert account.start()["ChallengeName"] == "SMS_MFA"
-    account.refused("AdminSetUserMFAPreference", "InvalidParameterException", "SOFTWARE_TOKEN_MFA",
-                    **account.user, SoftwareTokenMfaSettings=ENABLED)
+    account.refused(
+        "AdminSetUserMFAPreference",
+        "InvalidParameterException",
+        "SOFTWARE_TOKEN_MFA",
+        **account.user,
+        SoftwareTokenMfaSettings=ENABLED,
+    )
 
 
 def test_deleting_a_software_token_twice_changes_nothing_more(account: Account) -> None:

@@ -19,7 +19,13 @@ REQUESTS: dict[str, dict[str, object]] = {
     "DeleteWebAuthnCredential": {"CredentialId": "dW5rbm93bg"},
     "GlobalSignOut": {},
 }
-KNOW_A_MISSING_USER = {"GetUser", "GetUserAuthFactors", "SetUserMFAPreference", "SetUserSettings", "VerifySoftwareToken"}
+KNOW_A_MISSING_USER = {
+    "GetUser",
+    "GetUserAuthFactors",
+    "SetUserMFAPreference",
+    "SetUserSettings",
+    "VerifySoftwareToken",
+}
 
 pytestmark = pytest.mark.parametrize("operation", REQUESTS)
 

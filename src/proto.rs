@@ -21,6 +21,12 @@ include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mfagate.v1.bin"));
 
 impl Rpc {
+    /// The full name of the RPC's service.
+    #[must_use]
+    pub fn service(self) -> &'static str {
+        self.path().split('/').nth(1).unwrap_or_default()
+    }
+
     /// The RPC that requests to `path` reach, if any does.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {

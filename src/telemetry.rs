@@ -1,6 +1,7 @@
 //! This file sets up the log.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
+use std::panic::PanicHookInfo;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -11,15 +12,57 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 /// Logs to standard error. `directives` are those of `RUST_LOG`; without any, it is INFO.
 ///
 /// Other crates log at INFO at most, whatever the directives say: at TRACE the SDK prints whole requests with the access
-/// token in clear (aws-smithy-runtime 1.16), and HTTP libraries print headers.
+/// token in clear (aws-smithy-runtime 1.16), and HTTP libraries print headers. Panics are logged without their text.
 pub fn start(directives: Option<&str>) -> Result<(), TryInitError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.parse_lossy(directives.unwrap_or_default());
     let capped = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_filter(capped);
-    tracing_subscriber::registry().with(filter).with(lines).try_init()
+    // Colours are for people; in a file they would tear words apart for every search.
+    let colours = io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(io::stderr).with_filter(capped);
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Logs where, and never what: the text of a panic may hold anything.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, "panicked");
 }
 
 fn is_ours(target: &str) -> bool {
     target == "mfagate" || target.starts_with("mfagate::")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set for the process that is to panic.
+    const PANICS: &str = "MFAGATE_TEST_PANICS";
+
+    #[test]
+    fn a_panic_is_logged_with_its_place_and_without_its_text() {
+        if std::env::var_os(PANICS).is_some() {
+            start(None).unwrap();
+            panic!("canary");
+        }
+        let name = "telemetry::tests::a_panic_is_logged_with_its_place_and_without_its_text";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let ended = child.args([name, "--exact", "--nocapture"]).env(PANICS, "").output().unwrap();
+        let log = String::from_utf8(ended.stderr).unwrap();
+        assert!(!ended.status.success() && log.contains("panicked location=\"src/telemetry.rs:"), "{log}");
+        assert!(!log.contains("canary"), "{log}");
+    }
+
+    #[test]
+    fn only_targets_of_the_program_are_its_own() {
+        assert!(is_ours("mfagate") && is_ours("mfagate::server::call"));
+        for target in ["mfagate2", "aws_smithy_runtime", "h2::codec", "", "mfagat"] {
+            assert!(!is_ours(target), "{target}");
+        }
+    }
 }

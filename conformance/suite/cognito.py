@@ -14,6 +14,11 @@ KEY = "test"
 SECRET = "test"
 
 
+CONFIGURATION = botocore.config.Config(
+    retries={"total_max_attempts": 1}, parameter_validation=False, proxies={}, connect_timeout=10, read_timeout=30
+)
+
+
 @functools.cache
 def client(
     url: str, region: str = REGION, key: str = KEY, secret: str = SECRET, service: str = "cognito-idp"
@@ -25,13 +30,20 @@ def client(
         region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
-        config=botocore.config.Config(
-            retries={"total_max_attempts": 1},
-            parameter_validation=False,
-            proxies={},
-            connect_timeout=10,
-            read_timeout=30,
-        ),
+        config=CONFIGURATION,
+    )
+
+
+def hasty_client(url: str, seconds: float) -> botocore.client.BaseClient:
+    """A client that waits only so long for an answer."""
+    hasty = CONFIGURATION.merge(botocore.config.Config(read_timeout=seconds))
+    return boto3.client(
+        "cognito-idp",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        config=hasty,
     )
 
 
@@ -86,6 +98,4 @@ def model() -> botocore.model.ServiceModel:
     return client("http://127.0.0.1:1").meta.service_model
 
 
-METHODS = {
-    operation: method for method, operation in client("http://127.0.0.1:1").meta.method_to_api_mapping.items()
-}
+METHODS = {operation: method for method, operation in client("http://127.0.0.1:1").meta.method_to_api_mapping.items()}

@@ -62,22 +62,34 @@ class Gate:
         }
 
     def call(self, rpc: str, request: dict[str, object]) -> dict[str, object] | Refusal:
-        """Calls an RPC by its bare name. Request and answer are JSON with proto field names; absent fields stay absent."""
-        method = self.methods[rpc]
+        """Calls an RPC of mfagate by its bare name. Request and answer are JSON with the protos' field names."""
+        answer = self._answer(f"{self.methods[rpc].containing_service.full_name}/{rpc}", request)
+        if isinstance(answer, Refusal):
+            return answer
+        return json_format.MessageToDict(answer, preserving_proto_field_name=True)
+
+    def call_json(self, path: str, request: dict[str, object]) -> dict[str, object] | Refusal:
+        """Calls an RPC of any service by `package.Service/Method`. The answer is JSON with JSON's field names."""
+        answer = self._answer(path, request)
+        return answer if isinstance(answer, Refusal) else json_format.MessageToDict(answer)
+
+    def _answer(self, path: str, request: dict[str, object]) -> message.Message | Refusal:
+        service, _, name = path.partition("/")
+        method = next(method for method in self.reflection.methods(service) if method.name == name)
         request_type = self.reflection.message(method.input_type.full_name)
         answer_type = self.reflection.message(method.output_type.full_name)
         call = self._channel.unary_unary(
-            f"/{method.containing_service.full_name}/{rpc}",
+            f"/{path}",
             request_serializer=request_type.SerializeToString,
             response_deserializer=answer_type.FromString,
         )
         try:
-            answer = call(json_format.ParseDict(request, request_type()), timeout=CALL_WITHIN_SECONDS)
+            return call(json_format.ParseDict(request, request_type()), timeout=CALL_WITHIN_SECONDS)
         except grpc.RpcError as error:
-            return self._refusal(error)
-        return json_format.MessageToDict(answer, preserving_proto_field_name=True)
+            return self.refusal(error)
 
-    def _refusal(self, error: grpc.RpcError) -> Refusal:
+    def refusal(self, error: grpc.RpcError) -> Refusal:
+        """What an RPC answered instead of OK, its details decoded."""
         assert isinstance(error, grpc.Call)
         metadata = dict(error.trailing_metadata() or ())
         status = status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b""))

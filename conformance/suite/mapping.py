@@ -1,4 +1,4 @@
-"""Says which gRPC code each of Cognito's refusals is due: a second reading of the catalogue, apart from mfagate's own."""
+"""Says which gRPC code each of Cognito's refusals is due, read from the catalogue apart from mfagate."""
 
 import re
 

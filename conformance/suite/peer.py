@@ -59,7 +59,13 @@ def _ministack(directory: pathlib.Path) -> Peer:
         "ministack",
         [str(FOLDER / ".venv" / "ministack" / "bin" / "ministack")],
         bare_environment()
-        | {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(directory), "SERVICES": "cognito-idp", "AUTH": "true"},
+        | {
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": "127.0.0.1",
+            "TMPDIR": str(directory),
+            "SERVICES": "cognito-idp",
+            "AUTH": "true",
+        },
         directory,
     )
     process.wait_for_port(port)

@@ -111,9 +111,7 @@ def _user(world: World, needs: Needs) -> None:
         attributes.append({"Name": "phone_number", "Value": PHONE})
     user = {"UserPoolId": world.pool_id, "Username": USERNAME}
     if needs.unconfirmed:
-        world.must(
-            "SignUp", ClientId=world.client_id, Username=USERNAME, Password=PASSWORD, UserAttributes=attributes
-        )
+        world.must("SignUp", ClientId=world.client_id, Username=USERNAME, Password=PASSWORD, UserAttributes=attributes)
         return
     world.must("AdminCreateUser", **user, UserAttributes=attributes, MessageAction="SUPPRESS")
     world.must("AdminSetUserPassword", **user, Password=PASSWORD, Permanent=True)
@@ -137,5 +135,3 @@ def _user(world: World, needs: Needs) -> None:
         world.must("AdminDisableUser", **user)
     if needs.deleted:
         world.must("AdminDeleteUser", **user)
-
-

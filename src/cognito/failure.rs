@@ -38,9 +38,13 @@ where
 
 fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -> Error {
     let meaning = catalogue::classify(operation, code, text);
+    // The only text of Cognito that is forwarded: nothing else says what is wrong.
+    let unrecognised = code == "InvalidParameterException" && meaning.reason == ErrorReason::InvalidParameter;
+    let message = (unrecognised && !text.is_empty()).then(|| masking::for_caller(text, request));
+    // A code that is none of Cognito's may be anything, even what was sent.
+    let unknown = meaning.reason == ErrorReason::CognitoCodeUnrecognized;
+    let code = if unknown { masking::without_request(code, request) } else { code.to_owned() };
     let code: String = code.chars().take(LONGEST_CODE).collect();
-    let message = (meaning.reason == ErrorReason::InvalidParameter && !text.is_empty())
-        .then(|| masking::for_caller(text, request));
     let error = Error::new(meaning.reason).with("cognito_code", Some(code)).with("cognito_message", message);
     match meaning.metadata {
         Some((key, value)) => error.with(key, Some(value)),

@@ -1,5 +1,7 @@
 //! This file lists the Cognito operations that mfagate calls, and what is true of each.
 
+use crate::proto::Rpc;
+
 /// A Cognito operation behind one of our RPCs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -91,6 +93,32 @@ impl Operation {
             Self::SetUserSettings => "SetUserSettings",
             Self::StartWebAuthnRegistration => "StartWebAuthnRegistration",
             Self::VerifySoftwareToken => "VerifySoftwareToken",
+        }
+    }
+
+    /// Whether calls of `rpc` use the operation: it is the one behind the RPC, or a read that the RPC makes first.
+    #[must_use]
+    pub fn serves(self, rpc: Rpc) -> bool {
+        match rpc {
+            Rpc::AdminDeleteSoftwareToken => self == Self::AdminDeleteSoftwareToken,
+            Rpc::AdminGetUser => self == Self::AdminGetUser,
+            Rpc::AdminGetUserAuthFactors => self == Self::AdminGetUserAuthFactors,
+            Rpc::AdminSetUserMfaPreference => matches!(self, Self::AdminSetUserMfaPreference | Self::AdminGetUser),
+            Rpc::AdminSetUserSettings => self == Self::AdminSetUserSettings,
+            Rpc::AssociateSoftwareToken => {
+                matches!(self, Self::AssociateSoftwareToken | Self::GetUserAuthFactors | Self::GetUser)
+            }
+            Rpc::CompleteWebAuthnRegistration => self == Self::CompleteWebAuthnRegistration,
+            Rpc::DeleteWebAuthnCredential => self == Self::DeleteWebAuthnCredential,
+            Rpc::GetUser => self == Self::GetUser,
+            Rpc::GetUserAuthFactors => self == Self::GetUserAuthFactors,
+            Rpc::GetUserPoolMfaConfig => self == Self::GetUserPoolMfaConfig,
+            Rpc::ListWebAuthnCredentials => self == Self::ListWebAuthnCredentials,
+            Rpc::SetUserMfaPreference => matches!(self, Self::SetUserMfaPreference | Self::GetUser),
+            Rpc::SetUserPoolMfaConfig => self == Self::SetUserPoolMfaConfig,
+            Rpc::SetUserSettings => self == Self::SetUserSettings,
+            Rpc::StartWebAuthnRegistration => self == Self::StartWebAuthnRegistration,
+            Rpc::VerifySoftwareToken => self == Self::VerifySoftwareToken,
         }
     }
 

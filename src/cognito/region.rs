@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
@@ -11,9 +14,11 @@ use aws_sdk_cognitoidentityprovider::config::{
     self, AppName, BehaviorVersion, IdentityCache, Region, SharedCredentialsProvider,
 };
 
+use tokio_util::task::TaskTracker;
+
 use crate::access::Permit;
 use crate::cognito::role::AssumedRole;
-use crate::cognito::send::{Deadline, PoolClient};
+use crate::cognito::send::{Deadline, Limits, PoolClient};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,7 +29,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// The most tries of one operation, the first included.
 const MOST_ATTEMPTS: u32 = 3;
 
-/// The most clients kept. AWS has fewer Regions; what a caller makes up beyond them is not kept.
+/// The most clients kept. AWS has fewer Regions, but a caller can make more up.
 const MOST_REGIONS: usize = 64;
 
 /// Where Cognito is.
@@ -43,7 +48,9 @@ pub struct Credentials(pub(super) SharedCredentialsProvider);
 impl Credentials {
     /// What the environment holds: the SDK's default chain (variables, profile, web identity, container, instance).
     pub async fn from_environment() -> Self {
-        let chain = aws_config::default_provider::credentials::DefaultCredentialsChain::builder().build().await;
+        // Named here, since the chain would else ask the instance's metadata service for a Region before anything is served.
+        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else("us-east-1");
+        let chain = DefaultCredentialsChain::builder().region(region).build().await;
         Self(SharedCredentialsProvider::new(chain))
     }
 
@@ -59,7 +66,7 @@ impl Credentials {
 #[derive(Debug)]
 pub struct Cognito {
     shared: config::Builder,
-    operation_timeout: Duration,
+    limits: Limits,
     role: Option<AssumedRole>,
     clients: Mutex<HashMap<String, Client>>,
 }
@@ -90,7 +97,8 @@ impl Cognito {
         if let Endpoint::Url(url) = endpoint {
             shared = shared.endpoint_url(url);
         }
-        Self { shared, operation_timeout, role: None, clients: Mutex::default() }
+        let limits = Limits { operation_timeout, changes: TaskTracker::new() };
+        Self { shared, limits, role: None, clients: Mutex::default() }
     }
 
     /// The same, assuming a role for each caller.
@@ -99,11 +107,23 @@ impl Cognito {
         Self { role, ..self }
     }
 
+    /// Done when every change that was sent has ended, whether or not its caller is still there. No other may begin.
+    pub async fn settle(&self) {
+        self.limits.changes.close();
+        self.limits.changes.wait().await;
+    }
+
+    /// How many changes have been sent and have not ended.
+    #[must_use]
+    pub fn changes_under_way(&self) -> usize {
+        self.limits.changes.len()
+    }
+
     /// The way to the pool of `permit`, until `deadline`.
     #[must_use]
     pub fn on(&self, permit: Permit, deadline: Deadline) -> PoolClient {
         let credentials = self.role.as_ref().zip(permit.caller()).map(|(role, caller)| role.for_caller(caller));
-        let client = PoolClient::new(self.client(permit.region()), permit, deadline, self.operation_timeout);
+        let client = PoolClient::new(self.client(permit.region()), permit, deadline, &self.limits);
         match credentials {
             Some(credentials) => client.signing_with(credentials),
             None => client,
@@ -117,9 +137,11 @@ impl Cognito {
         }
         let region = region.to_owned();
         let client = Client::from_conf(self.shared.clone().region(Region::new(region.clone())).build());
-        if clients.len() < MOST_REGIONS {
-            clients.insert(region, client.clone());
+        if clients.len() >= MOST_REGIONS {
+            // Clients are cheap to make again, and connections are not theirs.
+            clients.clear();
         }
+        clients.insert(region, client.clone());
         client
     }
 }

@@ -13,6 +13,7 @@ use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::access::Permit;
@@ -49,6 +50,13 @@ impl Deadline {
     }
 }
 
+/// What bounds operations, and the changes under way.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) operation_timeout: Duration,
+    pub(super) changes: TaskTracker,
+}
+
 /// The way to one pool, until the deadline of one call: an operation a function, in the files beside this one.
 #[derive(Debug)]
 pub struct PoolClient {
@@ -56,12 +64,16 @@ pub struct PoolClient {
     permit: Permit,
     deadline: Deadline,
     operation_timeout: Duration,
+    changes: TaskTracker,
     credentials: Option<SharedCredentialsProvider>,
 }
 
 impl PoolClient {
-    pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, operation_timeout: Duration) -> Self {
-        Self { client, permit, deadline, operation_timeout, credentials: None }
+    /// The way to the pool of `permit` through `client`. Changes are made under `changes`, so that the end of the program
+    /// can wait for them.
+    pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, limits: &Limits) -> Self {
+        let Limits { operation_timeout, changes } = limits.clone();
+        Self { client, permit, deadline, operation_timeout, changes, credentials: None }
     }
 
     /// The same, signing with credentials of the caller's own.
@@ -92,11 +104,14 @@ impl PoolClient {
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
+        if !operation.serves(self.permit.rpc()) {
+            let error = Error::new(ErrorReason::FacadeFailed).of(operation);
+            return Err(error.because("the permit is for an RPC that does not use the operation"));
+        }
         let left = self.deadline.left(self.operation_timeout);
         if left.is_zero() {
-            return Err(Error::new(ErrorReason::DeadlineExceeded)
-                .of(operation)
-                .because("no time was left to call Cognito"));
+            let error = Error::new(ErrorReason::NoTimeLeft).of(operation);
+            return Err(error.because("no time was left to call Cognito"));
         }
         let mut config = Builder::new()
             .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
@@ -134,9 +149,10 @@ impl PoolClient {
             }
             outcome
         };
-        match tokio::spawn(ended.in_current_span()).await {
+        match self.changes.spawn(ended.in_current_span()).await {
             Ok(outcome) => outcome,
-            Err(panicked) => Err(Error::new(ErrorReason::FacadeFailed).of(operation).because(panicked.to_string())),
+            // The panic's text may hold anything.
+            Err(_) => Err(Error::new(ErrorReason::FacadeFailed).of(operation).because("a change panicked")),
         }
     }
 }

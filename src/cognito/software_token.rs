@@ -36,7 +36,8 @@ impl PoolClient {
                 };
                 call.customize().config_override(config).send()
             })
-            .await?;
+            .await
+            .map_err(|error| about(credential, error))?;
         let secret_code = answer.secret_code.unwrap_or_default();
         require(operation, "secret code", !secret_code.is_empty())?;
         Ok(NewSecret { secret_code, session: answer.session })
@@ -62,7 +63,8 @@ impl PoolClient {
                 let call = call.user_code(code.as_str()).set_friendly_device_name(owned(device));
                 call.customize().config_override(config).send()
             })
-            .await?;
+            .await
+            .map_err(|error| about(credential, error))?;
         match answer.status() {
             Some(VerifySoftwareTokenResponseType::Success) => Ok(answer.session),
             status => Err(Error::new(ErrorReason::TotpNotVerified)
@@ -82,6 +84,14 @@ impl PoolClient {
         })
         .await?;
         Ok(())
+    }
+}
+
+/// An error with what was sent in mind: Cognito's one code for refused tokens and sessions does not tell them apart.
+fn about(credential: &UserCredential, error: Error) -> Error {
+    match credential {
+        UserCredential::AccessToken(_) => error,
+        UserCredential::Session(_) => error.in_session(),
     }
 }
 

@@ -23,7 +23,7 @@ const DEMO_USER: &str = "testuser";
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, data, common } = options;
     let Common { operation_timeout, drain_timeout } = common;
-    let end = signal::end().map_err(CommandError::Signal)?;
+    let (end, at_once) = signal::ends().map_err(CommandError::Signal)?;
 
     let listener = bind(listen.0).await?;
     let address = listener.local_addr().map_err(|error| CommandError::Listen(listen.0, error))?;
@@ -37,7 +37,12 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         (Some(embedded), endpoint)
     };
     let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
-    let serving = server::serve(listener, Service::open(cognito, drain_timeout), end);
+    let serving = async {
+        tokio::select! {
+            ended = server::serve(listener, Service::open(cognito, drain_timeout), end) => ended,
+            () = at_once => Ok(()),
+        }
+    };
 
     // The token needs the embedded Cognito's signing key, which is still being made: gRPC is served meanwhile.
     let greeting = async {

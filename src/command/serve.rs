@@ -18,7 +18,7 @@ const WATCH: Duration = Duration::from_secs(5);
 
 /// Serves until SIGINT or SIGTERM. SIGHUP reads certificates, keys and policies again, and opens the audit log anew.
 pub async fn serve(options: Serve) -> Result<(), CommandError> {
-    let end = signal::end().map_err(CommandError::Signal)?;
+    let (end, at_once) = signal::ends().map_err(CommandError::Signal)?;
     let hangups = signal::hangups().map_err(CommandError::Signal)?;
     let plan = Arc::new(Plan::make(options).await.map_err(CommandError::Faults)?);
     tracing::info!(endpoint = ?plan.endpoint, "cognito endpoint");
@@ -32,7 +32,10 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
     }
     watches.spawn(reload_at(hangups, Arc::clone(&plan)));
 
-    let served = server::serve(listener, plan.service().await, end).await.map_err(CommandError::Serve);
+    let served = tokio::select! {
+        served = server::serve(listener, plan.service().await, end) => served.map_err(CommandError::Serve),
+        () = at_once => Ok(()),
+    };
     if let Err(error) = plan.audit.settle().await {
         tracing::error!(%error, "the audit log is not complete");
     }

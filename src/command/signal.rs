@@ -3,17 +3,31 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
-/// Done when SIGINT or SIGTERM has come.
-pub(super) fn end() -> Result<impl Future<Output = ()> + Send, io::Error> {
+/// Two futures: done when SIGINT or SIGTERM has come, and done when another has come after it.
+pub(super) fn ends() -> Result<(impl Future<Output = ()> + Send, impl Future<Output = ()> + Send), io::Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+    let mut next = async move || {
         tokio::select! {
-            _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "asked to end"),
-            _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "asked to end"),
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
         }
-    })
+    };
+    let (first, asked) = oneshot::channel();
+    let (second, asked_again) = oneshot::channel();
+    tokio::spawn(async move {
+        let signal = next().await;
+        tracing::info!(signal, "asked to end");
+        // Nobody waits any more if the program is ending already.
+        let _ = first.send(());
+        let signal = next().await;
+        tracing::warn!(signal, "asked again, so it ends at once");
+        let _ = second.send(());
+    });
+    // A sender that is dropped without a word means that the runtime ends.
+    Ok((async { asked.await.unwrap_or_default() }, async { asked_again.await.unwrap_or_default() }))
 }
 
 /// The hangups, which ask for a reload.

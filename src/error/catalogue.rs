@@ -103,6 +103,9 @@ pub fn entry(reason: ErrorReason) -> Entry {
             (Unavailable, Facade, Always, Plain, "the audit record cannot be written, so nothing is changed")
         }
         R::RequestMalformed => (InvalidArgument, Caller, Never, Plain, "the request is not a readable message"),
+        R::NoTimeLeft => {
+            (DeadlineExceeded, Caller, Always, Plain, "no time was left to call Cognito; nothing was sent")
+        }
         R::RequestTooLarge => (InvalidArgument, Caller, Never, Plain, "the request is too large"),
         R::RpcUnknown => (Unimplemented, Caller, Never, Plain, "mfagate serves no such RPC, or not with this encoding"),
         R::TotpAlreadyEnrolled => (
@@ -209,7 +212,9 @@ pub fn entry(reason: ErrorReason) -> Entry {
         R::UserImportInProgress => {
             (FailedPrecondition, Operator, Always, POOL, "users are being imported into the pool")
         }
-        R::TierChangeNotAllowed => (FailedPrecondition, Operator, Never, POOL, "the pool's plan cannot be changed now"),
+        R::TierChangeNotAllowed => {
+            (FailedPrecondition, Operator, Always, POOL, "the pool's plan cannot be changed now")
+        }
         R::WafBlocked => {
             (PermissionDenied, Operator, Never, Plain, "a web application firewall of the pool refused the request")
         }
@@ -309,7 +314,8 @@ pub fn classify(operation: Operation, code: &str, text: &str) -> Meaning {
         "WebAuthnOriginNotAllowedException" => R::WebAuthnOriginNotAllowed,
         "WebAuthnCredentialNotSupportedException" => R::WebAuthnCredentialNotSupported,
         "InternalErrorException" | "InternalFailure" | "InternalServerException" => R::CognitoInternalError,
-        "UnrecognizedClientException"
+        "AuthFailure"
+        | "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "ExpiredTokenException"
         | "ExpiredToken"

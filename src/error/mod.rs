@@ -87,6 +87,16 @@ impl Error {
         self.metadata.get("aws_request_id").map(String::as_str)
     }
 
+    /// The same, where a session and no access token was sent: an unrecognised refusal is about the session.
+    #[must_use]
+    pub fn in_session(self) -> Self {
+        let about_a_token = matches!(
+            self.reason,
+            ErrorReason::UserTokenRejected | ErrorReason::UserTokenExpired | ErrorReason::UserTokenRevoked
+        );
+        if about_a_token { Self { reason: ErrorReason::SessionExpired, ..self } } else { self }
+    }
+
     /// Why the call failed.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {

@@ -20,22 +20,30 @@ pub struct Violation {
     pub description: String,
 }
 
+/// The most violations that are answered one by one. Details travel in a header, and clients refuse large ones.
+pub const MOST_VIOLATIONS: usize = 24;
+
 /// Collects the violations of one request, so that all are answered at once.
 #[derive(Debug, Default)]
 pub struct Check {
     violations: Vec<Violation>,
+    further_violations: usize,
     token_names_no_pool: bool,
 }
 
 impl Check {
     /// Notes that `field` breaks a constraint.
     pub fn refuse(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.violations.push(Violation { field: field.into(), description: description.into() });
+        if self.violations.len() < MOST_VIOLATIONS {
+            self.violations.push(Violation { field: field.into(), description: description.into() });
+        } else {
+            self.further_violations += 1;
+        }
     }
 
     /// Keeps a parsed value, or notes its violation.
     pub fn keep<T>(&mut self, parsed: Result<T, Violation>) -> Option<T> {
-        parsed.map_err(|violation| self.violations.push(violation)).ok()
+        parsed.map_err(|violation| self.refuse(violation.field, violation.description)).ok()
     }
 
     /// A text that must be there; the empty text is how proto3 sends an absent one.
@@ -72,7 +80,15 @@ impl Check {
             None if self.violations.is_empty() && self.token_names_no_pool => {
                 Err(Error::new(ErrorReason::UserTokenRejected).because("the access token names no pool"))
             }
-            _ => Err(Error::invalid(self.violations)),
+            _ => Err(Error::invalid(self.all_violations())),
         }
+    }
+
+    fn all_violations(mut self) -> Vec<Violation> {
+        if self.further_violations > 0 {
+            let description = format!("{} more violations", self.further_violations);
+            self.violations.push(Violation { field: String::new(), description });
+        }
+        self.violations
     }
 }

@@ -59,9 +59,8 @@ impl Preference {
             let field = format!("{field}.preferred_mfa");
             preferred += 1;
             if !enabled {
-                check.refuse(field.clone(), "must not be true while enabled is false");
-            }
-            if preferred > 1 {
+                check.refuse(field, "must not be true while enabled is false");
+            } else if preferred > 1 {
                 check.refuse(field, "must not be true for more than one factor");
             }
         }
@@ -86,8 +85,15 @@ impl Preference {
     }
 }
 
+/// The most legacy options of a request. All that Cognito accepts are the same, so more are a mistake or worse.
+const MOST_OPTIONS: usize = 16;
+
 /// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off.
 pub fn parse_mfa_options(check: &mut Check, options: &[v1::MfaOption]) -> Vec<SmsToPhoneNumber> {
+    if options.len() > MOST_OPTIONS {
+        check.refuse("mfa_options", format!("must have {MOST_OPTIONS} options at most"));
+        return Vec::new();
+    }
     for (position, option) in options.iter().enumerate() {
         if option.delivery_medium != v1::DeliveryMedium::Sms as i32 {
             check.refuse(format!("mfa_options[{position}].delivery_medium"), "must be DELIVERY_MEDIUM_SMS");

@@ -99,7 +99,12 @@ macro_rules! texts {
 
         $(#[$meaning])*
         pub type $name = Text<$kind>;
-    )*};
+    )*
+
+        /// Every kind: whether it has a form, and its pattern.
+        #[cfg(test)]
+        const KINDS: &[(&str, fn() -> Option<&'static Regex>)] = &[$((<$kind as Constraint>::FORM, $kind::pattern)),*];
+    };
 }
 
 const ANY: usize = usize::MAX;
@@ -139,4 +144,40 @@ texts! {
     CredentialId, CredentialIdKind: 1, LONGEST, secret true;
     /// The issuer or account name of a key URI, where a colon parts the two.
     KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles_and_says_in_words_what_it_demands() {
+        assert_eq!(KINDS.len(), 16);
+        for (form, pattern) in KINDS {
+            assert_eq!(pattern().is_some(), form.starts_with("must "), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_must_match_the_whole_text() {
+        for text in ["us-west-2_A\n", "\nus-west-2_A", "us-west-2_A b", "us-west-2_A_"] {
+            assert!(UserPoolIdText::parse(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_limits_and_never_the_text() {
+        let said = |parsed: Result<(), String>| parsed.unwrap_err();
+        assert_eq!(said(UserCode::parse("canary1".to_owned()).map(drop)), "must have exactly 6 characters");
+        assert_eq!(said(Session::parse("canary".to_owned()).map(drop)), "must have 20 to 4096 characters");
+        assert_eq!(said(FreeText::parse("a".repeat(131_073)).map(drop)), "must have at most 131072 characters");
+        assert_eq!(said(AccessToken::parse(String::new()).map(drop)), "must have at least 1 characters");
+        assert_eq!(said(UserCode::parse("canary".to_owned()).map(drop)), "must be digits only");
+    }
+
+    #[test]
+    fn the_longest_text_is_counted_in_characters_of_four_bytes() {
+        assert!(FreeText::parse("🦀".repeat(131_072)).is_ok());
+        assert!(FreeText::parse("🦀".repeat(131_073)).is_err());
+    }
 }

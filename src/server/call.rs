@@ -46,7 +46,7 @@ pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
 pub(super) fn in_time<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
     let deadline: Deadline = request.extensions().get().copied().unwrap_or_default();
     ready(if deadline.is_spent() {
-        let error = Error::new(ErrorReason::DeadlineExceeded).because("no time was left when the call came in");
+        let error = Error::new(ErrorReason::NoTimeLeft).because("no time was left when the call came in");
         Err(Status::from(error).into_http())
     } else {
         Ok(request)
@@ -90,4 +90,63 @@ pub(super) fn span<B>(request: &Request<B>) -> Span {
 /// Logs that a call was answered; why one failed is logged where the cause is known.
 pub(super) fn answered<B>(_response: &Response<B>, latency: Duration, _span: &Span) {
     tracing::debug!(?latency, "call answered");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(value: &str) -> Option<Duration> {
+        grpc_timeout(&HeaderValue::from_bytes(value.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn every_unit_of_a_timeout_is_read() {
+        let rows = [
+            ("2H", Duration::from_hours(2)),
+            ("3M", Duration::from_mins(3)),
+            ("4S", Duration::from_secs(4)),
+            ("5m", Duration::from_millis(5)),
+            ("6u", Duration::from_micros(6)),
+            ("7n", Duration::from_nanos(7)),
+            ("0n", Duration::ZERO),
+            ("00000001S", Duration::from_secs(1)),
+            ("99999999H", Duration::from_hours(99_999_999)),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(timeout(value), Some(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_timeout_is_none() {
+        for value in
+            ["", "S", "5", "5s", "5h", "5x", "-5S", "+5S", "5 S", " 5S", "5S ", "1.5S", "100000000S", "5é", "٣S"]
+        {
+            assert_eq!(timeout(value), None, "{value:?}");
+        }
+        assert_eq!(grpc_timeout(&HeaderValue::from_bytes(b"5\xff").unwrap()), None);
+    }
+
+    #[test]
+    fn a_deadline_beyond_time_is_no_deadline() {
+        let request = Request::builder().header("grpc-timeout", "99999999H").body(()).unwrap();
+        assert!(received(request).extensions().get::<Deadline>().is_some());
+    }
+
+    #[test]
+    fn request_ids_are_kept_up_to_128_plain_characters() {
+        let id = |text: &str| is_loggable(&HeaderValue::from_bytes(text.as_bytes()).unwrap());
+        assert!(id("a") && id("1-b_C.d:e=f/g+h") && id(&"a".repeat(128)));
+        for text in ["", "a b", "a,b", "a\"b", "a;b", "a\tb", "é", "a%b", "{a}", &"a".repeat(129)] {
+            assert!(!id(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn made_request_ids_differ() {
+        let made = || NewRequestId.make_request_id(&Request::new(())).unwrap().header_value().clone();
+        assert_ne!(made(), made());
+        assert!(is_loggable(&made()));
+    }
 }

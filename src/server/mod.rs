@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tonic::server::NamedService as _;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
-use tower::util::{MapRequestLayer, MapResponseLayer};
+use tower::util::{MapFutureLayer, MapRequestLayer, MapResponseLayer};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
@@ -37,6 +40,18 @@ const MOST_STREAMS: u32 = 256;
 
 /// How often an idle connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How long the last answers may take to go out when everything else has ended.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
+
+/// What health is told of: all of the process, and each service.
+const SERVICES: [&str; 5] = [
+    "",
+    MfaPreferenceServiceServer::<Facade>::NAME,
+    SoftwareTokenServiceServer::<Facade>::NAME,
+    PasskeyServiceServer::<Facade>::NAME,
+    PoolConfigServiceServer::<Facade>::NAME,
+];
 
 /// Why the service could not be served.
 #[derive(Debug)]
@@ -91,11 +106,34 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let Service { facade, authorize, tls, drain_timeout } = service;
+    let facade = Arc::new(facade);
+    let (routes, health) = routes(Arc::clone(&facade)).await?;
+    serve_routes(listener, Served { routes, health, facade, authorize, tls, drain_timeout }, shutdown).await
+}
+
+/// A service whose routes are made.
+struct Served {
+    routes: Routes,
+    health: HealthReporter,
+    facade: Arc<Facade>,
+    authorize: Authorize,
+    tls: Option<Arc<TlsAcceptor>>,
+    drain_timeout: Duration,
+}
+
+async fn serve_routes(
+    listener: TcpListener,
+    served: Served,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let Served { routes, health, facade, authorize, tls, drain_timeout } = served;
     let address = listener.local_addr().map_err(ServeError::Listener)?;
-    let (routes, health) = routes(facade).await?;
+    let calls = TaskTracker::new();
+    let tracked = calls.clone();
 
     // From the outside in.
     let layers = ServiceBuilder::new()
+        .layer(MapFutureLayer::new(move |call| tracked.track_future(call)))
         .layer(MapRequestLayer::new(call::received))
         .layer(SetRequestIdLayer::x_request_id(call::NewRequestId))
         .layer(
@@ -145,24 +183,39 @@ pub async fn serve(
         () = shutdown => {}
     }
     tracing::info!("draining");
-    stop_health(&health).await;
+    let until = Instant::now() + drain_timeout;
+    stop_health(health).await;
     // Nobody listens any more only if serving has ended already.
     let _ = drain.send(());
-    let Ok(ended) = tokio::time::timeout(drain_timeout, serving).await else {
-        tracing::warn!("calls were still running when the time to drain was up");
-        return Ok(());
+    calls.close();
+    // What is left when no call is under way are the streams of health and reflection, which nothing else ends.
+    let only_streams = async {
+        calls.wait().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
     };
-    tracing::info!("every call has ended");
-    ended.map_err(ServeError::Transport)
+    let drained = async {
+        let ended = tokio::select! {
+            ended = &mut serving => ended.map_err(ServeError::Transport),
+            () = only_streams => Ok(()),
+        };
+        // A change goes on when its caller has left.
+        facade.settle().await;
+        ended
+    };
+    if let Ok(ended) = tokio::time::timeout_at(until, drained).await {
+        tracing::info!("every call has ended");
+        return ended;
+    }
+    let changes = facade.changes_under_way();
+    tracing::warn!(calls = calls.len(), changes, "calls were still running when the time to drain was up");
+    Ok(())
 }
 
-async fn routes(facade: Facade) -> Result<(Routes, HealthReporter), ServeError> {
-    let facade = Arc::new(facade);
+async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<MfaPreferenceServiceServer<Facade>>().await;
-    health.set_serving::<SoftwareTokenServiceServer<Facade>>().await;
-    health.set_serving::<PasskeyServiceServer<Facade>>().await;
-    health.set_serving::<PoolConfigServiceServer<Facade>>().await;
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
 
     let mut routes = Routes::builder();
     routes
@@ -174,7 +227,8 @@ async fn routes(facade: Facade) -> Result<(Routes, HealthReporter), ServeError> 
         .add_service(SoftwareTokenServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PoolConfigServiceServer::from_arc(facade));
-    Ok((routes.routes(), health))
+    let grpc = routes.routes().into_axum_router().layer(axum::middleware::from_fn(answer::only_grpc));
+    Ok((grpc.into(), health))
 }
 
 /// Our descriptors and those of the error details, without which grpcurl prints details as bytes.
@@ -185,11 +239,57 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Tells load balancers before the connections are told.
-async fn stop_health(health: &HealthReporter) {
-    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    health.set_not_serving::<MfaPreferenceServiceServer<Facade>>().await;
-    health.set_not_serving::<SoftwareTokenServiceServer<Facade>>().await;
-    health.set_not_serving::<PasskeyServiceServer<Facade>>().await;
-    health.set_not_serving::<PoolConfigServiceServer<Facade>>().await;
+/// Tells load balancers before the connections are told. Then ends their watches, which would hold up the end else.
+async fn stop_health(mut health: HealthReporter) {
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+        health.clear_service_status(name).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use http::uri::PathAndQuery;
+    use tonic::client::Grpc;
+    use tonic::transport::Endpoint as ClientEndpoint;
+    use tonic::{Code, Request};
+    use tonic_prost::ProstCodec;
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+    use crate::cognito::{Credentials, Endpoint};
+
+    async fn panics() {
+        panic!("canary");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_neutral_words_and_the_connection_lives() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (health, _) = tonic_health::server::health_reporter();
+        let routes = Router::new().route("/panics", post(panics)).into();
+        let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
+        let Service { facade, authorize, tls, drain_timeout } = Service::open(cognito, Duration::ZERO);
+        let served = Served { routes, health, facade: Arc::new(facade), authorize, tls, drain_timeout };
+        let serving = serve_routes(listener, served, std::future::pending());
+        let serving = tokio::spawn(serving);
+
+        let mut client =
+            Grpc::new(ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap());
+        for _ in 0..2 {
+            client.ready().await.unwrap();
+            let path = PathAndQuery::from_static("/panics");
+            let answer = client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await;
+            let status = answer.unwrap_err();
+            let details = status.get_error_details();
+            assert_eq!(status.code(), Code::Internal);
+            assert_eq!(details.error_info().unwrap().reason, "FACADE_FAILED");
+            assert!(!details.request_info().unwrap().request_id.is_empty());
+            assert!(!format!("{status:?}").contains("canary"), "{status:?}");
+        }
+        serving.abort();
+    }
 }

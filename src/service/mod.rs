@@ -28,6 +28,17 @@ impl Facade {
         Self { gate, cognito }
     }
 
+    /// Done when every change that was sent to Cognito has ended. No other may begin.
+    pub async fn settle(&self) {
+        self.cognito.settle().await;
+    }
+
+    /// How many changes have been sent to Cognito and have not ended.
+    #[must_use]
+    pub fn changes_under_way(&self) -> usize {
+        self.cognito.changes_under_way()
+    }
+
     /// The decision on a call for the signed-in user: on the pool that the access token names, or on none.
     async fn authorize_user(
         &self,

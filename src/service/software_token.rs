@@ -50,7 +50,9 @@ impl SoftwareTokenService for Facade {
         let pool = cognito.user_pool_id();
         let issuer = issuer.as_ref().map_or(pool, KeyUriLabel::as_str);
         let account_name = account_name.as_ref().map(KeyUriLabel::as_str);
-        let account_name = account_name.or(username.as_ref().and_then(Option::as_deref)).unwrap_or(pool);
+        // A colon parts issuer and account name, which a username may hold.
+        let username = username.flatten().map(|username| username.replace(':', "_"));
+        let account_name = account_name.or(username.as_deref()).unwrap_or(pool);
         Ok(Response::new(AssociateSoftwareTokenResponse {
             otpauth_uri: otpauth_uri(issuer, account_name, &secret.secret_code),
             secret_code: secret.secret_code,

@@ -11,6 +11,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tonic::client::Grpc;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
@@ -169,6 +170,11 @@ async fn provoke(reason: &str) -> Status {
             let service = TestService::limited_to(Duration::from_millis(100)).await;
             service.cognito.fault(json!({ "kind": "no_answer" })).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
+        }
+        "NO_TIME_LEFT" => {
+            let mut request = Request::new(AdminGetUserRequest::default());
+            request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("0m"));
+            service.patient().admin_get_user(request).await.unwrap_err()
         }
         "COGNITO_UNREACHABLE" => answer_with(Rpc::AdminSetUserMfaPreference, json!({ "kind": "reset" })).await,
         "COGNITO_ANSWER_UNREADABLE" => {

@@ -107,7 +107,8 @@ impl Row {
         if id.is_empty() {
             return Err("no aws_request_id".to_owned());
         }
-        if message.is_some() != (self.reason == "INVALID_PARAMETER") {
+        let unrecognised = self.reason == "INVALID_PARAMETER" && self.cognito_code == "InvalidParameterException";
+        if message.is_some() != unrecognised {
             return Err(format!("cognito_message is {message:?}"));
         }
         Ok(())
@@ -272,7 +273,8 @@ async fn a_modelled_exception_of_a_pool_or_passkey_operation_is_answered_as_docu
             .retryable(),
         row(SetUserPoolMfaConfig, "TierChangeNotAllowedException")
             .is(FailedPrecondition, "TIER_CHANGE_NOT_ALLOWED", "OPERATOR")
-            .with("PreconditionFailure"),
+            .with("PreconditionFailure")
+            .retryable(),
         row(StartWebAuthnRegistration, "WebAuthnNotEnabledException")
             .is(FailedPrecondition, "WEB_AUTHN_NOT_ENABLED", "OPERATOR")
             .with("PreconditionFailure"),

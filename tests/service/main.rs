@@ -3,24 +3,40 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod binary;
 mod calls;
+mod canary;
 mod cognito_message;
 mod embedded;
 mod error_manual;
 mod errors;
+mod fields;
+mod health;
+mod hostile_http;
+mod hostile_message;
 mod issuer;
+mod judge;
 mod legacy_settings;
+mod options;
 mod passkey;
 mod pool_config;
 mod preference;
+mod reflection;
 mod rpcs;
+mod rule;
+mod secrecy;
+mod serving;
 mod software_token;
 mod support;
 mod timing;
 mod tls;
 mod token;
 mod user;
+mod validation;
+mod violations;
+mod wire;
 mod without_credentials;

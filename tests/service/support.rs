@@ -7,6 +7,7 @@ use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::embedded::{Embedded, Options};
@@ -29,6 +30,9 @@ pub(crate) const POOL: &str = "us-west-2_EXAMPLE";
 pub(crate) const USER: &str = "testuser";
 /// Confirmed, without any factor.
 pub(crate) const NEW_USER: &str = "newuser";
+
+/// A client that waits for the server's own answer.
+pub(crate) type PatientClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
 
 /// The service under test. It ends when it is dropped.
 pub(crate) struct TestService {
@@ -80,6 +84,12 @@ impl TestService {
 
     pub(crate) fn preferences(&self) -> MfaPreferenceServiceClient<Channel> {
         MfaPreferenceServiceClient::new(self.channel())
+    }
+
+    /// A client without timers of its own: tonic's channel ends a call by itself and hides what the server answers.
+    pub(crate) fn patient(&self) -> PatientClient {
+        let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        MfaPreferenceServiceClient::with_origin(http, format!("http://{}", self.address).parse().unwrap())
     }
 
     pub(crate) fn software_tokens(&self) -> SoftwareTokenServiceClient<Channel> {

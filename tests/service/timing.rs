@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use mfagate::proto::Rpc;
-use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -23,14 +19,6 @@ const FOREVER: Duration = Duration::from_mins(10);
 
 /// What a test gives its own steps, against hanging without end.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A client that sends `grpc-timeout` and leaves its keeping to the server: tonic's own channel would end the call itself.
-type PatientClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
-
-fn patient(service: &TestService) -> PatientClient {
-    let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-    MfaPreferenceServiceClient::with_origin(http, format!("http://{}", service.address).parse().unwrap())
-}
 
 fn read(grpc_timeout: &'static str) -> Request<AdminGetUserRequest> {
     let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
@@ -48,7 +36,7 @@ async fn silent_before(operation_timeout: Duration) -> TestService {
 async fn the_limit_of_an_operation_ends_a_call_without_a_deadline() {
     let service = silent_before(Duration::from_millis(200)).await;
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
-    let answer = tokio::time::timeout(PATIENCE, patient(&service).admin_get_user(request)).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, service.patient().admin_get_user(request)).await.unwrap();
     let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminGetUser");
 }
@@ -56,7 +44,7 @@ async fn the_limit_of_an_operation_ends_a_call_without_a_deadline() {
 #[tokio::test]
 async fn the_limit_of_an_operation_ends_a_call_with_a_later_deadline() {
     let service = silent_before(Duration::from_millis(200)).await;
-    let answer = tokio::time::timeout(PATIENCE, patient(&service).admin_get_user(read("10M"))).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, service.patient().admin_get_user(read("10M"))).await.unwrap();
     refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
@@ -65,7 +53,7 @@ async fn an_earlier_deadline_of_the_caller_ends_the_call_with_our_answer_and_not
     let service = silent_before(FOREVER).await;
     for grpc_timeout in ["600m", "600000u", "1S"] {
         let answer =
-            tokio::time::timeout(PATIENCE, patient(&service).admin_get_user(read(grpc_timeout))).await.unwrap();
+            tokio::time::timeout(PATIENCE, service.patient().admin_get_user(read(grpc_timeout))).await.unwrap();
         let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
         assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminGetUser", "{grpc_timeout}");
     }
@@ -85,7 +73,7 @@ async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
     });
     request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("2S"));
     let answer =
-        tokio::time::timeout(PATIENCE, patient(&service).admin_set_user_mfa_preference(request)).await.unwrap();
+        tokio::time::timeout(PATIENCE, service.patient().admin_set_user_mfa_preference(request)).await.unwrap();
     let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminSetUserMFAPreference");
 }
@@ -94,8 +82,8 @@ async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
 async fn a_deadline_that_is_spent_already_is_exceeded_without_asking_cognito() {
     let service = TestService::start().await;
     for grpc_timeout in ["0m", "1n", "0H", "1m"] {
-        let answer = patient(&service).admin_get_user(read(grpc_timeout)).await;
-        let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+        let answer = service.patient().admin_get_user(read(grpc_timeout)).await;
+        let details = refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
         assert!(!details.error_info().unwrap().metadata.contains_key("operation"), "{grpc_timeout}");
     }
     assert_eq!(service.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
@@ -105,7 +93,7 @@ async fn a_deadline_that_is_spent_already_is_exceeded_without_asking_cognito() {
 async fn a_deadline_that_is_none_limits_nothing() {
     let service = TestService::start().await;
     for grpc_timeout in ["soon", "-1S", "123456789S", ""] {
-        patient(&service).admin_get_user(read(grpc_timeout)).await.unwrap();
+        service.patient().admin_get_user(read(grpc_timeout)).await.unwrap();
     }
 }
 
@@ -114,7 +102,7 @@ async fn an_answer_within_the_deadline_is_given() {
     let service = TestService::start().await;
     let slow = json!({ "kind": "latency", "operation": "AdminGetUser", "delay_ms": 100 });
     service.cognito.fault(slow).await;
-    let user = patient(&service).admin_get_user(read("20S")).await.unwrap().into_inner();
+    let user = service.patient().admin_get_user(read("20S")).await.unwrap().into_inner();
     assert_eq!(user.username, USER);
 }
 

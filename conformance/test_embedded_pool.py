@@ -1,0 +1,236 @@
+"""Configures pools of the embedded Cognito with boto3, rule by rule."""
+
+import pytest
+
+from suite.account import (
+    EMAIL_CODE,
+    OWN_EMAIL,
+    PASSKEY,
+    SMS,
+    SMS_CONFIGURATION,
+    TOTP,
+    Account,
+    Make,
+)
+from suite.cognito import Refused, call, client, must
+
+MULTI_FACTOR = {"FactorConfiguration": "MULTI_FACTOR_WITH_USER_VERIFICATION"}
+
+
+def read(account: Account) -> dict:
+    """The pool's MFA configuration."""
+    return account.must("GetUserPoolMfaConfig", UserPoolId=account.pool_id)
+
+
+def is_refused(account: Account, text: str, mode: str | None, *blocks: dict[str, object]) -> None:
+    """Asserts that a configuration is refused with this text and changes nothing."""
+    before = read(account)
+    account.refused("SetUserPoolMfaConfig", "InvalidParameterException", text, **account.configuration(mode, *blocks))
+    assert read(account) == before
+
+
+@pytest.fixture
+def account(make: Make) -> Account:
+    """A pool just created, able to send its own e-mail."""
+    return make(mode="OFF")
+
+
+def test_a_new_pool_is_off_and_has_no_blocks(account: Account) -> None:
+    assert read(account) == {"MfaConfiguration": "OFF"}
+
+
+def test_a_configuration_is_answered_and_read_back(account: Account) -> None:
+    answer = account.configure("OPTIONAL", SMS, TOTP, EMAIL_CODE, PASSKEY)
+    assert answer == {"MfaConfiguration": "OPTIONAL", **SMS, **TOTP, **EMAIL_CODE, **PASSKEY}
+    assert read(account) == answer
+    described = account.must("DescribeUserPool", UserPoolId=account.pool_id)["UserPool"]
+    assert described["MfaConfiguration"] == "OPTIONAL"
+    assert described["SmsConfiguration"] == SMS_CONFIGURATION
+    assert "SoftwareTokenMfaConfiguration" not in described
+
+
+def test_a_request_with_nothing_but_the_pool_switches_mfa_off(account: Account) -> None:
+    account.configure("ON", TOTP)
+    assert account.must("SetUserPoolMfaConfig", UserPoolId=account.pool_id) == {"MfaConfiguration": "OFF"}
+    assert read(account) == {"MfaConfiguration": "OFF"}
+
+
+@pytest.mark.parametrize("mode", ["OFF", None])
+@pytest.mark.parametrize("block", [TOTP, {"SoftwareTokenMfaConfiguration": {"Enabled": False}}, SMS, EMAIL_CODE])
+def test_a_pool_that_is_off_takes_no_factor(account: Account, mode: str | None, block: dict[str, object]) -> None:
+    is_refused(
+        account, "Invalid MFA configuration given, can't turn off MFA and configure an MFA together.", mode, block
+    )
+
+
+def test_a_pool_that_is_off_takes_the_configuration_of_passkeys(account: Account) -> None:
+    assert account.configure("OFF", PASSKEY) == {"MfaConfiguration": "OFF", **PASSKEY}
+
+
+@pytest.mark.parametrize("mode", ["ON", "OPTIONAL"])
+@pytest.mark.parametrize("blocks", [[], [{"SoftwareTokenMfaConfiguration": {"Enabled": False}}], [PASSKEY]])
+def test_a_pool_that_asks_needs_a_factor(account: Account, mode: str, blocks: list[dict[str, object]]) -> None:
+    is_refused(account, "SMS MFA, Email MFA, or Software Token MFA must be enabled", mode, *blocks)
+
+
+def test_a_factor_that_is_left_out_is_dropped(account: Account) -> None:
+    account.configure("OPTIONAL", TOTP, EMAIL_CODE, PASSKEY)
+    assert account.configure("OPTIONAL", TOTP) == {"MfaConfiguration": "OPTIONAL", **TOTP}
+    assert read(account) == {"MfaConfiguration": "OPTIONAL", **TOTP}
+
+
+def test_sms_comes_off_only_with_mfa_itself(account: Account) -> None:
+    account.configure("OPTIONAL", TOTP, SMS)
+    is_refused(account, "Can't turn off SMS_MFA when SMS configuration is set for the user pool", "OPTIONAL", TOTP)
+    account.configure("OFF")
+    assert account.configure("OPTIONAL", TOTP) == {"MfaConfiguration": "OPTIONAL", **TOTP}
+
+
+def test_a_verified_phone_number_needs_sms(make: Make) -> None:
+    account = make(mode="OFF", AutoVerifiedAttributes=["phone_number"], SmsConfiguration=SMS_CONFIGURATION)
+    is_refused(
+        account, "SMS configuration is required when phone_number is selected for auto verification", "OPTIONAL", TOTP
+    )
+
+
+def test_e_mail_needs_the_pools_own_sender(make: Make) -> None:
+    account = make(mode="OFF", EmailConfiguration={"EmailSendingAccount": "COGNITO_DEFAULT"})
+    is_refused(account, "EmailSendingAccount of COGNITO_DEFAULT", "OPTIONAL", EMAIL_CODE)
+
+
+@pytest.mark.parametrize("recovery", [None, [{"Name": "verified_email", "Priority": 1}]])
+def test_e_mail_can_not_be_factor_and_only_recovery(make: Make, recovery: list[dict[str, object]] | None) -> None:
+    setting = {"RecoveryMechanisms": recovery} if recovery else {}
+    account = make(mode="OFF", AccountRecoverySetting=setting)
+    is_refused(account, "AccountRecoverySetting is not set or contains only verified_email", "OPTIONAL", EMAIL_CODE)
+
+
+def test_sms_can_not_be_factor_and_recovery(make: Make) -> None:
+    recovery = {"RecoveryMechanisms": [{"Name": "verified_phone_number", "Priority": 1}]}
+    account = make(mode="OFF", AccountRecoverySetting=recovery)
+    is_refused(account, "Account Recovery Setting cannot use verified_phone_number", "OPTIONAL", SMS)
+
+
+def first_factors(*factors: str) -> dict[str, object]:
+    """The member of CreateUserPool that names the first factors."""
+    return {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", *factors]}}
+
+
+@pytest.mark.parametrize("factor", ["EMAIL_OTP", "SMS_OTP"])
+def test_one_time_codes_can_not_be_first_factors_where_mfa_is_required(make: Make, factor: str) -> None:
+    account = make(mode="OFF", Policies=first_factors(factor))
+    is_refused(account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP)
+    assert account.configure("OPTIONAL", TOTP)["MfaConfiguration"] == "OPTIONAL"
+
+
+def test_passkeys_as_first_factor_must_verify_the_user_where_mfa_is_required(make: Make) -> None:
+    account = make(mode="OFF", Policies=first_factors("WEB_AUTHN"))
+    single = {"WebAuthnConfiguration": {"RelyingPartyId": "localhost", "FactorConfiguration": "SINGLE_FACTOR"}}
+    is_refused(
+        account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP, single
+    )
+    assert account.configure("ON", TOTP, PASSKEY)["MfaConfiguration"] == "ON"
+
+
+def test_mfa_can_be_required_after_creation(make: Make) -> None:
+    account = make(mode="OPTIONAL", factors=TOTP)
+    assert account.configure("ON", TOTP)["MfaConfiguration"] == "ON"
+
+
+@pytest.mark.parametrize("block", [EMAIL_CODE, PASSKEY])
+def test_a_plan_without_the_feature_refuses_it(make: Make, block: dict[str, object]) -> None:
+    account = make(mode="OFF", UserPoolTier="LITE")
+    account.refused(
+        "SetUserPoolMfaConfig", "FeatureUnavailableInTierException", **account.configuration("OPTIONAL", TOTP, block)
+    )
+    assert read(account) == {"MfaConfiguration": "OFF"}
+
+
+def test_the_region_of_end_user_messaging_is_the_pools(account: Account) -> None:
+    channel = {"CallerArn": "arn:aws:iam::123456789012:role/sms", "Region": "eu-west-1"}
+    is_refused(account, "Region", "OPTIONAL", {"SmsMfaConfiguration": {"SmsConfiguration": {"EumsSms": channel}}})
+    right = {"SmsMfaConfiguration": {"SmsConfiguration": {"EumsSms": channel | {"Region": "us-west-2"}}}}
+    assert account.configure("OPTIONAL", right)["SmsMfaConfiguration"] == right["SmsMfaConfiguration"]
+
+
+def test_a_channel_for_sms_has_to_be_named(account: Account) -> None:
+    is_refused(account, "SnsCallerArn", "OPTIONAL", {"SmsMfaConfiguration": {"SmsConfiguration": {"ExternalId": "x"}}})
+
+
+@pytest.mark.parametrize("operation", ["GetUserPoolMfaConfig", "SetUserPoolMfaConfig", "DescribeUserPool"])
+def test_an_absent_pool_is_not_found(account: Account, operation: str) -> None:
+    account.refused(operation, "ResourceNotFoundException", "us-west-2_Absent000", UserPoolId="us-west-2_Absent000")
+
+
+def test_a_pool_lives_in_the_region_of_the_call_that_made_it(embedded_url: str) -> None:
+    europe = client(embedded_url, region="eu-central-1")
+    pool_id = must(europe, "CreateUserPool", PoolName="there")["UserPool"]["Id"]
+    assert pool_id.startswith("eu-central-1_")
+    answer = call(client(embedded_url), "DescribeUserPool", UserPoolId=pool_id)
+    assert isinstance(answer, Refused)
+    assert answer.code == "ResourceNotFoundException"
+
+
+def test_pools_are_listed_page_by_page_without_their_mfa(embedded_url: str) -> None:
+    there = client(embedded_url, region="ap-south-1")
+    made = {must(there, "CreateUserPool", PoolName=f"pool {number}")["UserPool"]["Id"] for number in range(5)}
+    pages, token = [], {}
+    while True:
+        page = must(there, "ListUserPools", MaxResults=2, **token)
+        pages.append([pool["Id"] for pool in page["UserPools"]])
+        assert all("MfaConfiguration" not in pool for pool in page["UserPools"])
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert {pool_id for page in pages for pool_id in page} == made
+
+
+def test_a_deleted_pool_is_gone(account: Account) -> None:
+    account.must("DeleteUserPool", UserPoolId=account.pool_id)
+    account.refused("DescribeUserPool", "ResourceNotFoundException", UserPoolId=account.pool_id)
+
+
+def users(account: Account, **query: object) -> list[str]:
+    """The usernames that ListUsers answers on all pages."""
+    found, token = [], {}
+    while True:
+        page = account.must("ListUsers", UserPoolId=account.pool_id, **query, **token)
+        for user in page["Users"]:
+            assert "UserMFASettingList" not in user
+            assert "PreferredMfaSetting" not in user
+            found.append(user["Username"])
+        if "PaginationToken" not in page:
+            return found
+        token = {"PaginationToken": page["PaginationToken"]}
+
+
+def test_users_are_listed_filtered_and_paged(account: Account) -> None:
+    for name in ("anna", "bert", "berta"):
+        account.must(
+            "AdminCreateUser",
+            UserPoolId=account.pool_id,
+            Username=name,
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": "email", "Value": f"{name}@example.com"}],
+        )
+    account.must("AdminDisableUser", UserPoolId=account.pool_id, Username="bert")
+    assert sorted(users(account)) == ["anna", "bert", "berta"]
+    assert sorted(users(account, Limit=2)) == ["anna", "bert", "berta"]
+    assert users(account, Filter='email = "anna@example.com"') == ["anna"]
+    assert sorted(users(account, Filter='username ^= "bert"')) == ["bert", "berta"]
+    assert users(account, Filter='status = "Disabled"') == ["bert"]
+    assert users(account, Filter='email = "nobody@example.com"') == []
+    account.refused("ListUsers", "InvalidParameterException", UserPoolId=account.pool_id, Filter="no filter")
+
+
+def test_a_user_that_is_there_already_is_refused(account: Account) -> None:
+    account.create_user()
+    account.refused("AdminCreateUser", "UsernameExistsException", **account.user)
+
+
+def test_a_pool_can_not_be_created_against_its_own_rules(account: Account) -> None:
+    account.refused(
+        "CreateUserPool", "InvalidParameterException", PoolName="bad", AutoVerifiedAttributes=["phone_number"]
+    )
+    account.must("CreateUserPool", PoolName="good", **OWN_EMAIL)

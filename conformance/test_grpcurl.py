@@ -1,0 +1,181 @@
+"""Makes the calls that people paste, with the real grpcurl (reflection v1alpha) and with grpcio (reflection v1)."""
+
+import json
+import pathlib
+import re
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from suite import cookbook, gate, manual
+from suite.control import Control
+from suite.cookbook import Recipe
+from suite.gate import Gate, Refusal
+
+RECIPES = cookbook.recipes()
+RPCS = 17
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Gate]:
+    """The `mfagate dev` that the cookbook is pasted to, from the top to the bottom."""
+    with gate.running("dev") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def python() -> Iterator[Gate]:
+    """The `mfagate dev` that grpcio makes the same calls to."""
+    with gate.running("dev") as running:
+        yield running
+
+
+def is_title(value: object) -> str:
+    """The name of a test with this recipe."""
+    assert isinstance(value, Recipe)
+    return re.sub(r"\W+", "-", value.title)
+
+
+def test_grpcurl_is_the_release_that_speaks_reflection_v1alpha_only(shell: Gate) -> None:
+    assert cookbook.printed(shell, "grpcurl -version").strip() == "grpcurl v1.8.6"
+
+
+def test_the_cookbook_has_every_rpc(shell: Gate) -> None:
+    served = {f"{method.containing_service.full_name}/{name}" for name, method in shell.methods.items()}
+    assert len(served) == RPCS
+    assert served <= {recipe.rpc() for recipe in RECIPES}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=is_title)
+def test_grpcurl_prints_what_the_cookbook_says(shell: Gate, recipe: Recipe) -> None:
+    output = cookbook.printed(shell, recipe.script)
+    assert recipe.output, "the cookbook does not say what it prints"
+    assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.rpc()], ids=is_title)
+def test_grpcio_gets_what_the_cookbook_says(python: Gate, recipe: Recipe, tmp_path: pathlib.Path) -> None:
+    given = cookbook.arguments(python, recipe, tmp_path)
+    request = json.loads(given[given.index("-d") + 1])
+    called = recipe.rpc()
+    assert called is not None
+    assert given[-1] == called
+    answer = python.call_json(called, request)
+    expected = recipe.output
+    if isinstance(answer, Refusal):
+        manual.is_followed(answer)
+        code, message, details = cookbook.error(expected)
+        assert answer.code.replace("_", "").lower() == code.lower()
+        assert answer.message == message
+        said = {str(detail.pop("@type")).rsplit(".", 1)[-1]: detail for detail in details}
+        assert steady(answer.details) == steady(said)
+        return
+    assert steady(answer) == cookbook.comparable(expected)
+
+
+def steady(value: object) -> object:
+    """A JSON value without what differs from run to run."""
+    return cookbook.comparable(json.dumps(value))
+
+
+def test_reflection_v1_lists_the_services(python: Gate) -> None:
+    services = python.reflection.services()
+    assert {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= set(services)
+    assert sorted(name for name in services if name.startswith("mfagate.v1.")) == [
+        "mfagate.v1.MfaPreferenceService",
+        "mfagate.v1.PasskeyService",
+        "mfagate.v1.PoolConfigService",
+        "mfagate.v1.SoftwareTokenService",
+    ]
+
+
+def test_the_lines_that_dev_prints_can_be_pasted_as_they_are() -> None:
+    with gate.running("dev") as fresh:
+        lines = re.findall(r"^grpcurl .*$", cookbook.introduction(fresh), re.M)
+        assert len(lines) >= 4
+        outputs = [cookbook.printed(fresh, line) for line in lines]
+    assert "AdminSetUserMfaPreference" in lines[0]
+    assert json.loads(outputs[0]) == {}
+    read = json.loads(outputs[1])
+    assert read["preferredMfaSetting"] == "SMS_MFA"
+    assert sorted(read["userMfaSettingList"]) == ["SMS_MFA", "SOFTWARE_TOKEN_MFA"]
+    assert json.loads(outputs[2])["username"] == "testuser"
+    assert "mfagate.v1.MfaPreferenceService" in outputs[3].splitlines()
+
+
+REFUSED = {
+    "BadRequest": (
+        "mfagate.v1.MfaPreferenceService/AdminSetUserMfaPreference",
+        {"username": "", "sms_mfa_settings": {"preferred_mfa": True}},
+        "REQUEST_INVALID",
+    ),
+    "PreconditionFailure": (
+        "mfagate.v1.MfaPreferenceService/AdminSetUserMfaPreference",
+        {"user_pool_id": "us-west-2_EXAMPLE", "username": "newuser", "sms_mfa_settings": {"enabled": True}},
+        "FACTOR_NOT_ENROLLED",
+    ),
+    "ResourceInfo": (
+        "mfagate.v1.MfaPreferenceService/AdminGetUser",
+        {"user_pool_id": "us-west-2_EXAMPLE", "username": "nobody"},
+        "USER_NOT_FOUND",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_grpcurl_decodes_the_details_of_a_refusal_by_name(shell: Gate, kind: str) -> None:
+    called, request, reason = REFUSED[kind]
+    output = cookbook.printed(shell, f"grpcurl -plaintext -d '{json.dumps(request)}' {shell.address} {called}")
+    _, _, details = cookbook.error(output)
+    by_type = {str(detail["@type"]).removeprefix("type.googleapis.com/google.rpc."): detail for detail in details}
+    assert {"ErrorInfo", "RequestInfo", kind} <= set(by_type)
+    assert by_type["ErrorInfo"]["reason"] == reason
+    # What grpcurl can not decode it prints as bytes under this name.
+    assert "@value" not in output
+    assert "@error" not in output
+
+
+def test_throttling_carries_retry_info_that_grpcurl_decodes(shell: Gate) -> None:
+    Control(gate.embedded_url(shell)).put_fault(
+        {"kind": "throttling", "operation": "AdminGetUser", "match": {"Username": "throttled"}}
+    )
+    request = {"user_pool_id": "us-west-2_EXAMPLE", "username": "throttled"}
+    output = cookbook.printed(
+        shell,
+        f"grpcurl -plaintext -d '{json.dumps(request)}' {shell.address} mfagate.v1.MfaPreferenceService/AdminGetUser",
+    )
+    code, _, details = cookbook.error(output)
+    assert code == "ResourceExhausted"
+    retry = next(detail for detail in details if str(detail["@type"]).endswith("RetryInfo"))
+    assert re.fullmatch(r"\d+(\.\d+)?s", str(retry["retryDelay"]))
+
+
+def test_all_violations_come_at_once_with_field_paths(python: Gate) -> None:
+    called, request, _ = REFUSED["BadRequest"]
+    answer = python.call_json(called, request)
+    assert isinstance(answer, Refusal)
+    assert {"user_pool_id", "username"} <= set(answer.violated_fields())
+    assert any(field.startswith("sms_mfa_settings") for field in answer.violated_fields())
+
+
+def test_an_unknown_method_is_unimplemented_with_a_reason(python: Gate) -> None:
+    with grpc.insecure_channel(python.address) as channel:
+        call = channel.unary_unary("/mfagate.v1.MfaPreferenceService/NoSuchMethod")
+        with pytest.raises(grpc.RpcError) as raised:
+            call(b"", timeout=10)
+    refusal = python.refusal(raised.value)
+    assert refusal.code == "UNIMPLEMENTED"
+    assert refusal.reason == "RPC_UNKNOWN"
+    manual.is_followed(refusal)
+
+
+def test_bytes_that_are_no_message_are_refused_with_a_reason(python: Gate) -> None:
+    with grpc.insecure_channel(python.address) as channel:
+        call = channel.unary_unary("/mfagate.v1.MfaPreferenceService/AdminGetUser")
+        with pytest.raises(grpc.RpcError) as raised:
+            call(b"\xff\xff\xff\xff", timeout=10)
+    refusal = python.refusal(raised.value)
+    assert refusal.code == "INVALID_ARGUMENT"
+    assert refusal.reason == "REQUEST_MALFORMED"
+    manual.is_followed(refusal)

@@ -1,0 +1,52 @@
+//! This file asks the handlers of the RPCs, without a wire and without a Cognito, which fields of a request they refuse.
+
+use std::time::Duration;
+
+use mfagate::access::Gate;
+use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::service::Facade;
+use tokio::runtime::{Builder, Runtime};
+use tonic::{Code, Response, Status};
+use tonic_types::StatusExt as _;
+
+/// The handlers, and something to run them on.
+pub(crate) struct Judge {
+    pub(crate) facade: Facade,
+    runtime: Runtime,
+}
+
+impl Judge {
+    /// Nothing is ever sent: no operation has any time.
+    pub(crate) fn new() -> Self {
+        let nowhere = Endpoint::Url("http://127.0.0.1:9".to_owned());
+        let cognito = Cognito::new(nowhere, Credentials::for_development(), Duration::ZERO);
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { facade: Facade::new(Gate::Open, cognito), runtime }
+    }
+
+    /// The paths of the fields that are refused, in order; none if the request would be sent on.
+    pub(crate) fn refused_fields<T: std::fmt::Debug>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Vec<String> {
+        let status = self.runtime.block_on(call).unwrap_err();
+        let details = status.get_error_details();
+        let reason = details.error_info().unwrap().reason.as_str();
+        let mut fields: Vec<String> = details.bad_request().map_or_else(Vec::new, |bad| {
+            bad.field_violations.iter().map(|violation| violation.field.clone()).collect()
+        });
+        match (status.code(), reason) {
+            (Code::InvalidArgument, "REQUEST_INVALID") => assert!(!fields.is_empty(), "{status:?}"),
+            // A token that names no pool is well formed; Cognito would refuse it.
+            (Code::DeadlineExceeded, "NO_TIME_LEFT") | (Code::Unauthenticated, "USER_TOKEN_REJECTED") => {
+                assert!(fields.is_empty(), "{status:?}");
+            }
+            _ => panic!("neither refused nor sent on: {status:?}"),
+        }
+        fields.sort();
+        let count = fields.len();
+        fields.dedup();
+        assert_eq!(fields.len(), count, "a field is named twice in {fields:?}");
+        fields
+    }
+}
