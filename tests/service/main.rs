@@ -5,5 +5,6 @@
 )]
 
 mod embedded;
+mod policy;
 mod preference;
 mod support;

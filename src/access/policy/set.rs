@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::hash::Hash;
+use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -261,31 +263,47 @@ fn add_file(file: &SourceFile, set: &mut PolicySet, places: &mut BTreeMap<String
 /// others, are how a guard that guards nothing passes a review.
 fn violations(words: &Vocabulary, set: &PolicySet, places: &BTreeMap<String, Place>, sources: &Sources) -> Vec<Fault> {
     let result = Validator::new(words.schema.clone()).validate(set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
-    let warnings = result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
-    let mut faults: Vec<_> = errors
-        .chain(warnings)
-        .map(|(id, violation)| {
-            let place = places.get::<str>(id.as_ref());
-            let file = place.and_then(|place| sources.policies.iter().find(|file| file.path == place.file));
-            match (place, file) {
-                (Some(place), Some(file)) => {
-                    let fault = fault_in(file, violation);
-                    Fault { line: fault.line.or(Some(place.line)), ..fault }
-                }
-                _ => Fault::built_in(words_of(violation)),
+    let errors = result.validation_errors().map(|error| (error.policy_id(), discriminant(error), error));
+    let warnings = result.validation_warnings().map(|warning| (warning.policy_id(), discriminant(warning), warning));
+    let mut faults = once_a_place(errors, places, sources);
+    faults.extend(once_a_place(warnings, places, sources));
+    faults
+}
+
+/// Faults of violations, of which one mistake makes one for each action that its policy covers: the first stands for them.
+fn once_a_place<'a, K: Eq + Hash, V: Diagnostic + 'a>(
+    violations: impl Iterator<Item = (&'a PolicyId, K, &'a V)>,
+    places: &BTreeMap<String, Place>,
+    sources: &Sources,
+) -> Vec<Fault> {
+    let mut violations: Vec<_> =
+        violations.map(|(id, kind, violation)| (id, offset(violation), words_of(violation), kind)).collect();
+    violations.sort_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
+    let mut seen = HashSet::new();
+    let mut faults = Vec::new();
+    for (id, offset, problem, kind) in violations {
+        if !seen.insert((id, offset, kind)) {
+            continue;
+        }
+        let place = places.get::<str>(id.as_ref());
+        let file = place.and_then(|place| sources.policies.iter().find(|file| file.path == place.file));
+        faults.push(match (place, file) {
+            (Some(place), Some(file)) => {
+                let line = offset.map_or(place.line, |offset| file.line(offset));
+                Fault::at(&file.path, Some(line), problem)
             }
-        })
-        .collect();
-    // One mistake is found again for each action that the policy covers.
-    faults.sort_by(|one, other| (&one.file, one.line, &one.problem).cmp(&(&other.file, other.line, &other.problem)));
-    faults.dedup();
+            _ => Fault::built_in(problem),
+        });
+    }
     faults
 }
 
 fn fault_in(file: &SourceFile, error: &dyn Diagnostic) -> Fault {
-    let offset = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    Fault::at(&file.path, offset.map(|offset| file.line(offset)), words_of(error))
+    Fault::at(&file.path, offset(error).map(|offset| file.line(offset)), words_of(error))
+}
+
+fn offset(error: &dyn Diagnostic) -> Option<usize> {
+    error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset())
 }
 
 fn words_of(error: &dyn Diagnostic) -> String {
