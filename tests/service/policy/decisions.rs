@@ -304,8 +304,9 @@ proptest! {
         chosen in proptest::sample::subsequence(SCOPES.to_vec(), 1..4),
         legacy in any::<bool>(),
     ) {
-        let text: String = chosen.iter().map(|scope| format!("permit ({scope}) unless {{ context.legacy }};\n")).collect();
-        let policies = PolicyDirectory::with(&text).and_entities(GROUPS).load();
+        let policies: Vec<_> =
+            chosen.iter().map(|scope| format!("permit ({scope}) unless {{ context.legacy }};\n")).collect();
+        let policies = PolicyDirectory::with(&policies.concat()).and_entities(GROUPS).load();
         let effect = Effect { legacy, ..Effect::default() };
         for rpc in Rpc::ALL {
             for caller in ["support-tool", "a", "b", "support", "staff"].map(workload) {

@@ -58,8 +58,8 @@ fn policies_that_break_the_schema_are_refused() {
         ("an optional member taken for granted", r#"context.mfa_configuration == Mfagate::MfaConfiguration::"OFF""#),
         ("an optional attribute taken for granted", r#"principal.trust_domain == "example.org""#),
         ("a comparison across types", r#"principal.scopes == "mfagate/audit""#),
-        ("what can never be", r#"resource is Mfagate::Service && resource is Mfagate::UserPool"#),
-        ("a condition that is none", r#"context.factors_enabled"#),
+        ("what can never be", "resource is Mfagate::Service && resource is Mfagate::UserPool"),
+        ("a condition that is none", "context.factors_enabled"),
     ];
     for (what, condition) in conditions {
         let policy = format!(
@@ -80,7 +80,7 @@ fn scopes_that_break_the_schema_are_refused() {
         r#"principal in Mfagate::UserPoolGroup::"shop", action, resource"#,
         r#"principal, action == Mfagate::Action::"AdminGetUser", resource is Mfagate::Service"#,
         r#"principal, action == Mfagate::Action::"ReadReflection", resource == Mfagate::Service::"other""#,
-        r#"principal == ?principal, action, resource"#,
+        "principal == ?principal, action, resource",
     ] {
         let directory = PolicyDirectory::with(&format!("{PERMIT}\npermit ({scope});"));
         assert!(directory.try_load().is_err(), "{scope} was accepted");
@@ -217,11 +217,14 @@ fn the_hash_names_the_contents_and_not_the_place() {
 
 #[test]
 fn a_thousand_policies_are_loaded_and_asked() {
-    let policies: String = (0..1000)
-        .map(|number| {
-            format!("@id(\"p{number}\") permit (principal == Mfagate::Caller::\"c{number}\", action, resource) unless {{ context.legacy }};\n")
-        })
-        .collect();
+    let policy = |number| {
+        format!(
+            "@id(\"p{number}\") permit (principal == Mfagate::Caller::\"c{number}\", action, resource) \
+             unless {{ context.legacy }};\n"
+        )
+    };
+    let policies: Vec<_> = (0..1000).map(policy).collect();
+    let policies = policies.concat();
     let policies = PolicyDirectory::with(&policies).load();
     assert_eq!(policies.count(), 1000);
     for (caller, expected) in [("c0", Some("p0")), ("c999", Some("p999")), ("c1000", None)] {

@@ -69,13 +69,13 @@ impl PolicyDirectory {
 
     #[track_caller]
     pub(crate) fn load(&self) -> Policies {
-        self.try_load().unwrap_or_else(|error| panic!("refused: {error}"))
+        self.try_load().unwrap()
     }
 
     /// The faults, without the temporary directory.
     #[track_caller]
     pub(crate) fn faults(&self) -> Vec<String> {
-        let error = self.try_load().err().expect("the policies were not refused");
+        let error = self.try_load().unwrap_err();
         let root = format!("{}/", self.root.path().display());
         error.faults().iter().map(|fault| fault.to_string().replace(&root, "")).collect()
     }
@@ -84,7 +84,7 @@ impl PolicyDirectory {
 /// The policies of `examples/policies`.
 pub(crate) fn example_policies() -> Policies {
     let directory = example_directory();
-    Policies::load(&directory, Some(&directory.join("entities.json"))).unwrap_or_else(|error| panic!("{error}"))
+    Policies::load(&directory, Some(&directory.join("entities.json"))).unwrap()
 }
 
 pub(crate) fn example_directory() -> PathBuf {
