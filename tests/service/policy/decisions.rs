@@ -102,6 +102,17 @@ fn conditions_can_ask_whether_one_group_is_in_another() {
 }
 
 #[test]
+fn conditions_can_ask_whether_one_action_is_in_a_group() {
+    let policies = r#"permit (principal, action == Mfagate::Action::"GetUser", resource)
+        when { Mfagate::Action::"GetUser" in Mfagate::Action::"Read" && Mfagate::Action::"AdminGetUser" in Mfagate::Action::"Admin"
+               && !(Mfagate::Action::"GetUser" in Mfagate::Action::"Admin") };"#;
+    for policies in [PolicyDirectory::with(policies), PolicyDirectory::with(policies).and_entities(GROUPS)] {
+        let verdict = decide(&policies.load(), &workload("a"), Rpc::GetUser, POOL);
+        assert!(verdict.allowed, "{verdict:?}");
+    }
+}
+
+#[test]
 fn conditions_can_name_the_very_caller_and_pool() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource)
