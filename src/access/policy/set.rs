@@ -205,12 +205,12 @@ impl Policies {
 /// is in another. What stands in a scope is only compared with.
 fn named_entities(words: &Vocabulary, hierarchy: &Hierarchy, set: &PolicySet) -> Vec<Entity> {
     let literals: HashSet<EntityUid> = set.policies().flat_map(condition_literals).collect();
-    let entity = |literal: EntityUid| match words.entity_of_action(&literal) {
-        Some(action) => Some(action.clone()),
-        None => {
-            let groups = hierarchy.groups_of(&literal);
-            (!groups.is_empty()).then(|| Entity::new_no_attrs(literal, groups))
+    let entity = |literal: EntityUid| {
+        if let Some(action) = words.entity_of_action(&literal) {
+            return Some(action.clone());
         }
+        let groups = hierarchy.groups_of(&literal);
+        (!groups.is_empty()).then(|| Entity::new_no_attrs(literal, groups))
     };
     literals.into_iter().filter_map(entity).collect()
 }

@@ -90,6 +90,14 @@ fn groups_come_through_other_groups() {
 }
 
 #[test]
+fn a_caller_is_in_itself() {
+    let policies = PolicyDirectory::with(r#"permit (principal in Mfagate::Caller::"a", action, resource);"#).load();
+    assert!(decide(&policies, &workload("a"), Rpc::GetUser, POOL).allowed);
+    assert!(policies.may_ever(&workload("a"), Rpc::GetUser));
+    assert!(!policies.may_ever(&workload("b"), Rpc::GetUser));
+}
+
+#[test]
 fn conditions_can_ask_whether_one_group_is_in_another() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource)

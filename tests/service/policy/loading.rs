@@ -213,6 +213,9 @@ fn the_hash_names_the_contents_and_not_the_place() {
         PolicyDirectory::empty().and("a.cedar", &format!("{PERMIT}{PERMIT}")).load(),
     );
     assert_ne!(split.hash(), whole.hash());
+    // Ids come from names of files, and are in the record.
+    let renamed = PolicyDirectory::empty().and("renamed.cedar", PERMIT).load();
+    assert_ne!(renamed.hash().as_ref(), hash);
 }
 
 #[test]
