@@ -23,6 +23,7 @@ mod judge;
 mod legacy_settings;
 mod options;
 mod passkey;
+mod policy;
 mod pool_config;
 mod preference;
 mod reflection;

@@ -1,6 +1,7 @@
 //! This file reads the entities file: which callers and which pools are in which groups.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
 
 use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, RestrictedExpression};
 use serde::Deserialize;
@@ -91,7 +92,7 @@ impl Hierarchy {
             // What is left for Cedar to find is a group that is in itself.
             match Entities::from_entities(entities.into_values(), Some(&words.schema)) {
                 Ok(entities) => return Ok(Self { entities }),
-                Err(error) => problems.push(error.to_string()),
+                Err(error) => problems.push(with_cause(&error)),
             }
         }
         Err(problems.into_iter().map(|problem| Fault::at(&file.path, None, problem)).collect())
@@ -106,6 +107,10 @@ impl Hierarchy {
     pub(super) fn groups_of(&self, uid: &EntityUid) -> HashSet<EntityUid> {
         self.entities.ancestors(uid).into_iter().flatten().cloned().collect()
     }
+}
+
+fn with_cause(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", with_cause(cause)))
 }
 
 fn entity_uid(words: &Vocabulary, name: &Name) -> Option<EntityUid> {

@@ -10,6 +10,7 @@ mod action;
 mod entities;
 mod explain;
 mod fault;
+mod load;
 mod question;
 mod reach;
 mod request;

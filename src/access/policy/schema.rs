@@ -97,7 +97,12 @@ impl Vocabulary {
 
     /// The action as an entity, which knows the groups that it is in.
     pub(super) fn action_entity(&self, action: Action) -> Option<&Entity> {
-        self.action_entities.get(&self.action(action))
+        self.entity_of_action(&self.action(action))
+    }
+
+    /// The action or group of actions of that name as an entity, if the schema has it.
+    pub(super) fn entity_of_action(&self, action: &EntityUid) -> Option<&Entity> {
+        self.action_entities.get(action)
     }
 
     /// Whether `action` is `group` or in it.

@@ -2,24 +2,23 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Decision, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, Request, Response, ValidationMode,
-    Validator,
+    ActionConstraint, Authorizer, Decision, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
+    PrincipalConstraint, Request, ResourceConstraint, Response,
 };
-use miette::Diagnostic;
 
 use crate::access::policy::action::Action;
 use crate::access::policy::entities::Hierarchy;
-use crate::access::policy::fault::{Fault, LoadError};
+use crate::access::policy::fault::LoadError;
+use crate::access::policy::load::{self, Place};
 use crate::access::policy::reach::{Reach, covers};
 use crate::access::policy::schema::{TEXT, Vocabulary, uid};
-use crate::access::policy::source::{SourceFile, Sources};
+use crate::access::policy::source::Sources;
 use crate::access::{Caller, Effect};
 use crate::proto::Rpc;
-use crate::request::text::UserPoolIdText;
 
 /// What was decided on one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +47,6 @@ pub struct Policies {
     authorizer: Authorizer,
 }
 
-/// Where a policy is written.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) file: PathBuf,
-    pub(super) line: usize,
-    pub(super) text: String,
-}
-
 impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policies").field("hash", &self.hash).field("places", &self.places).finish_non_exhaustive()
@@ -82,21 +73,14 @@ impl Policies {
         };
         let groups_are_known = faults.is_empty();
 
-        let mut set = PolicySet::new();
-        let mut places = BTreeMap::new();
-        for file in &sources.policies {
-            add_file(file, &mut set, &mut places, &mut faults);
-        }
-        if set.is_empty() && faults.is_empty() {
-            faults.push(Fault::at(&sources.directory, None, "holds no policy, so that nobody could call anything"));
-        }
-        faults.extend(violations(&words, &set, &places, sources));
-        for policy in set.policies().filter(|_| groups_are_known) {
-            faults.extend(unknown_entities(&words, &hierarchy, policy, &places));
+        let (set, places) = load::policies(sources, &mut faults);
+        faults.extend(load::violations(&words, &set, &places, sources));
+        if groups_are_known {
+            faults.extend(load::unknown_entities(&words, &hierarchy, &set, &places));
         }
         LoadError::check(faults)?;
 
-        let named = named_entities(&hierarchy, &set);
+        let named = named_entities(&words, &hierarchy, &set);
         let reach = Reach::of(&words, set.policies());
         let hash = sources.hash().into();
         Ok(Self { words, set, places, hierarchy, named, reach, hash, authorizer: Authorizer::new() })
@@ -174,12 +158,12 @@ impl Policies {
         };
         let action_entity = self.words.action_entity(action).ok_or("the action is not in the schema")?;
         let context = self.words.context(effect)?;
-        let (principal_uid, resource_uid) = (principal.uid(), resource.uid());
-        let request = Request::new(principal_uid.clone(), action_entity.uid(), resource_uid.clone(), context, None)
-            .map_err(|error| error.to_string())?;
-        let others = self.named.iter().filter(|entity| ![&principal_uid, &resource_uid].contains(&&entity.uid()));
-        let entities = [&principal, &resource, action_entity].into_iter().chain(others).cloned();
+        let asked = [principal.uid(), action_entity.uid(), resource.uid()];
+        let others = self.named.iter().filter(|entity| !asked.contains(&entity.uid()));
+        let entities = [&principal, action_entity, &resource].into_iter().chain(others).cloned();
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        let [principal, action, resource] = asked;
+        let request = Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())?;
         Ok(self.authorizer.is_authorized(&request, &self.set, &entities))
     }
 
@@ -217,124 +201,44 @@ impl Policies {
     }
 }
 
-/// Adds the policies of a file under their ids: the `@id` annotation, else the file's name and the policy's position.
-fn add_file(file: &SourceFile, set: &mut PolicySet, places: &mut BTreeMap<String, Place>, faults: &mut Vec<Fault>) {
-    let parsed: PolicySet = match file.text.parse() {
-        Ok(parsed) => parsed,
-        Err(errors) => {
-            faults.extend(errors.iter().map(|error| fault_in(file, error)));
-            return;
+/// The entities in groups that conditions name. A decision must know their groups: a condition may ask whether one group
+/// is in another. What stands in a scope is only compared with.
+fn named_entities(words: &Vocabulary, hierarchy: &Hierarchy, set: &PolicySet) -> Vec<Entity> {
+    let literals: HashSet<EntityUid> = set.policies().flat_map(condition_literals).collect();
+    let entity = |literal: EntityUid| {
+        if let Some(action) = words.entity_of_action(&literal) {
+            return Some(action.clone());
         }
+        let groups = hierarchy.groups_of(&literal);
+        (!groups.is_empty()).then(|| Entity::new_no_attrs(literal, groups))
     };
-    for template in parsed.templates() {
-        faults.push(Fault::at(&file.path, None, format!("{} is a template, which nothing could fill", template.id())));
-    }
-    let mut searched = 0;
-    for (position, policy) in parsed.policies().enumerate() {
-        let text = policy.to_cedar().unwrap_or_else(|| policy.to_string());
-        let rest = file.text.get(searched..).unwrap_or_default();
-        let start = rest.find(&text).map_or(searched, |found| searched + found);
-        searched = start + text.len();
-        let line = file.line(start);
-
-        let id = match policy.annotation("id") {
-            Some("") => {
-                faults.push(Fault::at(&file.path, Some(line), "@id is empty"));
-                continue;
-            }
-            Some(id) => id.to_owned(),
-            None => format!("{}#{}", file.name, position + 1),
-        };
-        if let Some(other) = places.get(&id) {
-            let problem = format!("the id {id:?} is taken by the policy at {}:{}", other.file.display(), other.line);
-            faults.push(Fault::at(&file.path, Some(line), problem));
-            continue;
-        }
-        if let Err(error) = set.add(policy.new_id(PolicyId::new(&id))) {
-            faults.push(Fault::at(&file.path, Some(line), error.to_string()));
-        }
-        places.insert(id, Place { file: file.path.clone(), line, text });
-    }
+    literals.into_iter().filter_map(entity).collect()
 }
 
-/// What the validator finds. Its warnings count as well: a policy that can never apply, and characters that look like
-/// others, are how a guard that guards nothing passes a review.
-fn violations(words: &Vocabulary, set: &PolicySet, places: &BTreeMap<String, Place>, sources: &Sources) -> Vec<Fault> {
-    let result = Validator::new(words.schema.clone()).validate(set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
-    let warnings = result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
-    let mut faults: Vec<_> = errors
-        .chain(warnings)
-        .map(|(id, violation)| {
-            let place = places.get::<str>(id.as_ref());
-            let file = place.and_then(|place| sources.policies.iter().find(|file| file.path == place.file));
-            match (place, file) {
-                (Some(place), Some(file)) => {
-                    let fault = fault_in(file, violation);
-                    Fault { line: fault.line.or(Some(place.line)), ..fault }
-                }
-                _ => Fault::built_in(words_of(violation)),
-            }
-        })
-        .collect();
-    // One mistake is found again for each action that the policy covers.
-    faults.sort_by(|one, other| (&one.file, one.line, &one.problem).cmp(&(&other.file, other.line, &other.problem)));
-    faults.dedup();
-    faults
-}
-
-fn fault_in(file: &SourceFile, error: &dyn Diagnostic) -> Fault {
-    let offset = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    Fault::at(&file.path, offset.map(|offset| file.line(offset)), words_of(error))
-}
-
-fn words_of(error: &dyn Diagnostic) -> String {
-    match error.help() {
-        Some(help) => format!("{error} ({help})"),
-        None => error.to_string(),
-    }
-}
-
-/// Groups and pools that the policy names and that cannot be. The validator knows types only, and a guard for a group
-/// whose name is misspelt guards nobody.
-fn unknown_entities(
-    words: &Vocabulary,
-    hierarchy: &Hierarchy,
-    policy: &Policy,
-    places: &BTreeMap<String, Place>,
-) -> Vec<Fault> {
-    let place = places.get::<str>(policy.id().as_ref());
-    let literals: HashSet<EntityUid> = policy.entity_literals().into_iter().collect();
-    let mut problems: Vec<_> = literals
-        .iter()
-        .filter_map(|literal| {
-            let type_name = literal.type_name();
-            if [&words.caller_group, &words.user_pool_group].contains(&type_name) {
-                return (!hierarchy.lists(literal)).then(|| format!("{literal} is not listed in the entities file"));
-            }
-            let pool = literal.id().unescaped();
-            if *type_name != words.user_pool || pool.is_empty() {
-                return None;
-            }
-            UserPoolIdText::parse(pool.to_owned()).err().map(|form| format!("{literal} is no user pool id: it {form}"))
-        })
-        .collect();
-    problems.sort();
-    let fault = |problem: String| {
-        let problem = format!("for policy `{}`, {problem}", policy.id());
-        match place {
-            Some(place) => Fault::at(&place.file, Some(place.line), problem),
-            None => Fault::built_in(problem),
-        }
+fn condition_literals(policy: &Policy) -> Vec<EntityUid> {
+    let mut literals = policy.entity_literals();
+    let mut in_scope = match policy.action_constraint() {
+        ActionConstraint::Any => Vec::new(),
+        ActionConstraint::Eq(uid) => vec![uid],
+        ActionConstraint::In(uids) => uids,
     };
-    problems.into_iter().map(fault).collect()
-}
-
-/// The entities in groups that policies name. A decision must know their groups: a condition may ask whether one group is
-/// in another.
-fn named_entities(hierarchy: &Hierarchy, set: &PolicySet) -> Vec<Entity> {
-    let conditional = set.policies().filter(|policy| policy.has_non_scope_constraint());
-    let literals: HashSet<EntityUid> = conditional.flat_map(Policy::entity_literals).collect();
-    let in_groups = literals.into_iter().map(|literal| (hierarchy.groups_of(&literal), literal));
-    in_groups.filter(|(groups, _)| !groups.is_empty()).map(|(groups, uid)| Entity::new_no_attrs(uid, groups)).collect()
+    match policy.principal_constraint() {
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => {}
+        PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
+            in_scope.push(uid);
+        }
+    }
+    match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => {}
+        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+            in_scope.push(uid);
+        }
+    }
+    // Once each: the condition may name the same entity again.
+    for uid in in_scope {
+        if let Some(position) = literals.iter().position(|literal| *literal == uid) {
+            literals.swap_remove(position);
+        }
+    }
+    literals
 }

@@ -116,7 +116,7 @@ fn mismatch(expect: Expected, by: Option<Vec<String>>, verdict: &Verdict) -> Opt
     };
     let made_by = |ids: &[String]| if ids.is_empty() { "no policy".to_owned() } else { ids.join(", ") };
     if decided != expect {
-        let errors: String = verdict.errors.iter().map(|error| format!("; {error}")).collect();
+        let errors = verdict.errors.iter().fold(String::new(), |errors, error| errors + "; " + error);
         let makers = made_by(&verdict.policy_ids);
         return Some(format!("expected {}, but it is {} by {makers}{errors}", word(expect), word(decided)));
     }

@@ -1,0 +1,241 @@
+//! Behaviour of a set of policies that is loaded: every fault is found and named, and only a faultless set is used.
+
+use mfagate::access::Effect;
+use mfagate::proto::Rpc;
+
+use super::{POOL, PolicyDirectory, decide, workload};
+
+const PERMIT: &str = "permit (principal, action, resource);";
+
+#[test]
+fn an_empty_directory_is_refused() {
+    assert_eq!(PolicyDirectory::empty().faults(), ["policies: holds no policy, so that nobody could call anything"]);
+}
+
+#[test]
+fn a_directory_whose_files_hold_no_policy_is_refused() {
+    let directory = PolicyDirectory::with("// nothing yet\n").and("permit.cedar.bak", PERMIT);
+    assert_eq!(directory.faults(), ["policies: holds no policy, so that nobody could call anything"]);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_refused() {
+    let directory = PolicyDirectory::empty();
+    std::fs::remove_dir(directory.path()).unwrap();
+    assert!(directory.faults()[0].starts_with("policies: cannot be read: "), "{:?}", directory.faults());
+}
+
+#[test]
+fn every_fault_is_named_with_its_file_and_line() {
+    let directory = PolicyDirectory::empty()
+        .and("a.cedar", "permit (principal, action, resource);\n\npermit (principal, action resource);\n")
+        .and("b.cedar", "\n\nforbid (principal, action == Mfagate::Action::\"AdminGetUsers\", resource);\n")
+        .and("c.cedar", "forbid (principal, action, resource)\nwhen {\n  context.weakens\n};\n")
+        .and_entities("[\n  {\"uid\": 1}\n]");
+    let faults = directory.faults();
+    for place in ["policies/a.cedar:3: ", "policies/b.cedar:3: ", "policies/c.cedar:3: ", "entities.json:2: "] {
+        assert!(faults.iter().any(|fault| fault.starts_with(place)), "no {place} in {faults:#?}");
+    }
+    assert!(faults.iter().any(|fault| fault.contains("AdminGetUsers")), "{faults:#?}");
+}
+
+#[test]
+fn a_mistake_that_every_action_shares_is_named_once() {
+    let directory = PolicyDirectory::with("forbid (principal, action, resource) when { context.weakens };");
+    assert_eq!(directory.faults().len(), 1, "{:#?}", directory.faults());
+}
+
+/// Strictness: each of these is what a typing mistake makes of a guard, and would guard nothing.
+#[test]
+fn policies_that_break_the_schema_are_refused() {
+    let conditions = [
+        ("an unknown factor", r#"context.factors_disabled.contains(Mfagate::Factor::"SOFTWARE_TOKEN")"#),
+        ("a factor as a text", r#"context.factors_disabled.contains("SOFTWARE_TOKEN_MFA")"#),
+        (
+            "an unknown configuration",
+            r#"context has mfa_configuration && context.mfa_configuration == Mfagate::MfaConfiguration::"off""#,
+        ),
+        ("an optional member taken for granted", r#"context.mfa_configuration == Mfagate::MfaConfiguration::"OFF""#),
+        ("an optional attribute taken for granted", r#"principal.trust_domain == "example.org""#),
+        ("a comparison across types", r#"principal.scopes == "mfagate/audit""#),
+        ("what can never be", "resource is Mfagate::Service && resource is Mfagate::UserPool"),
+        ("a condition that is none", "context.factors_enabled"),
+    ];
+    for (what, condition) in conditions {
+        let policy = format!(
+            "forbid (principal, action == Mfagate::Action::\"SetUserPoolMfaConfig\", resource) when {{ {condition} }};"
+        );
+        let refused = PolicyDirectory::with(&format!("{PERMIT}\n{policy}")).try_load().is_err();
+        assert!(refused, "{what} was accepted");
+    }
+}
+
+#[test]
+fn scopes_that_break_the_schema_are_refused() {
+    for scope in [
+        r#"principal, action == Mfagate::Action::"DeleteEverything", resource"#,
+        r#"principal, action in Mfagate::Action::"Reads", resource"#,
+        r#"principal, action == Action::"AdminGetUser", resource"#,
+        r#"principal == User::"alice", action, resource"#,
+        r#"principal in Mfagate::UserPoolGroup::"shop", action, resource"#,
+        r#"principal, action == Mfagate::Action::"AdminGetUser", resource is Mfagate::Service"#,
+        r#"principal, action == Mfagate::Action::"ReadReflection", resource == Mfagate::Service::"other""#,
+        "principal == ?principal, action, resource",
+    ] {
+        let directory = PolicyDirectory::with(&format!("{PERMIT}\npermit ({scope});"));
+        assert!(directory.try_load().is_err(), "{scope} was accepted");
+    }
+}
+
+#[test]
+fn characters_that_hide_what_a_policy_says_are_refused() {
+    let directory = PolicyDirectory::with(
+        "permit (principal, action, resource) when { principal.scopes.contains(\"user\u{202e}nimda\") };",
+    );
+    assert!(directory.faults()[0].starts_with("policies/policies.cedar:1: "), "{:?}", directory.faults());
+}
+
+#[test]
+fn a_group_that_a_policy_names_must_be_in_the_entities_file() {
+    let policies = r#"
+        @id("all") permit (principal, action, resource);
+        @id("guard") forbid (principal in Mfagate::CallerGroup::"suport", action, resource)
+        unless { resource in Mfagate::UserPoolGroup::"shop" };
+    "#;
+    let faults = PolicyDirectory::with(policies)
+        .and_entities(r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}]"#)
+        .faults();
+    assert_eq!(
+        faults,
+        [
+            r#"policies/policies.cedar:3: for policy `guard`, Mfagate::CallerGroup::"suport" is not listed in the entities file"#,
+            r#"policies/policies.cedar:3: for policy `guard`, Mfagate::UserPoolGroup::"shop" is not listed in the entities file"#,
+        ]
+    );
+}
+
+#[test]
+fn a_pool_that_a_policy_names_must_be_a_pool_id() {
+    let faults = PolicyDirectory::with(
+        r#"@id("guard") forbid (principal, action, resource == Mfagate::UserPool::"eu-west-1Shop01");"#,
+    )
+    .faults();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(faults[0].contains(r#"Mfagate::UserPool::"eu-west-1Shop01" is no user pool id"#), "{faults:#?}");
+}
+
+#[test]
+fn ids_come_from_the_annotation_or_else_from_the_place() {
+    let directory = PolicyDirectory::empty()
+        .and(
+            "one.cedar",
+            "permit (principal, action, resource);\n@id(\"second\")\npermit (principal, action, resource);",
+        )
+        .and("two.cedar", PERMIT);
+    let verdict = decide(&directory.load(), &workload("a"), Rpc::GetUser, POOL);
+    assert_eq!(verdict.policy_ids, ["one.cedar#1", "second", "two.cedar#1"]);
+}
+
+#[test]
+fn ids_that_are_taken_or_empty_are_refused() {
+    let directory = PolicyDirectory::empty()
+        .and("one.cedar", "@id(\"two.cedar#1\") permit (principal, action, resource);\n@id(\"\")\npermit (principal, action, resource);")
+        .and("two.cedar", "\npermit (principal, action, resource);");
+    assert_eq!(
+        directory
+            .faults()
+            .iter()
+            .map(|fault| fault.split(" by the policy").next().unwrap().to_owned())
+            .collect::<Vec<_>>(),
+        ["policies/one.cedar:2: @id is empty", "policies/two.cedar:2: the id \"two.cedar#1\" is taken"]
+    );
+}
+
+#[test]
+fn faults_in_the_entities_file_are_all_named() {
+    let group = r#"{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}"#;
+    for (rows, fault) in [
+        (
+            r#"{"uid": {"type": "Mfagate::Caller", "id": "a"}, "attrs": {"scopes": ["admin"]}}"#,
+            "has attributes, which only a call can have",
+        ),
+        (
+            r#"{"uid": {"type": "Mfagate::Caller", "id": "a"}, "parents": [{"type": "Mfagate::CallerGroup", "id": "suport"}]}"#,
+            "which is not listed",
+        ),
+        (
+            r#"{"uid": {"type": "Mfagate::Caller", "id": "a"}, "parents": [{"type": "Mfagate::Caller", "id": "a"}]}"#,
+            "cannot be in",
+        ),
+        (
+            r#"{"uid": {"type": "Mfagate::UserPool", "id": "eu-west-1_a"}, "parents": [{"type": "Mfagate::CallerGroup", "id": "support"}]}"#,
+            "cannot be in",
+        ),
+        (r#"{"uid": {"type": "Mfagate::UserPool", "id": "eu-west-1"}}"#, "is no user pool id"),
+        (r#"{"uid": {"type": "Mfagate::Factor", "id": "SMS_MFA"}}"#, "cannot be listed"),
+        (r#"{"uid": {"type": "Mfagate::Action", "id": "Read"}}"#, "cannot be listed"),
+        (r#"{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}"#, "is listed twice"),
+        (r#"{"uid": {"type": "Mfagate::Caller", "id": "a"}, "parent": []}"#, "unknown field `parent`"),
+        (
+            r#"{"uid": {"type": "Mfagate::CallerGroup", "id": "x"}, "parents": [{"type": "Mfagate::CallerGroup", "id": "x"}]}"#,
+            "cycle",
+        ),
+    ] {
+        let faults = PolicyDirectory::with(PERMIT).and_entities(&format!("[{group}, {rows}]")).faults();
+        assert!(faults.len() == 1 && faults[0].contains(fault), "{rows} gave {faults:#?}");
+    }
+}
+
+#[test]
+fn an_entities_file_that_is_not_there_is_refused() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let missing = directory.path().join("entities.json");
+    let error = mfagate::access::policy::Policies::load(&directory.path(), Some(&missing)).unwrap_err();
+    assert!(error.to_string().contains("entities.json: cannot be read"), "{error}");
+}
+
+#[test]
+fn the_hash_names_the_contents_and_not_the_place() {
+    let entities = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}]"#;
+    let load = |text: &str, entities: Option<&str>| {
+        let directory = PolicyDirectory::with(text);
+        let directory = entities.into_iter().fold(directory, PolicyDirectory::and_entities);
+        directory.load().hash().to_string()
+    };
+    let hash = load(PERMIT, None);
+    assert!(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    assert_eq!(hash, load(PERMIT, None));
+    assert_ne!(hash, load(&format!("{PERMIT}\n"), None));
+    assert_ne!(hash, load(PERMIT, Some(entities)));
+    assert_ne!(load(PERMIT, Some("[]")), load(PERMIT, Some("[ ]")));
+    let (split, whole) = (
+        PolicyDirectory::empty().and("a.cedar", PERMIT).and("b.cedar", PERMIT).load(),
+        PolicyDirectory::empty().and("a.cedar", &format!("{PERMIT}{PERMIT}")).load(),
+    );
+    assert_ne!(split.hash(), whole.hash());
+    // Ids come from names of files, and are in the record.
+    let renamed = PolicyDirectory::empty().and("renamed.cedar", PERMIT).load();
+    assert_ne!(renamed.hash().as_ref(), hash);
+}
+
+#[test]
+fn a_thousand_policies_are_loaded_and_asked() {
+    let policy = |number| {
+        format!(
+            "@id(\"p{number}\") permit (principal == Mfagate::Caller::\"c{number}\", action, resource) \
+             unless {{ context.legacy }};\n"
+        )
+    };
+    let policies: Vec<_> = (0..1000).map(policy).collect();
+    let policies = policies.concat();
+    let policies = PolicyDirectory::with(&policies).load();
+    assert_eq!(policies.count(), 1000);
+    for (caller, expected) in [("c0", Some("p0")), ("c999", Some("p999")), ("c1000", None)] {
+        let verdict = policies.decide(&workload(caller), Rpc::GetUser, POOL, &Effect::default());
+        assert_eq!(verdict.policy_ids.first().map(String::as_str), expected);
+        assert_eq!(
+            (verdict.allowed, policies.may_ever(&workload(caller), Rpc::GetUser)),
+            (expected.is_some(), expected.is_some())
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Behaviour of policies whose files change: a good set replaces the old one whole, a bad one never does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mfagate::access::policy::{PolicyStore, Reload};
+use mfagate::proto::Rpc;
+
+use super::{POOL, PolicyDirectory, decide, workload};
+
+const PERMIT: &str = "@id(\"old\") permit (principal, action, resource);";
+const GUARD: &str = "@id(\"guard\") forbid (principal, action, resource);";
+
+fn open(directory: &PolicyDirectory) -> PolicyStore {
+    PolicyStore::open(directory.path(), directory.entities()).unwrap()
+}
+
+fn is_allowed(store: &PolicyStore) -> bool {
+    decide(&store.current(), &workload("a"), Rpc::GetUser, POOL).allowed
+}
+
+#[test]
+fn a_store_does_not_open_on_policies_that_are_refused() {
+    let directory = PolicyDirectory::with("permit (principal, action, resource) when { nonsense };");
+    assert!(PolicyStore::open(directory.path(), None).is_err());
+}
+
+#[test]
+fn a_good_set_replaces_the_old_one() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let store = open(&directory);
+    let before = store.current();
+    assert_eq!(store.reload(), Ok(Reload::Unchanged));
+    assert!(is_allowed(&store));
+
+    directory.write("guard.cedar", GUARD);
+    assert_eq!(store.reload(), Ok(Reload::Replaced));
+    assert!(!is_allowed(&store));
+    assert_ne!(store.current().hash(), before.hash());
+    // Who had taken the old set before decides by it to the end.
+    assert!(decide(&before, &workload("a"), Rpc::GetUser, POOL).allowed);
+
+    directory.remove("guard.cedar");
+    assert_eq!(store.reload(), Ok(Reload::Replaced));
+    assert_eq!(store.current().hash(), before.hash());
+}
+
+#[test]
+fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
+    let directory = PolicyDirectory::with(PERMIT).and("guard.cedar", GUARD);
+    let store = open(&directory);
+    let hash = store.current().hash().to_string();
+    for bad in [
+        "permit (",
+        "permit (principal, action == Mfagate::Action::\"Everything\", resource);",
+        "@id(\"guard\") permit (principal, action, resource);",
+    ] {
+        directory.write("more.cedar", bad);
+        // The guard's removal is good by itself, and must not come into force with the rest refused.
+        directory.write("guard.cedar", "");
+        directory.write("policies.cedar", "@id(\"guard\") permit (principal, action, resource);");
+        let error = store.reload().unwrap_err();
+        assert!(error.to_string().contains("more.cedar") || error.to_string().contains("policies.cedar"), "{error}");
+        assert_eq!(store.current().hash().as_ref(), hash);
+        assert!(!is_allowed(&store));
+        directory.write("guard.cedar", GUARD);
+        directory.write("policies.cedar", PERMIT);
+    }
+    directory.remove("more.cedar");
+    assert_eq!(store.reload(), Ok(Reload::Unchanged));
+}
+
+#[test]
+fn policies_that_vanish_stay_in_force() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let store = open(&directory);
+    directory.remove("policies.cedar");
+    assert!(store.reload().is_err());
+    std::fs::remove_dir_all(directory.path()).unwrap();
+    assert!(store.reload().is_err());
+    assert!(is_allowed(&store));
+}
+
+#[test]
+fn a_changed_entities_file_is_a_changed_set() {
+    let entities = |parents: &str| {
+        format!(
+            r#"[{{"uid": {{"type": "Mfagate::CallerGroup", "id": "g"}}}},
+                {{"uid": {{"type": "Mfagate::Caller", "id": "a"}}, "parents": [{parents}]}}]"#
+        )
+    };
+    let directory = PolicyDirectory::with(r#"permit (principal in Mfagate::CallerGroup::"g", action, resource);"#)
+        .and_entities(&entities(r#"{"type": "Mfagate::CallerGroup", "id": "g"}"#));
+    let store = open(&directory);
+    assert!(is_allowed(&store));
+    let directory = directory.and_entities(&entities(""));
+    assert_eq!(store.reload(), Ok(Reload::Replaced));
+    assert!(!is_allowed(&store));
+    drop(directory);
+}
+
+#[test]
+fn a_poll_takes_a_change_once_it_has_settled() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let store = open(&directory);
+    store.poll();
+    directory.write("guard.cedar", GUARD);
+    store.poll();
+    assert!(is_allowed(&store), "the files may still be changing");
+    directory.write("guard.cedar", &format!("{GUARD}\n"));
+    store.poll();
+    assert!(is_allowed(&store), "they were");
+    store.poll();
+    assert!(!is_allowed(&store));
+}
+
+#[test]
+fn a_bad_set_that_is_mended_is_taken_by_a_later_poll() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let store = open(&directory);
+    directory.write("guard.cedar", "forbid (");
+    for _ in 0..4 {
+        store.poll();
+        assert!(is_allowed(&store));
+    }
+    directory.write("guard.cedar", GUARD);
+    store.poll();
+    store.poll();
+    assert!(!is_allowed(&store));
+}
+
+#[tokio::test]
+async fn watching_polls_at_every_tick() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let store = Arc::new(open(&directory));
+    directory.write("guard.cedar", GUARD);
+    Arc::clone(&store).watch(tokio_stream::iter([()])).await;
+    assert!(is_allowed(&store));
+    Arc::clone(&store).watch(tokio_stream::iter([()])).await;
+    assert!(!is_allowed(&store));
+}
+
+/// The two sets allow one RPC each, so a decision by half of either would allow both or none.
+#[test]
+fn decisions_during_reloads_are_by_one_set_or_the_other() {
+    let only = |rpc: &str| format!("permit (principal, action == Mfagate::Action::\"{rpc}\", resource);");
+    let sets = [only("GetUser"), only("AdminGetUser")];
+    let directory = PolicyDirectory::with(&sets[0]);
+    let store = open(&directory);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut asked = 0_u32;
+            while !done.load(Ordering::Relaxed) || asked == 0 {
+                let policies = store.current();
+                let allowed = |rpc| decide(&policies, &workload("a"), rpc, POOL).allowed;
+                assert!(allowed(Rpc::GetUser) != allowed(Rpc::AdminGetUser));
+                asked += 1;
+            }
+        });
+        for round in 1..=20 {
+            directory.write("policies.cedar", &sets[round % 2]);
+            assert_eq!(store.reload(), Ok(Reload::Replaced));
+        }
+        done.store(true, Ordering::Relaxed);
+        asking.join().unwrap();
+    });
+}
