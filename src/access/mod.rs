@@ -1,6 +1,7 @@
 //! This module decides whether a caller may make a call, and makes the proof that the Cognito port demands.
 
 mod caller;
+pub mod certificate;
 mod effect;
 mod permit;
 
