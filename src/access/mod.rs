@@ -4,6 +4,7 @@ mod caller;
 pub mod certificate;
 mod effect;
 mod permit;
+pub mod token;
 
 pub use caller::{Caller, CertificateIdentity, TokenIdentity};
 pub use effect::{Effect, Factor};

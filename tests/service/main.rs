@@ -5,5 +5,8 @@
 )]
 
 mod embedded;
+mod issuer;
+mod key_server;
 mod preference;
 mod support;
+mod token;
