@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+pub mod tls;
 
 use std::io;
 use std::sync::Arc;

@@ -9,4 +9,5 @@ mod issuer;
 mod key_server;
 mod preference;
 mod support;
+mod tls;
 mod token;

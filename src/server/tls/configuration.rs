@@ -1,0 +1,238 @@
+//! This file makes a TLS configuration of the contents of files, or says everything that is wrong with them.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::SHA256;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
+
+use crate::access::certificate;
+use crate::server::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
+
+/// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of it.
+pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
+
+/// The contents of the files at one time.
+pub(super) struct Contents {
+    certificate: Result<Vec<u8>, TlsProblem>,
+    key: Result<Vec<u8>, TlsProblem>,
+    client_ca: Option<Result<Vec<u8>, TlsProblem>>,
+}
+
+/// What tells contents apart.
+pub(super) type Digest = [u8; 32];
+
+pub(super) fn read(files: &TlsFiles) -> Contents {
+    Contents {
+        certificate: contents(&files.certificate),
+        key: contents(&files.key),
+        client_ca: files.client_ca.as_deref().map(contents),
+    }
+}
+
+fn contents(file: &Path) -> Result<Vec<u8>, TlsProblem> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| TlsProblem::Unreadable(error.kind()))?;
+    if bytes.len() as u64 > LARGEST_FILE { Err(TlsProblem::TooLarge) } else { Ok(bytes) }
+}
+
+pub(super) fn digest(contents: &Contents) -> Digest {
+    let mut context = aws_lc_rs::digest::Context::new(&SHA256);
+    for file in [Some(&contents.certificate), Some(&contents.key), contents.client_ca.as_ref()].into_iter().flatten() {
+        let text = match file {
+            Ok(bytes) => aws_lc_rs::digest::digest(&SHA256, bytes).as_ref().to_vec(),
+            Err(problem) => problem.to_string().into_bytes(),
+        };
+        context.update(&text);
+        context.update(b"\n");
+    }
+    let mut digest = Digest::default();
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+pub(super) fn build(
+    files: &TlsFiles,
+    contents: &Contents,
+    clients: ClientCertificates,
+) -> Result<ServerConfig, Vec<TlsFault>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let chain = contents.certificate.as_deref().map_err(Clone::clone).and_then(chain);
+    let key = contents.key.as_deref().map_err(Clone::clone).and_then(|pem| key(pem, &provider));
+    let verifier = contents.client_ca.as_ref().map(|ca| {
+        let pem = ca.as_deref().map_err(Clone::clone);
+        pem.and_then(|pem| verifier(pem, clients, &provider))
+    });
+
+    let mut faults = Vec::new();
+    let mut note = |file: &Path, problem: TlsProblem| faults.push(fault(file, problem));
+    let chain = chain.map_err(|problem| note(&files.certificate, problem)).ok();
+    let key = key.map_err(|problem| note(&files.key, problem)).ok();
+    let certified = match (chain, key) {
+        (Some(chain), Some(key)) => {
+            let certified = CertifiedKey::new(chain, key);
+            if let Err(problem) = matches(&certified) {
+                note(&files.key, problem);
+            }
+            Some(certified)
+        }
+        _ => None,
+    };
+    let verifier = match (verifier, &files.client_ca) {
+        (Some(Err(problem)), Some(file)) => {
+            note(file, problem);
+            None
+        }
+        (verifier, _) => verifier.and_then(Result::ok),
+    };
+    match certified {
+        Some(certified) if faults.is_empty() => {
+            server(provider, certified, verifier).map_err(|problem| vec![fault(&files.certificate, problem)])
+        }
+        _ => Err(faults),
+    }
+}
+
+fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+    let chain = certificates(pem)?;
+    for (position, certificate) in chain.iter().enumerate() {
+        let (_, certificate) =
+            x509_parser::parse_x509_certificate(certificate).map_err(|_| TlsProblem::BadCertificate)?;
+        // The others may be cross-signatures that only some clients need.
+        if position == 0 && !certificate.validity().is_valid() {
+            return Err(TlsProblem::NotValidNow);
+        }
+    }
+    Ok(chain)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| TlsProblem::NotPem)?;
+    if certificates.is_empty() { Err(TlsProblem::Empty) } else { Ok(certificates) }
+}
+
+fn key(pem: &[u8], provider: &CryptoProvider) -> Result<Arc<dyn rustls::sign::SigningKey>, TlsProblem> {
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
+        if matches!(error, pem::Error::NoItemsFound) { TlsProblem::Empty } else { TlsProblem::NotPem }
+    })?;
+    provider.key_provider.load_private_key(key).map_err(|_| TlsProblem::BadKey)
+}
+
+fn matches(certified: &CertifiedKey) -> Result<(), TlsProblem> {
+    certified.keys_match().map_err(|error| {
+        let mismatch = error == Error::InconsistentKeys(InconsistentKeys::KeyMismatch);
+        // A key that cannot tell its public half could be any certificate's.
+        if mismatch { TlsProblem::KeyMismatch } else { TlsProblem::BadKey }
+    })
+}
+
+fn verifier(
+    pem: &[u8],
+    clients: ClientCertificates,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsProblem> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|_| TlsProblem::BadCertificate)?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = match clients {
+        ClientCertificates::Required => builder,
+        ClientCertificates::Optional => builder.allow_unauthenticated(),
+    };
+    let chain = builder.build().map_err(|_| TlsProblem::BadCertificate)?;
+    Ok(Arc::new(NamedClients { chain }))
+}
+
+fn server(
+    provider: Arc<CryptoProvider>,
+    certified: CertifiedKey,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<ServerConfig, TlsProblem> {
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|_| TlsProblem::BadKey)?;
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // A resumed session would not verify the client's certificate again, and a reload could not end it.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Refuses, besides what the chain's verifier refuses, certificates that do not say clearly whom they name.
+#[derive(Debug)]
+struct NamedClients {
+    chain: Arc<dyn ClientCertVerifier>,
+}
+
+impl ClientCertVerifier for NamedClients {
+    fn offer_client_auth(&self) -> bool {
+        self.chain.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.chain.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chain.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
+        certificate::named(end_entity).map_err(|fault| {
+            tracing::warn!(%fault, "a client certificate of a trusted authority was refused");
+            Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+        })?;
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,155 @@
+//! This file makes the handshakes: many at a time, none for long, and never so many that good clients wait.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+
+use crate::access::certificate;
+use crate::server::tls::{TlsAcceptor, TlsConnection};
+
+/// How many connections may have done their handshake and not yet been taken by the server.
+const READY: usize = 64;
+
+/// How long to wait after an error that lasts, as running out of file descriptors does.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What handshakes may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeLimits {
+    /// How long one may take.
+    pub timeout: Duration,
+    /// How many may be under way. One more ends the oldest: whoever means well is done within milliseconds, so the oldest are
+    /// those that never will be.
+    pub most: usize,
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(10), most: 256 }
+    }
+}
+
+/// The connections whose handshake is done, for tonic's `serve_with_incoming_shutdown`. Dropping it ends all handshakes.
+#[derive(Debug)]
+pub struct TlsIncoming {
+    ready: ReceiverStream<TlsConnection>,
+}
+
+impl Stream for TlsIncoming {
+    type Item = io::Result<TlsConnection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.ready).poll_next(context).map(|connection| connection.map(Ok))
+    }
+}
+
+impl TlsAcceptor {
+    /// Makes the handshakes of `connections`, which tonic's `TcpIncoming` is. Errors of theirs are logged and end nothing.
+    pub fn incoming<S>(self: Arc<Self>, connections: S, limits: HandshakeLimits) -> TlsIncoming
+    where
+        S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
+    {
+        let (sender, ready) = mpsc::channel(READY);
+        tokio::spawn(accept(self, connections, limits, sender));
+        TlsIncoming { ready: ReceiverStream::new(ready) }
+    }
+}
+
+async fn accept<S>(
+    acceptor: Arc<TlsAcceptor>,
+    mut connections: S,
+    limits: HandshakeLimits,
+    ready: mpsc::Sender<TlsConnection>,
+) where
+    S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
+{
+    let mut handshakes = HalfOpen { tasks: JoinSet::new(), oldest_first: VecDeque::new(), most: limits.most };
+    loop {
+        let accepted = tokio::select! {
+            accepted = connections.next() => accepted,
+            () = ready.closed() => return,
+        };
+        let stream = match accepted {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) if is_of_one_connection(&error) => {
+                tracing::debug!(%error, "a connection was gone before it was accepted");
+                continue;
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "no connection can be accepted for a moment");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            None => return handshakes.end().await,
+        };
+        handshakes.start(handshake(Arc::clone(&acceptor), stream, limits.timeout, ready.clone()));
+    }
+}
+
+/// Whether an error of accepting is about one connection and not about all, so that the next can be accepted at once.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// The handshakes that are under way.
+struct HalfOpen {
+    tasks: JoinSet<()>,
+    oldest_first: VecDeque<AbortHandle>,
+    most: usize,
+}
+
+impl HalfOpen {
+    fn start(&mut self, handshake: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        self.oldest_first.retain(|task| !task.is_finished());
+        if self.oldest_first.len() >= self.most
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            tracing::debug!("the oldest handshake ends, since too many are under way");
+            oldest.abort();
+        }
+        self.oldest_first.push_back(self.tasks.spawn(handshake));
+    }
+
+    async fn end(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn handshake(
+    acceptor: Arc<TlsAcceptor>,
+    stream: TcpStream,
+    timeout: Duration,
+    ready: mpsc::Sender<TlsConnection>,
+) {
+    // Nobody is there any more.
+    let Ok(peer) = stream.peer_addr() else { return };
+    let made = tokio::time::timeout(timeout, secure(&acceptor, stream, peer)).await;
+    match made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        // The receiver is dropped only at the end, when nobody needs the connection.
+        Ok(connection) => drop(ready.send(connection).await),
+        // A port scanner or a load balancer's probe, which says nothing.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => tracing::debug!(%peer, "no handshake was made"),
+        Err(error) => tracing::info!(%peer, %error, "a handshake failed"),
+    }
+}
+
+async fn secure(acceptor: &TlsAcceptor, stream: TcpStream, peer: SocketAddr) -> io::Result<TlsConnection> {
+    let stream = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream).await?;
+    let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let named = presented.map(|der| certificate::named(der)).transpose().map_err(io::Error::other)?;
+    Ok(TlsConnection::new(stream, peer, named))
+}
