@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -71,7 +72,9 @@ impl KeyServer {
 
     /// Done when there have been this many requests.
     pub(crate) async fn requested(&self, times: usize) {
-        self.paths.clone().wait_for(|paths| paths.len() >= times).await.unwrap();
+        let mut paths = self.paths.clone();
+        let requested = paths.wait_for(|paths| paths.len() >= times);
+        drop(tokio::time::timeout(Duration::from_secs(20), requested).await.unwrap().unwrap());
     }
 }
 
