@@ -1,7 +1,4 @@
-//! This file is an issuer of tokens: keys, signatures made without the library under test, and a key set over HTTP.
-
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+//! This file is an issuer of tokens: keys, and signatures made without the library under test.
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -9,13 +6,8 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
 };
-use axum::body::Body;
-use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
-use http::{StatusCode, header};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 /// The issuer's name.
 pub(crate) const ISSUER: &str = "https://issuer.example/pool";
@@ -57,13 +49,15 @@ impl SigningKey {
                 json!({ "kty": "RSA", "n": encode(&n), "e": encode(&e) })
             }
             Kind::P256(key) => {
-                let point = key.public_key().as_ref();
-                json!({ "kty": "EC", "crv": "P-256", "x": encode(&point[1..33]), "y": encode(&point[33..]) })
+                // One byte says that both coordinates follow.
+                let (_, point) = key.public_key().as_ref().split_first().unwrap();
+                let (x, y) = point.split_at(32);
+                json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) })
             }
             Kind::Ed25519(key) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(key.public_key().as_ref()) }),
         };
-        jwk["kid"] = json!(self.id);
-        jwk["use"] = json!("sig");
+        let common = [("kid".to_owned(), json!(self.id)), ("use".to_owned(), json!("sig"))];
+        jwk.as_object_mut().unwrap().extend(common);
         jwk
     }
 
@@ -109,7 +103,7 @@ impl SigningKey {
         let signature = match &self.kind {
             Kind::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                if header["alg"] == "PS256" {
+                if header.get("alg").is_some_and(|algorithm| algorithm == "PS256") {
                     key.sign(&RSA_PSS_SHA256, &random, message, &mut signature).unwrap();
                 } else {
                     key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
@@ -132,86 +126,4 @@ pub(crate) fn signing_input(header: &Value, claims: &Value) -> String {
 /// The key set of these keys.
 pub(crate) fn key_set(keys: &[&SigningKey]) -> String {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()
-}
-
-/// What a key server answers.
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    /// This body with status 200.
-    Body(String),
-    /// This status without a body.
-    Status(u16),
-    /// A redirect to this path of the same server, where a key set is.
-    Redirect(&'static str, String),
-    /// Headers, a first byte, and then nothing more.
-    Stuck,
-}
-
-/// A server of a key set at `/keys`. It ends when it is dropped.
-pub(crate) struct KeyServer {
-    pub(crate) address: SocketAddr,
-    answer: Arc<Mutex<Answer>>,
-    paths: watch::Receiver<Vec<String>>,
-    serving: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for KeyServer {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
-impl KeyServer {
-    pub(crate) async fn start(answer: Answer) -> Self {
-        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
-    }
-
-    pub(crate) fn on(listener: TcpListener, answer: Answer) -> Self {
-        let address = listener.local_addr().unwrap();
-        let answer = Arc::new(Mutex::new(answer));
-        let (sender, paths) = watch::channel(Vec::new());
-        let (answers, sender) = (Arc::clone(&answer), Arc::new(sender));
-        let router = axum::Router::new().fallback(move |request: axum::extract::Request| {
-            let path = request.uri().to_string();
-            sender.send_modify(|paths| paths.push(path.clone()));
-            let answer = answers.lock().unwrap().clone();
-            async move { respond(&path, answer) }
-        });
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, answer, paths, serving }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/keys", self.address)
-    }
-
-    pub(crate) fn answer(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
-    }
-
-    /// What was asked for, in order.
-    pub(crate) fn paths(&self) -> Vec<String> {
-        self.paths.borrow().clone()
-    }
-
-    /// Done when there have been this many requests.
-    pub(crate) async fn requested(&self, times: usize) {
-        self.paths.clone().wait_for(|paths| paths.len() >= times).await.unwrap();
-    }
-}
-
-fn respond(path: &str, answer: Answer) -> Response {
-    let response = Response::builder();
-    match answer {
-        Answer::Body(body) => response.body(Body::from(body)),
-        Answer::Status(status) => response.status(status).body(Body::empty()),
-        Answer::Redirect(to, body) if path == to => response.body(Body::from(body)),
-        Answer::Redirect(to, _) => response.status(StatusCode::FOUND).header(header::LOCATION, to).body(Body::empty()),
-        Answer::Stuck => {
-            let first = tokio_stream::once(Ok::<_, std::io::Error>("{"));
-            let body = tokio_stream::StreamExt::chain(first, tokio_stream::pending());
-            response.body(Body::from_stream(body))
-        }
-    }
-    .unwrap()
 }

@@ -20,6 +20,7 @@ mod hostile_http;
 mod hostile_message;
 mod issuer;
 mod judge;
+mod key_server;
 mod legacy_settings;
 mod options;
 mod passkey;

@@ -14,7 +14,8 @@ use mfagate::access::token::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::issuer::{Answer, ISSUER, KeyServer, SigningKey, key_set, signing_input};
+use crate::issuer::{ISSUER, SigningKey, key_set, signing_input};
+use crate::key_server::{Answer, KeyServer};
 
 /// What the tests' clock says at first.
 const NOW: u64 = 1_900_000_000;
@@ -99,7 +100,7 @@ fn claims() -> Value {
 }
 
 /// Good claims with these changes.
-fn claims_with(changes: Value) -> Value {
+fn claims_with(changes: &Value) -> Value {
     let mut claims = claims();
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     claims
@@ -113,7 +114,7 @@ fn refused(cause: Cause) -> Result<TokenIdentity, TokenError> {
 async fn a_good_token_of_each_accepted_algorithm_names_its_caller() {
     let (rsa, p256, ed25519) = (SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::ed25519("e"));
     let service = Service::start(&[&rsa, &p256, &ed25519]).await;
-    let claims = claims_with(json!({ "scope": "mfagate/read mfagate/write", "groups": ["support"] }));
+    let claims = claims_with(&json!({ "scope": "mfagate/read mfagate/write", "groups": ["support"] }));
     let named = TokenIdentity {
         name: "payments".to_owned(),
         issuer: ISSUER.to_owned(),
@@ -132,7 +133,7 @@ async fn a_good_token_of_each_accepted_algorithm_names_its_caller() {
 async fn the_caller_is_named_by_the_configured_claim() {
     let key = SigningKey::ed25519("k");
     let service = Service::with(&[&key], |options| options.caller_claim = "client_id".to_owned()).await;
-    let token = key.token(&claims_with(json!({ "client_id": "abc" })));
+    let token = key.token(&claims_with(&json!({ "client_id": "abc" })));
     assert_eq!(service.verify(&token).await.unwrap().name, "abc");
     assert_eq!(service.verify(&key.token(&claims())).await, refused(Cause::Claim("client_id".to_owned())));
 }
@@ -221,7 +222,7 @@ async fn what_is_not_a_signed_jwt_is_malformed() {
 async fn a_token_beyond_the_limit_is_refused_before_it_is_decoded() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
-    let padded = |length: usize| key.token(&claims_with(json!({ "padding": "x".repeat(length) })));
+    let padded = |length: usize| key.token(&claims_with(&json!({ "padding": "x".repeat(length) })));
     let largest = padded(11_000);
     assert!(largest.len() <= LARGEST_TOKEN && service.verify(&largest).await.is_ok());
     for size in [16 * 1024, 1024 * 1024] {
@@ -308,7 +309,7 @@ async fn what_another_key_signed_is_refused_whatever_key_the_token_brings_along(
 
     let good = key.token(&claims());
     let [header, _, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("{good}") };
-    let forged = BASE64URL_NOPAD.encode(claims_with(json!({ "sub": "admin" })).to_string().as_bytes());
+    let forged = BASE64URL_NOPAD.encode(claims_with(&json!({ "sub": "admin" })).to_string().as_bytes());
     assert_eq!(service.verify(&format!("{header}.{forged}.{signature}")).await, refused(Cause::Signature));
 }
 
@@ -323,7 +324,7 @@ async fn the_caller_is_told_that_a_token_expired_only_if_it_was_good_once() {
     service.clock.advance(1);
     assert_eq!(service.verify(&token).await, Err(TokenError::Expired));
     assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Cause::Signature));
-    let of_another_issuer = key.token(&claims_with(json!({ "iss": "https://other.example" })));
+    let of_another_issuer = key.token(&claims_with(&json!({ "iss": "https://other.example" })));
     assert_eq!(service.verify(&of_another_issuer).await, refused(Cause::Issuer));
 }
 
@@ -339,29 +340,29 @@ async fn claims_for_others_or_for_later_are_refused() {
         (json!({ "exp": null }), Cause::Claim("exp".to_owned())),
         (json!({ "sub": "" }), Cause::Claim("sub".to_owned())),
     ] {
-        assert_eq!(service.verify(&key.token(&claims_with(changes.clone()))).await, refused(cause), "{changes}");
+        assert_eq!(service.verify(&key.token(&claims_with(&changes))).await, refused(cause), "{changes}");
     }
-    assert!(service.verify(&key.token(&claims_with(json!({ "aud": ["other", "mfagate"] })))).await.is_ok());
+    assert!(service.verify(&key.token(&claims_with(&json!({ "aud": ["other", "mfagate"] })))).await.is_ok());
 }
 
 #[tokio::test]
 async fn tokens_of_other_kinds_and_with_extensions_are_refused() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
-    let with = |extra: Value| {
+    let with = |extra: &Value| {
         let mut header = json!({ "alg": "EdDSA", "kid": "k" });
         header.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         key.token_with(&header, &claims())
     };
     for typ in ["JWT", "jwt", "at+jwt", "application/at+jwt"] {
-        assert!(service.verify(&with(json!({ "typ": typ }))).await.is_ok(), "{typ}");
+        assert!(service.verify(&with(&json!({ "typ": typ }))).await.is_ok(), "{typ}");
     }
     for typ in ["logout+jwt", "dpop+jwt", "secevent+jwt", "JOSE", ""] {
-        let answer = service.verify(&with(json!({ "typ": typ }))).await;
+        let answer = service.verify(&with(&json!({ "typ": typ }))).await;
         assert_eq!(answer, refused(Cause::Header("typ is not that of an access token")), "{typ}");
     }
     for crit in [json!(["b64"]), json!([]), json!("exp")] {
-        let answer = service.verify(&with(json!({ "crit": crit, "b64": false }))).await;
+        let answer = service.verify(&with(&json!({ "crit": crit, "b64": false }))).await;
         assert_eq!(answer, refused(Cause::Header("crit asks for extensions")));
     }
 }
@@ -431,6 +432,9 @@ async fn a_key_that_the_issuer_withdraws_is_forgotten_at_the_next_fetch_in_the_b
     assert_eq!(service.verify(&old.token(&claims())).await, refused(Cause::UnknownKey));
 }
 
+/// Whether a fault is the expected one.
+type Check = fn(&SourceFault) -> bool;
+
 #[tokio::test]
 async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well() {
     let (key, other) = (SigningKey::ed25519("k"), SigningKey::ed25519("other"));
@@ -438,7 +442,6 @@ async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well()
     let service = Service::with(&[&key], times).await;
     let huge = json!({ "keys": [other.jwk()], "padding": "x".repeat(256 * 1024) }).to_string();
     let duplicate = json!({ "keys": [other.jwk(), SigningKey::p256("other").jwk()] }).to_string();
-    type Check = fn(&SourceFault) -> bool;
     let answers: [(Answer, Check); 9] = [
         (Answer::Stuck, |fault| matches!(fault, SourceFault::TimedOut)),
         (Answer::Body(huge), |fault| matches!(fault, SourceFault::TooLarge)),

@@ -97,7 +97,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Whether a `typ` is that of a JWT, or of an access token (RFC 9068, 2.1). Other JWTs, such as logout tokens and DPoP
+/// Whether a `typ` is that of a JWT, or of an access token (RFC 9068, 2.1). Other JWTs, such as logout tokens and `DPoP`
 /// proofs, have types of their own so that nobody takes them for an access token.
 fn is_jwt(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();

@@ -99,11 +99,14 @@ fn usable(document: &Value) -> Option<(String, Key)> {
     {
         return None;
     }
-    let mut algorithms = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => vec![Algorithm::Rs256, Algorithm::Ps256],
-        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => vec![Algorithm::Es256],
-        AlgorithmParameters::OctetKeyPair(curve) if curve.curve == EllipticCurve::Ed25519 => vec![Algorithm::EdDsa],
-        _ => return None,
+    let mut algorithms = if matches!(jwk.algorithm, AlgorithmParameters::RSA(_)) {
+        vec![Algorithm::Rs256, Algorithm::Ps256]
+    } else if matches!(&jwk.algorithm, AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256) {
+        vec![Algorithm::Es256]
+    } else if matches!(&jwk.algorithm, AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519) {
+        vec![Algorithm::EdDsa]
+    } else {
+        return None;
     };
     // Read from the document: the crate turns names that it does not know into one that means nothing.
     if let Some(declared) = document.get("alg") {

@@ -30,7 +30,7 @@ pub struct RefreshTimes {
 impl Default for RefreshTimes {
     fn default() -> Self {
         Self {
-            url: Duration::from_secs(10 * 60),
+            url: Duration::from_mins(10),
             file: Duration::from_secs(5),
             without_keys: Duration::from_secs(10),
             after_unknown_key: Duration::from_secs(30),
@@ -128,14 +128,11 @@ impl KeyStore {
         });
         let fault = outcome.as_ref().err().map(SourceFault::to_string);
         if fault != fetched.fault {
-            match &fault {
-                Some(fault) => tracing::error!(
-                    source = %self.source.place(),
-                    fault,
-                    keys = self.current.load().len(),
-                    "the key set was not read, the keys of the last good one stay in use"
-                ),
-                None => tracing::info!(source = %self.source.place(), "the key set is readable again"),
+            let (source, keys) = (self.source.place(), self.current.load().len());
+            if let Some(fault) = &fault {
+                tracing::error!(%source, fault, keys, "the key set was not read, the last good keys stay in use");
+            } else {
+                tracing::info!(%source, keys, "the key set is readable again");
             }
             fetched.fault = fault;
         }

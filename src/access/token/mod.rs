@@ -88,7 +88,7 @@ pub enum TokenError {
 pub enum Cause {
     /// Its header asks for something that we do not do: a type, or an extension that must be understood.
     Header(&'static str),
-    /// Its `alg` is none of RS256, PS256, ES256 and EdDSA.
+    /// Its `alg` is none of `RS256`, `PS256`, `ES256` and `EdDSA`.
     Algorithm,
     /// It has no `kid`.
     NoKeyId,

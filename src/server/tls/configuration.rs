@@ -129,18 +129,17 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> 
 }
 
 fn key(pem: &[u8], provider: &CryptoProvider) -> Result<Arc<dyn rustls::sign::SigningKey>, TlsProblem> {
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        pem::Error::NoItemsFound => TlsProblem::Empty,
-        _ => TlsProblem::NotPem,
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
+        if matches!(error, pem::Error::NoItemsFound) { TlsProblem::Empty } else { TlsProblem::NotPem }
     })?;
     provider.key_provider.load_private_key(key).map_err(|_| TlsProblem::BadKey)
 }
 
 fn matches(certified: &CertifiedKey) -> Result<(), TlsProblem> {
-    certified.keys_match().map_err(|error| match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsProblem::KeyMismatch,
+    certified.keys_match().map_err(|error| {
+        let mismatch = error == Error::InconsistentKeys(InconsistentKeys::KeyMismatch);
         // A key that cannot tell its public half could be any certificate's.
-        _ => TlsProblem::BadKey,
+        if mismatch { TlsProblem::KeyMismatch } else { TlsProblem::BadKey }
     })
 }
 
