@@ -57,7 +57,7 @@ fn unreadable(answer: &HttpResponse) -> Error {
 }
 
 /// The chain of causes in words, without what the request held. Never `Debug`, which prints whole answers.
-fn cause(error: &dyn std::error::Error, request: &[String]) -> String {
+pub(super) fn cause(error: &dyn std::error::Error, request: &[String]) -> String {
     let mut words = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -37,7 +37,7 @@ pub enum Endpoint {
 
 /// What mfagate signs its requests with.
 #[derive(Clone, Debug)]
-pub struct Credentials(SharedCredentialsProvider);
+pub struct Credentials(pub(super) SharedCredentialsProvider);
 
 impl Credentials {
     /// What the environment holds: the SDK's default chain (variables, profile, web identity, container, instance).
