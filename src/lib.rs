@@ -10,6 +10,8 @@ pub mod request;
 
 pub mod access;
 
+pub mod audit;
+
 pub mod cognito;
 
 pub mod service;

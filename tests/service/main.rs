@@ -4,6 +4,7 @@
     reason = "a failed unwrap is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod audit;
 mod embedded;
 mod preference;
 mod support;

@@ -1,0 +1,488 @@
+//! This file is the form of the records: what each says, and its line.
+//!
+//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which is
+//! made of a credential, a code, a secret or a session.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::Serialize;
+use serde::ser::{SerializeStruct as _, Serializer};
+use tonic::Code;
+
+use crate::access::{Effect, Factor};
+use crate::audit::text::{AwsRequestId, CallerRecord, Policies, PoolId, RequestId, TraceId};
+use crate::audit::username::UsernameRecord;
+use crate::cognito::Operation;
+use crate::proto::Rpc;
+use crate::proto::v1::ErrorReason;
+use crate::request::pool_config::MfaConfiguration;
+
+/// What is true of a call, in each of its records.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The id of the call.
+    pub request_id: Option<RequestId>,
+    /// The caller's trace.
+    pub trace_id: Option<TraceId>,
+    /// Who called.
+    pub caller: CallerRecord,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// What was called.
+    pub asked: Asked,
+    /// The pool that the request names.
+    pub user_pool_id: PoolId,
+    /// The user that the request names.
+    pub username: Option<UsernameRecord>,
+}
+
+/// What was called. Constants only: a path that is none of ours may hold anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    rpc: Option<&'static str>,
+    permission: Option<&'static str>,
+}
+
+impl Asked {
+    /// A path that nothing is served on.
+    pub const UNKNOWN: Self = Self { rpc: None, permission: None };
+
+    /// Something served that is not an RPC of mfagate, such as reflection.
+    #[must_use]
+    pub const fn other(name: &'static str, permission: &'static str) -> Self {
+        Self { rpc: Some(name), permission: Some(permission) }
+    }
+}
+
+impl From<Rpc> for Asked {
+    fn from(rpc: Rpc) -> Self {
+        Self { rpc: Some(rpc.name()), permission: Some(rpc.permission()) }
+    }
+}
+
+/// What was decided on a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The caller may.
+    Allow,
+    /// The caller may not.
+    Deny,
+    /// The caller did not prove who it is.
+    Unauthenticated,
+}
+
+/// The record of a decision, written before anything is done.
+#[derive(Clone, Debug)]
+pub struct DecisionRecord {
+    /// The call.
+    pub call: Arc<Call>,
+    /// What the request would do, where it was decoded.
+    pub effect: Option<Effect>,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// The policies that decided, where any were asked.
+    pub policies: Policies,
+    /// How long it took to decide, authentication included.
+    pub duration: Duration,
+}
+
+/// The record of a mutation that Cognito was asked for and that has ended.
+#[derive(Clone, Debug)]
+pub struct MutationRecord {
+    /// The call.
+    pub call: Arc<Call>,
+    /// What the request asked for.
+    pub effect: Option<Effect>,
+    /// What Cognito was asked for.
+    pub operation: Operation,
+    /// The id that AWS gave the request.
+    pub aws_request_id: Option<AwsRequestId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took, retries included.
+    pub duration: Duration,
+}
+
+/// How a mutation ended, as the caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The gRPC code.
+    pub code: Code,
+    /// The reason, where it failed.
+    pub reason: Option<ErrorReason>,
+}
+
+impl Outcome {
+    /// The change was made.
+    pub const DONE: Self = Self { code: Code::Ok, reason: None };
+}
+
+/// The line of a record, without its line break. `time` is when the record was made.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(serialize_with = "rfc_3339")]
+    time: SystemTime,
+    kind: &'static str,
+    #[serde(flatten)]
+    call: CallLine<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<EffectLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Verdict>,
+    #[serde(flatten)]
+    policies: Option<&'a Policies>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_request_id: Option<&'a AwsRequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(serialize_with = "milliseconds")]
+    duration_ms: Duration,
+}
+
+#[derive(Serialize)]
+struct CallLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a TraceId>,
+    #[serde(flatten)]
+    caller: &'a CallerRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<SocketAddr>,
+    /// Absent where the path is none of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rpc: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_pool_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    user_pool_id_malformed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a UsernameRecord>,
+}
+
+impl<'a> From<&'a Call> for CallLine<'a> {
+    fn from(call: &'a Call) -> Self {
+        Self {
+            request_id: call.request_id.as_ref(),
+            trace_id: call.trace_id.as_ref(),
+            caller: &call.caller,
+            peer: call.peer,
+            rpc: call.asked.rpc,
+            permission: call.asked.permission,
+            user_pool_id: match &call.user_pool_id {
+                PoolId::Named(id) => Some(id),
+                PoolId::Absent | PoolId::Malformed => None,
+            },
+            user_pool_id_malformed: call.user_pool_id == PoolId::Malformed,
+            username: call.username.as_ref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EffectLine<'a> {
+    factors_enabled: Factors<'a>,
+    factors_disabled: Factors<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_configuration: Option<&'static str>,
+    weakens_mfa: bool,
+    legacy: bool,
+    for_signed_in_user: bool,
+}
+
+impl<'a> From<&'a Effect> for EffectLine<'a> {
+    fn from(effect: &'a Effect) -> Self {
+        let Effect {
+            factors_enabled,
+            factors_disabled,
+            preferred,
+            mfa_configuration,
+            weakens_mfa,
+            legacy,
+            for_signed_in_user,
+        } = effect;
+        Self {
+            factors_enabled: Factors(factors_enabled),
+            factors_disabled: Factors(factors_disabled),
+            preferred: preferred.map(Factor::name),
+            mfa_configuration: mfa_configuration.map(|configuration| match configuration {
+                MfaConfiguration::Off => "OFF",
+                MfaConfiguration::On => "ON",
+                MfaConfiguration::Optional => "OPTIONAL",
+            }),
+            weakens_mfa: *weakens_mfa,
+            legacy: *legacy,
+            for_signed_in_user: *for_signed_in_user,
+        }
+    }
+}
+
+/// Factors by name.
+struct Factors<'a>(&'a BTreeSet<Factor>);
+
+impl Serialize for Factors<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|factor| factor.name()))
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut outcome = serializer.serialize_struct("Outcome", 2)?;
+        outcome.serialize_field("code", code_name(self.code))?;
+        match self.reason {
+            Some(reason) => outcome.serialize_field("reason", reason_name(reason))?,
+            None => outcome.skip_field("reason")?,
+        }
+        outcome.end()
+    }
+}
+
+impl DecisionRecord {
+    pub(super) fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Line {
+            time: SystemTime::now(),
+            kind: "decision",
+            call: CallLine::from(&*self.call),
+            effect: self.effect.as_ref().map(EffectLine::from),
+            decision: Some(self.verdict),
+            policies: Some(&self.policies),
+            operation: None,
+            aws_request_id: None,
+            outcome: None,
+            duration_ms: self.duration,
+        })
+    }
+}
+
+impl MutationRecord {
+    pub(super) fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Line {
+            time: SystemTime::now(),
+            kind: "mutation",
+            call: CallLine::from(&*self.call),
+            effect: self.effect.as_ref().map(EffectLine::from),
+            decision: None,
+            policies: None,
+            operation: Some(self.operation.name()),
+            aws_request_id: self.aws_request_id.as_ref(),
+            outcome: Some(self.outcome),
+            duration_ms: self.duration,
+        })
+    }
+
+    /// Logs, in the application log, that the audit log does not show this mutation as yet.
+    pub(super) fn log_unrecorded(&self, error: &dyn std::fmt::Display) {
+        tracing::error!(
+            %error,
+            request_id = self.call.request_id.as_ref().map(RequestId::as_str),
+            rpc = self.call.asked.rpc,
+            operation = self.operation.name(),
+            aws_request_id = self.aws_request_id.as_ref().map(AwsRequestId::as_str),
+            code = code_name(self.outcome.code),
+            reason = self.outcome.reason.map(reason_name),
+            "a mutation has ended and is not in the audit log yet"
+        );
+    }
+}
+
+/// The line that stands for decisions that could not be written.
+#[derive(Serialize)]
+struct GapLine {
+    #[serde(serialize_with = "rfc_3339")]
+    time: SystemTime,
+    kind: &'static str,
+    #[serde(serialize_with = "rfc_3339")]
+    since: SystemTime,
+    decisions_lost: u64,
+}
+
+/// The line that says that `decisions_lost` decisions since `since` are missing.
+pub(super) fn gap_line(since: SystemTime, decisions_lost: u64) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&GapLine { time: SystemTime::now(), kind: "gap", since, decisions_lost })
+}
+
+/// RFC 3339 in UTC, always with three digits of milliseconds, so that lines sort.
+fn rfc_3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since_epoch.as_secs()).map_err(serde::ser::Error::custom)?;
+    let text = DateTime::from_secs(seconds).fmt(Format::DateTime).map_err(serde::ser::Error::custom)?;
+    let text = text.trim_end_matches('Z');
+    serializer.collect_str(&format_args!("{text}.{:03}Z", since_epoch.subsec_millis()))
+}
+
+/// Milliseconds, to the microsecond.
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+/// The name of a code in the gRPC specification.
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The name of a reason as callers know it.
+fn reason_name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn call() -> Arc<Call> {
+        Arc::new(Call {
+            request_id: RequestId::parse("req-1"),
+            trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            caller: CallerRecord::NOBODY,
+            peer: Some(([127, 0, 0, 1], 4711).into()),
+            asked: Rpc::AdminSetUserMfaPreference.into(),
+            user_pool_id: PoolId::of("eu-west-1_Ab1"),
+            username: None,
+        })
+    }
+
+    fn without_time(line: &[u8]) -> Value {
+        let mut value: Value = serde_json::from_slice(line).unwrap();
+        let time = value.as_object_mut().unwrap().remove("time").unwrap();
+        let time = time.as_str().unwrap();
+        assert_eq!((time.len(), &time[10..11], &time[19..20], &time[23..]), (24, "T", ".", "Z"), "{time}");
+        value
+    }
+
+    #[test]
+    fn a_decision_says_who_wanted_what_and_why_it_was_decided() {
+        let effect = Effect {
+            factors_enabled: [Factor::SmsMfa, Factor::SoftwareTokenMfa].into(),
+            factors_disabled: [Factor::EmailOtp].into(),
+            preferred: Some(Factor::SmsMfa),
+            mfa_configuration: Some(MfaConfiguration::Optional),
+            weakens_mfa: true,
+            legacy: false,
+            for_signed_in_user: false,
+        };
+        let record = DecisionRecord {
+            call: call(),
+            effect: Some(effect),
+            verdict: Verdict::Deny,
+            policies: Policies::new(["support-may-reset"], "c0ffee"),
+            duration: Duration::from_nanos(1_234_567),
+        };
+        assert_eq!(
+            without_time(&record.line().unwrap()),
+            json!({
+                "kind": "decision", "request_id": "req-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                "authenticated": "none", "peer": "127.0.0.1:4711",
+                "rpc": "AdminSetUserMfaPreference", "permission": Rpc::AdminSetUserMfaPreference.permission(),
+                "user_pool_id": "eu-west-1_Ab1",
+                "effect": {
+                    "factors_enabled": ["SMS_MFA", "SOFTWARE_TOKEN_MFA"], "factors_disabled": ["EMAIL_OTP"],
+                    "preferred": "SMS_MFA", "mfa_configuration": "OPTIONAL",
+                    "weakens_mfa": true, "legacy": false, "for_signed_in_user": false,
+                },
+                "decision": "deny", "policy_ids": ["support-may-reset"], "policy_set_hash": "c0ffee",
+                "duration_ms": 1.235,
+            })
+        );
+    }
+
+    #[test]
+    fn a_mutation_says_what_cognito_did_and_what_the_caller_is_told() {
+        let mut call = Arc::unwrap_or_clone(call());
+        call.user_pool_id = PoolId::of("not a pool");
+        let mut record = MutationRecord {
+            call: Arc::new(call),
+            effect: None,
+            operation: Operation::AdminSetUserMfaPreference,
+            aws_request_id: AwsRequestId::parse("a-1"),
+            outcome: Outcome { code: Code::FailedPrecondition, reason: Some(ErrorReason::FactorNotEnrolled) },
+            duration: Duration::from_millis(20),
+        };
+        let line = without_time(&record.line().unwrap());
+        assert_eq!(
+            line,
+            json!({
+                "kind": "mutation", "request_id": "req-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                "authenticated": "none", "peer": "127.0.0.1:4711",
+                "rpc": "AdminSetUserMfaPreference", "permission": Rpc::AdminSetUserMfaPreference.permission(),
+                "user_pool_id_malformed": true,
+                "operation": "AdminSetUserMFAPreference", "aws_request_id": "a-1",
+                "outcome": { "code": "FAILED_PRECONDITION", "reason": "FACTOR_NOT_ENROLLED" },
+                "duration_ms": 20.0,
+            })
+        );
+        record.outcome = Outcome::DONE;
+        assert_eq!(without_time(&record.line().unwrap())["outcome"], json!({ "code": "OK" }));
+    }
+
+    #[test]
+    fn times_are_utc_with_milliseconds() {
+        let line = |time| {
+            let line = gap_line(time, 3).unwrap();
+            without_time(&line)
+        };
+        let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        assert_eq!(line(time), json!({ "kind": "gap", "since": "2023-11-14T22:13:20.000Z", "decisions_lost": 3 }));
+        assert_eq!(line(time + Duration::from_millis(70))["since"], "2023-11-14T22:13:20.070Z");
+    }
+
+    #[test]
+    fn every_code_has_the_name_of_the_specification() {
+        for number in 0..=16 {
+            let code = Code::from(number);
+            let name = code_name(code);
+            let camel = name.split('_').flat_map(|word| [word[..1].to_owned(), word[1..].to_lowercase()]);
+            let camel: String = camel.collect();
+            assert_eq!(camel, format!("{code:?}"));
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_none_of_ours_is_not_repeated() {
+        let mut call = Arc::unwrap_or_clone(call());
+        call.asked = Asked::UNKNOWN;
+        let record = DecisionRecord {
+            call: Arc::new(call),
+            effect: None,
+            verdict: Verdict::Unauthenticated,
+            policies: Policies::default(),
+            duration: Duration::ZERO,
+        };
+        let line = without_time(&record.line().unwrap());
+        assert_eq!((&line["rpc"], &line["permission"]), (&Value::Null, &Value::Null));
+        assert_eq!(line["decision"], "unauthenticated");
+    }
+}

@@ -1,0 +1,266 @@
+//! This file makes the texts of a record: each from one kind of thing, of limited length, and never from a credential.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+
+use crate::access::Caller;
+use crate::request::text::{Text, UserPoolIdText};
+
+/// The most characters of a name that a caller proved. A SPIFFE ID may be longer, and a token's claim anything.
+const LONGEST_NAME: usize = 256;
+/// The most characters of an id.
+const LONGEST_ID: usize = 128;
+/// The most policies that a record names.
+const MOST_POLICIES: usize = 64;
+
+/// The id of a call: ours, or the caller's where it is short and plain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// The id, unless it is longer than 128 characters or could not stand in a log as it is.
+    #[must_use]
+    pub fn parse(id: &str) -> Option<Self> {
+        plain(id, b"-_.:=/+").then(|| Self(id.to_owned()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The id that AWS gave a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AwsRequestId(String);
+
+impl AwsRequestId {
+    /// The id, unless it is none that AWS gives: those are letters, digits and hyphens.
+    #[must_use]
+    pub fn parse(id: &str) -> Option<Self> {
+        plain(id, b"-").then(|| Self(id.to_owned()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn plain(id: &str, others: &[u8]) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
+    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed)
+}
+
+/// The id of a trace (W3C Trace Context).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TraceId(String);
+
+impl TraceId {
+    /// The trace that a `traceparent` header names: `version-trace_id-parent_id-flags`, lower-case hexadecimal.
+    ///
+    /// Versions after 00 may have more fields; ff is not one, and ids of zeros are none.
+    #[must_use]
+    pub fn from_traceparent(header: &str) -> Option<Self> {
+        let mut fields = header.split('-');
+        let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let hexadecimal = |field: &str, length: usize| {
+            field.len() == length && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let zero = |field: &str| field.bytes().all(|byte| byte == b'0');
+        let formed =
+            hexadecimal(version, 2) && hexadecimal(trace, 32) && hexadecimal(parent, 16) && hexadecimal(flags, 2);
+        let more = fields.next().is_some();
+        (formed && version != "ff" && !(version == "00" && more) && !zero(trace) && !zero(parent))
+            .then(|| Self(trace.to_owned()))
+    }
+}
+
+/// The pool that a request names. The name comes from the caller before validation, so only what has the form of a pool id
+/// is recorded: anything else may be a token in the wrong field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolId {
+    /// The request names no pool.
+    Absent,
+    /// The pool.
+    Named(String),
+    /// What the request names is not a pool id.
+    Malformed,
+}
+
+impl PoolId {
+    /// What a request has for its pool.
+    #[must_use]
+    pub fn of(user_pool_id: &str) -> Self {
+        if user_pool_id.is_empty() {
+            return Self::Absent;
+        }
+        match UserPoolIdText::parse(user_pool_id.to_owned()) {
+            Ok(id) => Self::Named(Text::into_string(id)),
+            Err(_) => Self::Malformed,
+        }
+    }
+}
+
+/// Who called, and how that was proved. Made of a [`Caller`] only, which holds no credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallerRecord {
+    #[serde(rename = "caller", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    authenticated: &'static str,
+    /// Who the token names, where a certificate gives the caller's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_caller: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_issuer: Option<String>,
+}
+
+impl CallerRecord {
+    /// A caller that proved nothing.
+    pub const NOBODY: Self = Self { name: None, authenticated: "none", token_caller: None, token_issuer: None };
+}
+
+impl From<&Caller> for CallerRecord {
+    fn from(caller: &Caller) -> Self {
+        let token = caller.token.as_ref();
+        let authenticated = match (&caller.certificate, token) {
+            (Some(_), Some(_)) => "both",
+            (Some(_), None) => "mtls",
+            (None, Some(_)) => "jwt",
+            (None, None) => "none",
+        };
+        Self {
+            name: Some(limited(&caller.name)),
+            authenticated,
+            token_caller: token.map(|token| token.name.as_str()).filter(|name| *name != caller.name).map(limited),
+            token_issuer: token.map(|token| limited(&token.issuer)),
+        }
+    }
+}
+
+/// The policies that made a decision, and the set that they are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Policies {
+    #[serde(rename = "policy_ids")]
+    ids: Vec<String>,
+    #[serde(rename = "policy_set_hash", skip_serializing_if = "Option::is_none")]
+    set: Option<String>,
+}
+
+impl Policies {
+    /// The ids of the policies that made the decision, and the hash of the set. At most 64 ids are kept.
+    #[must_use]
+    pub fn new<'a>(ids: impl IntoIterator<Item = &'a str>, set_hash: &str) -> Self {
+        Self { ids: ids.into_iter().take(MOST_POLICIES).map(limited).collect(), set: Some(limited(set_hash)) }
+    }
+}
+
+/// A name as it is, or its beginning and a fingerprint, so that two long names do not become one.
+fn limited(name: &str) -> String {
+    if name.len() <= LONGEST_NAME || name.chars().count() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let fingerprint = fingerprint(name);
+    let beginning: String = name.chars().take(LONGEST_NAME - 1 - fingerprint.len()).collect();
+    format!("{beginning}…{fingerprint}")
+}
+
+/// What tells a text that was shortened from others: the first 80 bits of its SHA-256, as 20 hexadecimal digits.
+pub(crate) fn fingerprint(text: &str) -> String {
+    let mut digits = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
+    digits.truncate(20);
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{CertificateIdentity, TokenIdentity};
+
+    #[test]
+    fn a_trace_id_is_taken_from_a_traceparent_of_the_w3c_only() {
+        const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let of = |header: &str| TraceId::from_traceparent(header).map(|id| id.0);
+        assert_eq!(of(&format!("00-{TRACE}-00f067aa0ba902b7-01")).as_deref(), Some(TRACE));
+        assert_eq!(of(&format!("01-{TRACE}-00f067aa0ba902b7-01-more")).as_deref(), Some(TRACE));
+        for header in [
+            String::new(),
+            TRACE.to_owned(),
+            format!("00-{TRACE}-00f067aa0ba902b7"),
+            format!("00-{TRACE}-00f067aa0ba902b7-01-more"),
+            format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            format!("00-{TRACE}-0000000000000000-01"),
+            format!("00-{TRACE}0-00f067aa0ba902b7-01"),
+            format!("00-{}é-00f067aa0ba902b7-01", "a".repeat(30)),
+        ] {
+            assert_eq!(of(&header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_pool_id_is_not_recorded() {
+        assert_eq!(PoolId::of("eu-west-1_Ab1"), PoolId::Named("eu-west-1_Ab1".to_owned()));
+        assert_eq!(PoolId::of(""), PoolId::Absent);
+        for text in ["eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln", "us-west-2", "us-west-2_A B", &"a_b".repeat(30)] {
+            assert_eq!(PoolId::of(text), PoolId::Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_that_could_hold_anything_are_not_taken() {
+        assert!(RequestId::parse("7f3a-9.x:y=z/a+b_c").is_some());
+        assert!(AwsRequestId::parse("4a1f3b52-0b1e-4b7e-9d5b-2f3c1f0a9b7d").is_some());
+        for id in ["", "a b", "a\nb", "ä", "\"", &"a".repeat(129)] {
+            assert_eq!(RequestId::parse(id), None, "{id:?}");
+            assert_eq!(AwsRequestId::parse(id), None, "{id:?}");
+        }
+        assert_eq!(AwsRequestId::parse("eyJh.eyJi.c2ln"), None);
+    }
+
+    #[test]
+    fn long_names_are_cut_without_becoming_the_same() {
+        assert_eq!(limited(&"é".repeat(256)), "é".repeat(256));
+        let (one, other) = (limited(&format!("{}1", "é".repeat(300))), limited(&format!("{}2", "é".repeat(300))));
+        assert_eq!((one.chars().count(), other.chars().count()), (256, 256));
+        assert_ne!(one, other);
+        assert_eq!(Policies::new(std::iter::repeat_n("p", 1000), "h").ids.len(), 64);
+    }
+
+    #[test]
+    fn a_caller_with_both_credentials_is_recorded_with_both_names() {
+        let certificate =
+            CertificateIdentity { name: "spiffe://x/desk".to_owned(), trust_domain: Some("x".to_owned()) };
+        let token = TokenIdentity {
+            name: "alice".to_owned(),
+            issuer: "https://issuer.example".to_owned(),
+            scopes: ["mfa".to_owned()].into(),
+            groups: ["support".to_owned()].into(),
+        };
+        let line = |name: &str, certificate, token| {
+            let caller = Caller { name: name.to_owned(), certificate, token };
+            serde_json::to_value(CallerRecord::from(&caller)).unwrap()
+        };
+        assert_eq!(
+            line("spiffe://x/desk", Some(certificate.clone()), Some(token.clone())),
+            serde_json::json!({ "caller": "spiffe://x/desk", "authenticated": "both", "token_caller": "alice",
+                                "token_issuer": "https://issuer.example" }),
+        );
+        assert_eq!(
+            line("alice", None, Some(token)),
+            serde_json::json!({ "caller": "alice", "authenticated": "jwt", "token_issuer": "https://issuer.example" }),
+        );
+        assert_eq!(
+            line("spiffe://x/desk", Some(certificate), None),
+            serde_json::json!({ "caller": "spiffe://x/desk", "authenticated": "mtls" }),
+        );
+        assert_eq!(serde_json::to_value(CallerRecord::NOBODY).unwrap(), serde_json::json!({ "authenticated": "none" }));
+    }
+}
