@@ -8,9 +8,11 @@ mod passkey;
 mod pool_config;
 mod preference;
 mod region;
+mod role;
 mod send;
 mod software_token;
 
 pub use operation::{Credential, Operation};
 pub use region::{Cognito, Credentials, Endpoint};
+pub use role::{AssumedRole, RoleArn, RoleOptions, SessionName};
 pub use send::{Deadline, PoolClient};

@@ -7,4 +7,5 @@
 mod audit;
 mod embedded;
 mod preference;
+mod role;
 mod support;

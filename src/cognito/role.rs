@@ -1,0 +1,395 @@
+//! This file assumes a role for each caller (STS `AssumeRole`), so that `CloudTrail` names the caller of each change.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{
+    AppName, BehaviorVersion, Config, Credentials as Keys, ProvideCredentials, Region, SharedCredentialsProvider,
+};
+use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use regex::Regex;
+
+use crate::audit::fingerprint;
+use crate::cognito::failure;
+use crate::cognito::region::{Credentials, Endpoint};
+
+/// How long before their end credentials are renewed.
+const RENEWED_BEFORE: Duration = Duration::from_mins(5);
+/// The most callers whose credentials are kept; the one not seen for longest makes room.
+const MOST_CALLERS: usize = 256;
+/// With less than this left, a request may arrive after its credentials have ended: they are not used any more.
+const TOO_LATE: Duration = Duration::from_secs(30);
+/// How long STS may take, retries included. It goes on when the call that needed it has ended.
+const STS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for a connection to STS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most tries, the first included.
+const MOST_ATTEMPTS: u32 = 2;
+
+/// The longest `RoleSessionName`.
+const LONGEST_SESSION_NAME: usize = 64;
+/// The digits of a [`fingerprint`].
+const FINGERPRINT: usize = 20;
+
+/// The role to assume, and how STS is reached.
+#[derive(Clone, Debug)]
+pub struct RoleOptions {
+    /// The role.
+    pub arn: RoleArn,
+    /// The Region whose STS is asked. Its credentials are good in every Region of the partition.
+    pub region: String,
+    /// Where STS is.
+    pub endpoint: Endpoint,
+}
+
+/// The ARN of an IAM role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleArn(String);
+
+impl FromStr for RoleArn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test uses it")]
+        static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,575}\z")
+                .expect("a constant pattern is valid")
+        });
+        if PATTERN.is_match(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME".to_owned())
+        }
+    }
+}
+
+/// The name of a caller as STS and `CloudTrail` have it: 2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionName(String);
+
+impl SessionName {
+    /// The caller's name where it is a session name, else its beginning with other characters replaced by hyphens, and a
+    /// fingerprint of the whole. No two callers share one: a name that already looks like that gets a fingerprint, too.
+    #[must_use]
+    pub fn of(caller: &str) -> Self {
+        let fits = (2..=LONGEST_SESSION_NAME).contains(&caller.len()) && caller.chars().all(is_allowed);
+        if fits && !ends_like_a_fingerprint(caller) {
+            return Self(caller.to_owned());
+        }
+        let readable: String = caller
+            .strip_prefix("spiffe://")
+            .unwrap_or(caller)
+            .chars()
+            .take(LONGEST_SESSION_NAME - 1 - FINGERPRINT)
+            .map(|character| if is_allowed(character) { character } else { '-' })
+            .collect();
+        Self(format!("{readable}-{}", fingerprint(caller)))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_+=,.@-".contains(character)
+}
+
+fn ends_like_a_fingerprint(name: &str) -> bool {
+    let Some((_, end)) = name.rsplit_once('-') else { return false };
+    end.len() == FINGERPRINT && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The role, assumed once for each caller.
+#[derive(Debug)]
+pub struct AssumedRole {
+    sts: Client,
+    arn: RoleArn,
+    sessions: Mutex<Sessions>,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    by_caller: HashMap<String, (Arc<Session>, u64)>,
+    /// Counts uses, to tell who was not seen for longest.
+    uses: u64,
+}
+
+impl AssumedRole {
+    /// The role, assumed with the credentials of `source`. STS is not asked before the first call.
+    ///
+    /// As for Cognito, nothing is taken from the SDK's environment.
+    #[must_use]
+    pub fn new(options: RoleOptions, source: &Credentials) -> Self {
+        let RoleOptions { arn, region, endpoint } = options;
+        let timeout = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(STS_TIMEOUT).build();
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(
+                aws_smithy_http_client::Builder::new()
+                    .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
+                        aws_smithy_http_client::tls::rustls_provider::CryptoMode::AwsLc,
+                    ))
+                    .build_https(),
+            )
+            .credentials_provider(source.0.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(MOST_ATTEMPTS))
+            .timeout_config(timeout)
+            .region(Region::new(region));
+        config.set_app_name(AppName::new("mfagate").ok());
+        if let Endpoint::Url(url) = endpoint {
+            config = config.endpoint_url(url);
+        }
+        Self { sts: Client::from_conf(config.build()), arn, sessions: Mutex::default() }
+    }
+
+    /// What signs the requests made for `caller`: credentials of a session that bears the caller's name.
+    ///
+    /// Put it into the configuration of the one operation. The SDK then gives that operation an identity cache of its own
+    /// (1.144), so callers' credentials never mix; the cache across operations is here.
+    #[must_use]
+    pub fn for_caller(&self, caller: &str) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(ForCaller(self.session(caller)))
+    }
+
+    fn session(&self, caller: &str) -> Arc<Session> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.uses += 1;
+        let now = sessions.uses;
+        if let Some((session, used)) = sessions.by_caller.get_mut(caller) {
+            *used = now;
+            return Arc::clone(session);
+        }
+        if sessions.by_caller.len() >= MOST_CALLERS {
+            let oldest = sessions.by_caller.iter().min_by_key(|(_, (_, used))| *used).map(|(caller, _)| caller.clone());
+            if let Some(oldest) = oldest {
+                sessions.by_caller.remove(&oldest);
+            }
+        }
+        let session = Arc::new(Session {
+            sts: self.sts.clone(),
+            arn: self.arn.clone(),
+            name: SessionName::of(caller),
+            held: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        });
+        sessions.by_caller.insert(caller.to_owned(), (Arc::clone(&session), now));
+        session
+    }
+}
+
+/// Why there are no credentials for a caller. All of it is mfagate's own fault, never the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum RoleError {
+    /// STS refused, with this code: the role's trust policy, or our own credentials.
+    Refused(String),
+    /// STS did not answer in time, or not at all, or our own credentials are missing.
+    Unreachable(String),
+    /// STS answered without credentials.
+    Unreadable,
+    /// The work was cut short.
+    Ended,
+}
+
+impl fmt::Display for RoleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(code) => write!(f, "sts refused to let the role be assumed: {code}"),
+            Self::Unreachable(cause) => write!(f, "sts could not be asked: {cause}"),
+            Self::Unreadable => f.write_str("sts answered without credentials"),
+            Self::Ended => f.write_str("asking sts was cut short"),
+        }
+    }
+}
+
+impl std::error::Error for RoleError {}
+
+impl From<SdkError<AssumeRoleError, HttpResponse>> for RoleError {
+    fn from(error: SdkError<AssumeRoleError, HttpResponse>) -> Self {
+        match error.as_service_error().map(|error| error.code()) {
+            Some(code) => Self::Refused(code.unwrap_or("no code").chars().take(128).collect()),
+            None => Self::Unreachable(failure::cause(&error, &[])),
+        }
+    }
+}
+
+/// The session of one caller.
+struct Session {
+    sts: Client,
+    arn: RoleArn,
+    name: SessionName,
+    held: Mutex<Held>,
+    /// Held by whoever asks STS.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What STS has answered.
+#[derive(Clone, Default)]
+struct Held {
+    keys: Option<Keys>,
+    /// How often STS was asked, so that those who waited for an answer take it, be it a failure.
+    answers: u64,
+    failure: Option<RoleError>,
+}
+
+#[derive(Debug)]
+struct ForCaller(Arc<Session>);
+
+impl Session {
+    /// Credentials that are still good. They are renewed while the old ones are used, so that STS may fail for a while.
+    async fn keys(self: Arc<Self>) -> Result<Keys, RoleError> {
+        let Held { keys, answers, .. } = self.held();
+        match keys {
+            Some(keys) if left(&keys) > RENEWED_BEFORE => return Ok(keys),
+            Some(keys) if left(&keys) > TOO_LATE => {
+                if self.turn.try_lock().is_ok() {
+                    tokio::spawn(self.ask(answers));
+                }
+                return Ok(keys);
+            }
+            Some(_) | None => {}
+        }
+        // A task of its own, so that an answer is kept even where the call that needed it could not wait.
+        tokio::spawn(self.ask(answers)).await.unwrap_or(Err(RoleError::Ended))
+    }
+
+    /// Asks STS, unless it has answered since `seen` answers: then that answer is everybody's.
+    async fn ask(self: Arc<Self>, seen: u64) -> Result<Keys, RoleError> {
+        let _turn = self.turn.lock().await;
+        let Held { keys, answers, failure } = self.held();
+        if answers != seen {
+            return match (failure, keys) {
+                (Some(failure), _) => Err(failure),
+                (None, Some(keys)) => Ok(keys),
+                (None, None) => Err(RoleError::Unreadable),
+            };
+        }
+        let outcome = self.assume().await;
+        match &outcome {
+            Ok(_) => tracing::info!(session = self.name.as_str(), "role assumed"),
+            Err(error) => tracing::warn!(session = self.name.as_str(), %error, "role not assumed"),
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.answers += 1;
+        held.failure = outcome.as_ref().err().cloned();
+        if let Ok(keys) = &outcome {
+            held.keys = Some(keys.clone());
+        }
+        outcome
+    }
+
+    async fn assume(&self) -> Result<Keys, RoleError> {
+        let call = self.sts.assume_role().role_arn(&self.arn.0).role_session_name(self.name.as_str());
+        let keys = call.send().await?.credentials.ok_or(RoleError::Unreadable)?;
+        let end = SystemTime::try_from(keys.expiration).map_err(|_| RoleError::Unreadable)?;
+        let token = Some(keys.session_token);
+        Ok(Keys::new(keys.access_key_id, keys.secret_access_key, token, Some(end), "assumed role"))
+    }
+
+    fn held(&self) -> Held {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How long credentials are good.
+fn left(keys: &Keys) -> Duration {
+    keys.expiry().and_then(|end| end.duration_since(SystemTime::now()).ok()).unwrap_or_default()
+}
+
+impl ProvideCredentials for ForCaller {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let session = Arc::clone(&self.0);
+        future::ProvideCredentials::new(async move { session.keys().await.map_err(CredentialsError::provider_error) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_after_its_caller() {
+        for name in ["payments", "payments@prod.example", "a=b,c+d_e-f", &"x".repeat(64)] {
+            assert_eq!(SessionName::of(name).as_str(), name);
+        }
+        for (caller, readable) in [
+            ("spiffe://example.org/ns/prod/sa/payments", "example.org-ns-prod-sa-payments-"),
+            ("zoë desk", "zo--desk-"),
+            ("x", "x-"),
+            ("", "-"),
+            (&"x".repeat(65), &format!("{}-", "x".repeat(43))),
+            ("a\r\nb", "a--b-"),
+        ] {
+            let name = SessionName::of(caller);
+            let (found, end) = name.as_str().split_at(name.as_str().len() - FINGERPRINT);
+            assert_eq!((found, end), (readable, fingerprint(caller).as_str()), "{caller:?}");
+        }
+    }
+
+    #[test]
+    fn a_caller_cannot_take_the_session_name_of_another() {
+        let altered = SessionName::of("spiffe://example.org/payments");
+        assert_ne!(SessionName::of(altered.as_str()), altered);
+        assert_ne!(SessionName::of("spiffe://a/b"), SessionName::of("spiffe://a-b"));
+        assert_ne!(SessionName::of("a/b"), SessionName::of("spiffe://a/b"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_session_name_is_one_that_sts_takes_and_nobody_else_has(one in ".{0,80}", other in ".{0,80}") {
+            let (first, second) = (SessionName::of(&one), SessionName::of(&other));
+            let pattern = Regex::new(r"^[A-Za-z0-9_+=,.@-]{2,64}\z").unwrap();
+            prop_assert!(pattern.is_match(first.as_str()), "{:?}", first);
+            prop_assert_eq!(one == other, first == second);
+            // A name made from a name stays apart from it unless nothing had to change.
+            let again = SessionName::of(first.as_str());
+            prop_assert_eq!(again == first, first.as_str() == one);
+        }
+    }
+
+    #[test]
+    fn only_the_arn_of_a_role_is_one() {
+        for arn in [
+            "arn:aws:iam::123456789012:role/mfagate",
+            "arn:aws-us-gov:iam::123456789012:role/path/to/mfagate",
+            "arn:aws-cn:iam::123456789012:role/a+b=c,d.e@f-g_h",
+        ] {
+            assert_eq!(arn.parse::<RoleArn>().map(|role| role.0).as_deref(), Ok(arn));
+        }
+        for text in [
+            "",
+            "mfagate",
+            "arn:aws:iam::123456789012:user/mfagate",
+            "arn:aws:iam::12345678901:role/mfagate",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/a b",
+            "arn:aws:iam::123456789012:role/a\n",
+            "arn:aws:sts::123456789012:assumed-role/mfagate/x",
+        ] {
+            assert!(text.parse::<RoleArn>().is_err(), "{text:?}");
+        }
+    }
+}
