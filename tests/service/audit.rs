@@ -343,7 +343,7 @@ async fn fills_the_disk_and_makes_room() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(&error, Unavailable::Failed(text) if text.contains("File too large")), "{error:?}");
+    assert!(matches!(&error, Unavailable::Failed(_)), "{error:?}");
     let full = fs::read(&path).unwrap();
     assert!(!full.ends_with(b"\n"), "a part of the last line was written");
     assert!(written > 5);

@@ -92,7 +92,10 @@ impl FakeSts {
 
     /// Done when so many requests have come.
     async fn until_asked(&self, times: usize) {
-        self.state.asked.subscribe().wait_for(|asked| asked.len() >= times).await.unwrap();
+        let mut asked = self.state.asked.subscribe();
+        let came = asked.wait_for(|asked| asked.len() >= times);
+        // Without a limit, a question that never comes would hold up the tests instead of failing one.
+        tokio::time::timeout(Duration::from_secs(10), came).await.unwrap().unwrap();
     }
 
     fn times(&self) -> usize {
