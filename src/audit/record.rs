@@ -3,6 +3,7 @@
 //! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which is
 //! made of a credential, a code, a secret or a session.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -190,10 +191,8 @@ impl<'a> From<&'a Call> for CallLine<'a> {
 
 #[derive(Serialize)]
 struct EffectLine<'a> {
-    #[serde(serialize_with = "names")]
-    factors_enabled: &'a std::collections::BTreeSet<Factor>,
-    #[serde(serialize_with = "names")]
-    factors_disabled: &'a std::collections::BTreeSet<Factor>,
+    factors_enabled: Factors<'a>,
+    factors_disabled: Factors<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,8 +214,8 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             for_signed_in_user,
         } = effect;
         Self {
-            factors_enabled,
-            factors_disabled,
+            factors_enabled: Factors(factors_enabled),
+            factors_disabled: Factors(factors_disabled),
             preferred: preferred.map(Factor::name),
             mfa_configuration: mfa_configuration.map(|configuration| match configuration {
                 MfaConfiguration::Off => "OFF",
@@ -227,6 +226,15 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             legacy: *legacy,
             for_signed_in_user: *for_signed_in_user,
         }
+    }
+}
+
+/// Factors by name.
+struct Factors<'a>(&'a BTreeSet<Factor>);
+
+impl Serialize for Factors<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|factor| factor.name()))
     }
 }
 
@@ -318,10 +326,6 @@ fn rfc_3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S:
 /// Milliseconds, to the microsecond.
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
-}
-
-fn names<S: Serializer>(factors: &&std::collections::BTreeSet<Factor>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(factors.iter().map(|factor| factor.name()))
 }
 
 /// The name of a code in the gRPC specification.
@@ -450,7 +454,7 @@ mod tests {
             let line = gap_line(time, 3).unwrap();
             without_time(&line)
         };
-        let time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000);
+        let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         assert_eq!(line(time), json!({ "kind": "gap", "since": "2023-11-14T22:13:20.000Z", "decisions_lost": 3 }));
         assert_eq!(line(time + Duration::from_millis(70))["since"], "2023-11-14T22:13:20.070Z");
     }
@@ -460,8 +464,8 @@ mod tests {
         for number in 0..=16 {
             let code = Code::from(number);
             let name = code_name(code);
-            let camel: String =
-                name.split('_').map(|word| format!("{}{}", &word[..1], word[1..].to_lowercase())).collect();
+            let camel = name.split('_').flat_map(|word| [word[..1].to_owned(), word[1..].to_lowercase()]);
+            let camel: String = camel.collect();
             assert_eq!(camel, format!("{code:?}"));
         }
     }

@@ -280,7 +280,7 @@ mod tests {
         let progress = Progress::new();
         assert!(!progress.is_stuck(Duration::ZERO));
         progress.busy_since.store(1, Ordering::Relaxed);
-        assert!(!progress.is_stuck(Duration::from_secs(3600)));
+        assert!(!progress.is_stuck(Duration::from_hours(1)));
         let late = Progress { start: Instant::now().checked_sub(Duration::from_secs(2)).unwrap(), ..progress };
         assert!(late.is_stuck(Duration::from_secs(1)));
     }

@@ -1,4 +1,4 @@
-//! This file assumes a role for each caller (STS `AssumeRole`), so that CloudTrail names the caller of each change.
+//! This file assumes a role for each caller (STS `AssumeRole`), so that `CloudTrail` names the caller of each change.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::cognito::failure;
 use crate::cognito::region::{Credentials, Endpoint};
 
 /// How long before their end credentials are renewed.
-const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
+const RENEWED_BEFORE: Duration = Duration::from_mins(5);
 /// The most callers whose credentials are kept; the one not seen for longest makes room.
 const MOST_CALLERS: usize = 256;
 /// With less than this left, a request may arrive after its credentials have ended: they are not used any more.
@@ -73,7 +73,7 @@ impl FromStr for RoleArn {
     }
 }
 
-/// The name of a caller as STS and CloudTrail have it: 2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`.
+/// The name of a caller as STS and `CloudTrail` have it: 2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionName(String);
 

@@ -7,6 +7,7 @@
     reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod audit;
 mod binary;
 mod calls;
 mod canary;
@@ -28,6 +29,7 @@ mod policy;
 mod pool_config;
 mod preference;
 mod reflection;
+mod role;
 mod rpcs;
 mod rule;
 mod secrecy;
