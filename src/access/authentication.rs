@@ -37,6 +37,10 @@ impl Authentication {
             Some(tokens) => tokens.verify(headers).await.map_err(|error| refused(&error))?,
             None => None,
         };
+        // Certificates and tokens share the names of callers, and a SPIFFE ID is for certificates to prove.
+        if token.as_ref().is_some_and(|token| token.name.starts_with("spiffe://")) {
+            return Err(unauthenticated("not accepted").because("the token names its caller by a SPIFFE ID"));
+        }
         let name = match (&certificate, &token) {
             (Some(CertificateIdentity { name, .. }), _) | (None, Some(TokenIdentity { name, .. })) => name.clone(),
             (None, None) => {

@@ -71,7 +71,7 @@ impl Guard {
         let recorded = Arc::new(audit::Call {
             user_pool_id: audit::PoolId::of(user_pool_id),
             username: username.and_then(|username| self.audit.username(username)),
-            ..self.call_record(call, rpc.into())
+            ..call_record(call, rpc.into())
         });
         let record = decision_record(&recorded, Some(effect.clone()), &verdict, started.elapsed());
         let written = self.audit.decision(&record).await;
@@ -104,7 +104,7 @@ impl Guard {
     pub(super) async fn may_reflect(&self, call: &Call, caller: &Caller) -> Result<(), Error> {
         let started = Instant::now();
         let verdict = self.policies.current().decide_reflection(caller);
-        let recorded = Arc::new(self.call_record(call, audit::Asked::other("ServerReflection", "ReadReflection")));
+        let recorded = Arc::new(call_record(call, audit::Asked::other("ServerReflection", "ReadReflection")));
         let record = decision_record(&recorded, None, &verdict, started.elapsed());
         self.note(&record).await;
         if verdict.allowed {
@@ -124,7 +124,7 @@ impl Guard {
     /// Records that a caller proved nothing.
     pub(super) async fn unauthenticated(&self, call: &Call, asked: audit::Asked, duration: Duration) {
         let record = DecisionRecord {
-            call: Arc::new(self.call_record(call, asked)),
+            call: Arc::new(call_record(call, asked)),
             effect: None,
             verdict: audit::Verdict::Unauthenticated,
             policies: audit::Policies::default(),
@@ -135,7 +135,7 @@ impl Guard {
 
     async fn refuse(&self, call: &Call, asked: audit::Asked, policy_set_hash: &str, started: Instant) {
         let record = DecisionRecord {
-            call: Arc::new(self.call_record(call, asked)),
+            call: Arc::new(call_record(call, asked)),
             effect: None,
             verdict: audit::Verdict::Deny,
             policies: audit::Policies::new([], policy_set_hash),
@@ -149,17 +149,18 @@ impl Guard {
     async fn note(&self, record: &DecisionRecord) {
         let _ = self.audit.decision(record).await;
     }
+}
 
-    fn call_record(&self, call: &Call, asked: audit::Asked) -> audit::Call {
-        audit::Call {
-            request_id: audit::RequestId::parse(&call.request_id),
-            trace_id: call.trace_id.clone(),
-            caller: call.caller.as_ref().map_or(audit::CallerRecord::NOBODY, audit::CallerRecord::from),
-            peer: call.peer,
-            asked,
-            user_pool_id: audit::PoolId::Absent,
-            username: None,
-        }
+/// What the records of a call have in common, before its request is read.
+fn call_record(call: &Call, asked: audit::Asked) -> audit::Call {
+    audit::Call {
+        request_id: audit::RequestId::parse(&call.request_id),
+        trace_id: call.trace_id.clone(),
+        caller: call.caller.as_ref().map_or(audit::CallerRecord::NOBODY, audit::CallerRecord::from),
+        peer: call.peer,
+        asked,
+        user_pool_id: audit::PoolId::Absent,
+        username: None,
     }
 }
 

@@ -67,11 +67,13 @@ impl CommandError {
     /// What is wrong, a sentence each.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        match self {
-            Self::Faults(faults) => faults.all().to_vec(),
-            Self::Policies(error) => error.faults().iter().map(ToString::to_string).collect(),
-            error => vec![error.to_string()],
+        if let Self::Faults(faults) = self {
+            return faults.all().to_vec();
         }
+        if let Self::Policies(error) = self {
+            return error.faults().iter().map(ToString::to_string).collect();
+        }
+        vec![self.to_string()]
     }
 }
 

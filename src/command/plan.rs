@@ -175,7 +175,9 @@ fn load_tls(tls: config::Tls, without_tokens: bool, faults: &mut Faults) -> Opti
     match TlsAcceptor::load(TlsFiles { certificate, key, client_ca: tls_client_ca }, clients) {
         Ok(tls) => Some(Arc::new(tls)),
         Err(found) => {
-            found.iter().for_each(|fault| faults.note(fault.to_string()));
+            for fault in found {
+                faults.note(fault.to_string());
+            }
             None
         }
     }
@@ -193,7 +195,9 @@ fn open_policies(
     match PolicyStore::open(directory, entities) {
         Ok(policies) => Some(Arc::new(policies)),
         Err(error) => {
-            error.faults().iter().for_each(|fault| faults.note(fault.to_string()));
+            for fault in error.faults() {
+                faults.note(fault.to_string());
+            }
             None
         }
     }

@@ -8,7 +8,7 @@ use crate::request::pool_config::MfaConfiguration;
 use crate::request::preference::FactorSettings;
 
 /// The effect of setting preferences. `for_signed_in_user` says whether the user's own token is in the request.
-pub(super) fn of_preference(settings: &FactorSettings, for_signed_in_user: bool) -> Effect {
+pub(super) fn of_preference(settings: FactorSettings, for_signed_in_user: bool) -> Effect {
     let FactorSettings { sms, software_token, email, web_authn } = settings;
     let factors = [
         (Factor::SmsMfa, sms.map(|s| (s.enabled, s.preferred_mfa()))),

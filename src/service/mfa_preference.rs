@@ -34,7 +34,7 @@ impl MfaPreferenceService for Facade {
             Rpc::AdminSetUserMfaPreference,
             &request.user_pool_id,
             Some(&request.username),
-            effect::of_preference(&settings, false),
+            effect::of_preference(settings, false),
         );
         let decision = self.gate.authorize(&call, intent).await?;
 
@@ -65,7 +65,7 @@ impl MfaPreferenceService for Facade {
                 &call,
                 Rpc::SetUserMfaPreference,
                 &request.access_token,
-                effect::of_preference(&settings, true),
+                effect::of_preference(settings, true),
             )
             .await?;
 

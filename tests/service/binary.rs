@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::guard::Guard;
+
 /// How long a program may be silent, far longer than it needs on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -94,9 +96,25 @@ impl Binary {
         binary
     }
 
-    /// `mfagate serve` on a free port, serving.
-    pub(crate) async fn serve(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut binary = Self::start(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
+    /// `mfagate dev` on a free port before another Cognito, serving.
+    pub(crate) async fn before(cognito_url: &str, arguments: &[&str]) -> Self {
+        let dev = ["dev", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
+        let mut binary = Self::start(&[&dev, arguments].concat(), &[]);
+        binary.logged("serving address=").await;
+        binary
+    }
+
+    /// `mfagate serve` on a free port before that Cognito, for the callers of `guard`, serving.
+    pub(crate) async fn serve(guard: &Guard, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+        let options = guard.options();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        Self::serve_with(&options, cognito_url, environment).await
+    }
+
+    /// `mfagate serve` on a free port before that Cognito, with these options, serving.
+    pub(crate) async fn serve_with(options: &[&str], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
+        let mut binary = Self::start(&[&serve, options].concat(), environment);
         binary.logged("serving address=").await;
         binary
     }

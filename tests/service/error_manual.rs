@@ -16,9 +16,10 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
+use crate::access;
 use crate::calls::{call, operation};
 use crate::support::{POOL, TestService, USER, details_beside};
-use crate::without_credentials::Binary;
+use crate::without_credentials;
 
 /// What the comment at one value of the enum says.
 struct Entry {
@@ -176,6 +177,9 @@ async fn provoke(reason: &str) -> Status {
             request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("0m"));
             service.patient().admin_get_user(request).await.unwrap_err()
         }
+        "CALLER_UNAUTHENTICATED" => access::expired().await,
+        "CALLER_FORBIDDEN" => access::forbidden().await,
+        "AUDIT_UNAVAILABLE" => access::unrecorded().await,
         "COGNITO_UNREACHABLE" => answer_with(Rpc::AdminSetUserMfaPreference, json!({ "kind": "reset" })).await,
         "COGNITO_ANSWER_UNREADABLE" => {
             // A web server that knows no such page.
@@ -186,7 +190,7 @@ async fn provoke(reason: &str) -> Status {
             let service = TestService::before(&url, Duration::from_secs(30)).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
-        "FACADE_DISPATCH_FAILED" => Binary::before(&service.cognito.url).await.set_preference().await.unwrap_err(),
+        "FACADE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),
         // Only a defect leads to it, and no request is known that does.
         "FACADE_FAILED" => error::complete(&Status::from(Error::new(ErrorReason::FacadeFailed)), "request"),
         _ => panic!("{reason} is new: say here how it comes about, or give its example a cognito_code"),

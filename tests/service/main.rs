@@ -7,6 +7,7 @@
     reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod access;
 mod audit;
 mod binary;
 mod calls;
@@ -16,6 +17,7 @@ mod embedded;
 mod error_manual;
 mod errors;
 mod fields;
+mod guard;
 mod health;
 mod hostile_http;
 mod hostile_message;

@@ -3,6 +3,7 @@
 use tokio::net::TcpListener;
 
 use crate::binary::{Binary, Ended};
+use crate::guard::Guard;
 
 /// Runs the program with options that it must refuse, saying why.
 async fn refuses(arguments: &[&str], environment: &[(&str, &str)], why: &str) {
@@ -35,12 +36,11 @@ async fn addresses_that_others_can_reach_are_refused() {
     for address in NOT_LOOPBACK {
         refuses(&["dev", "--listen", address], &[], "must be on loopback").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be on loopback").await;
-        refuses(
-            &["serve", "--cognito-endpoint", "http://127.0.0.1:9", "--listen", address],
-            &[],
-            "must be on loopback",
-        )
-        .await;
+        // With everything else in place, so that nothing else can be what is refused.
+        let guard = Guard::open();
+        let options = guard.options();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        refuses(&[&["serve", "--listen", address], &options[..]].concat(), &[], "nothing is encrypted").await;
     }
 }
 
@@ -48,7 +48,7 @@ async fn addresses_that_others_can_reach_are_refused() {
 async fn addresses_in_the_environment_are_refused_alike() {
     refuses(&["dev"], &[("MFAGATE_LISTEN", "0.0.0.0:0")], "must be on loopback").await;
     refuses(&["dev"], &[("MFAGATE_EMBEDDED_LISTEN", "0.0.0.0:0")], "must be on loopback").await;
-    refuses(&["serve"], &[("MFAGATE_COGNITO_ENDPOINT", "http://192.0.2.1")], "must be on loopback").await;
+    refuses(&["serve"], &[("MFAGATE_COGNITO_ENDPOINT", "http://192.0.2.1")], "http is for loopback only").await;
 }
 
 #[tokio::test]
@@ -61,36 +61,78 @@ async fn names_are_refused_where_an_address_is_due() {
 
 #[tokio::test]
 async fn endpoints_elsewhere_are_refused() {
-    for (url, why) in [
-        ("https://cognito-idp.us-west-2.amazonaws.com", "must be on loopback"),
-        ("http://192.0.2.1:9", "must be on loopback"),
-        ("http://0.0.0.0:9", "must be on loopback"),
-        ("http://[::]:9", "must be on loopback"),
-        ("http://127.0.0.1@example.com", "must be on loopback"),
-        ("http://user@127.0.0.1:9", "must be on loopback"),
-        ("http://127.0.0.1:pass@example.com:80/", "must be on loopback"),
-        ("http://localhost.example.com", "must be on loopback"),
-        ("http://127.0.0.1.example.com", "must be on loopback"),
-        ("http://LOCALHOST.", "must be on loopback"),
-        ("http://0x7f000001", "must be on loopback"),
-        ("http://2130706433", "must be on loopback"),
-        ("ftp://127.0.0.1", "must begin with http:// or https://"),
-        ("file:///etc/passwd", "must be a URL"),
-        ("127.0.0.1:9", "must begin with http:// or https://"),
-        ("/etc/passwd", "must begin with http:// or https://"),
-        ("http://", "must be a URL"),
-        ("http://127.0.0.1\\@example.com", "must be a URL"),
-        ("http://127.0.0.1 example.com", "must be a URL"),
-        ("", "must be a URL"),
+    const ELSEWHERE: (&str, &str) = ("must be on loopback", "http is for loopback only");
+    const NO_HOST: (&str, &str) = ("must have a host", "must have a host");
+    const NO_URL: (&str, &str) = ("must be a URL", "must be a URL");
+    const NO_SCHEME: (&str, &str) = ("must begin with http:// or https://", "must begin with http:// or https://");
+    for (url, (dev, serve)) in [
+        ("http://192.0.2.1:9", ELSEWHERE),
+        ("http://0.0.0.0:9", ELSEWHERE),
+        ("http://[::]:9", ELSEWHERE),
+        ("http://127.0.0.1@example.com", NO_HOST),
+        ("http://user@127.0.0.1:9", NO_HOST),
+        ("http://127.0.0.1:pass@example.com:80/", NO_HOST),
+        ("https://user@127.0.0.1:9", NO_HOST),
+        ("http://localhost.example.com", ELSEWHERE),
+        ("http://127.0.0.1.example.com", ELSEWHERE),
+        ("http://LOCALHOST.", ELSEWHERE),
+        ("http://0x7f000001", ELSEWHERE),
+        ("http://2130706433", ELSEWHERE),
+        ("ftp://127.0.0.1", NO_SCHEME),
+        ("file:///etc/passwd", NO_URL),
+        ("127.0.0.1:9", NO_SCHEME),
+        ("/etc/passwd", NO_SCHEME),
+        ("http://", NO_URL),
+        ("http://127.0.0.1\\@example.com", NO_URL),
+        ("http://127.0.0.1 example.com", NO_URL),
+        ("", NO_URL),
     ] {
-        refuses(&["serve", "--cognito-endpoint", url], &[], why).await;
-        refuses(&["dev", "--cognito-endpoint", url], &[], why).await;
+        refuses(&["dev", "--cognito-endpoint", url], &[], dev).await;
+        refuses(&["serve", "--cognito-endpoint", url], &[], serve).await;
+    }
+    refuses(&["dev", "--cognito-endpoint", "https://cognito-idp.us-west-2.amazonaws.com"], &[], ELSEWHERE.0).await;
+}
+
+#[tokio::test]
+async fn serve_and_check_name_everything_that_is_missing() {
+    for command in ["serve", "check"] {
+        for missing in [
+            "callers cannot be authenticated: give --tls-client-ca, or --jwt-issuer, --jwt-audience",
+            "--policies is missing",
+            "--audit-username-key-file is missing",
+        ] {
+            refuses(&[command], &[], missing).await;
+        }
+        let half = &[command, "--jwt-issuer", "https://issuer.example", "--audit-username", "none"][..];
+        refuses(half, &[], "--jwt-audience is missing").await;
+        refuses(half, &[], "--jwks-url or --jwks-file is missing").await;
+        refuses(&[command, "--tls-client-ca", "ca.pem"], &[], "--tls-certificate").await;
+        refuses(&[command, "--jwks-url", "http://192.0.2.1/keys"], &[], "http is for loopback only").await;
     }
 }
 
 #[tokio::test]
-async fn serve_needs_an_endpoint() {
-    refuses(&["serve"], &[], "--cognito-endpoint").await;
+async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
+    let guard = Guard::open();
+    let options = guard.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let check = [&["check"], &options[..]].concat();
+    let ended = Binary::run(&check, &[]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+
+    guard.write("policies/more.cedar", "permit (principal, action == Mfagate::Action::\"Nothing\", resource);");
+    guard.write("policies/wrong.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
+    let ended = Binary::run(&check, &[]).await;
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("more.cedar") && ended.stderr.contains("wrong.cedar"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_directory_without_policies_is_refused() {
+    let guard = Guard::with("");
+    let options = guard.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    refuses(&[&["serve"], &options[..]].concat(), &[], "holds no policy").await;
 }
 
 #[tokio::test]
@@ -111,12 +153,15 @@ async fn durations_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_and_ends_the_program() {
+    let guard = Guard::open();
+    let options = guard.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for arguments in [
         &["dev", "--listen", &address][..],
         &["dev", "--listen", "127.0.0.1:0", "--embedded-listen", &address],
-        &["serve", "--cognito-endpoint", "http://127.0.0.1:9", "--listen", &address],
+        &[&["serve", "--listen", &address], &options[..]].concat(),
     ] {
         let ended = Binary::run(arguments, &[]).await;
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
@@ -142,8 +187,7 @@ async fn a_data_file_that_cannot_be_read_is_named_and_ends_the_program() {
 #[tokio::test]
 async fn loopback_in_both_families_is_served() {
     for address in ["127.0.0.1:0", "127.255.255.254:0", "[::1]:0"] {
-        let mut binary =
-            Binary::start(&["serve", "--cognito-endpoint", "http://localhost:9", "--listen", address], &[]);
+        let mut binary = Binary::start(&["dev", "--cognito-endpoint", "http://localhost:9", "--listen", address], &[]);
         assert!(binary.address().await.ip().is_loopback());
         binary.end().await;
     }

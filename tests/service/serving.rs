@@ -13,11 +13,9 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::binary::Binary;
+use crate::guard::Guard;
 use crate::support::{CognitoControl, POOL, USER, refused};
 use crate::wire::{Wire, framed, post};
-
-/// Credentials for `serve`, which reads them from its environment.
-const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 fn read_user() -> AdminGetUserRequest {
     AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() }
@@ -83,7 +81,8 @@ async fn interrupt_and_terminate_end_the_program_with_success() {
 
 #[tokio::test]
 async fn serve_ends_with_success_too() {
-    let binary = Binary::serve(&["--cognito-endpoint", "http://127.0.0.1:9"], &[]).await;
+    let guard = Guard::open();
+    let binary = Binary::serve(&guard, "http://127.0.0.1:9", &[]).await;
     binary.signal("TERM").await;
     let ended = binary.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
@@ -117,7 +116,7 @@ const EMPTY_ANSWER: &[u8] =
 #[tokio::test]
 async fn a_running_call_is_drained_while_no_new_connection_is_taken() {
     let cognito = Held::start().await;
-    let mut binary = Binary::serve(&["--cognito-endpoint", &cognito.url()], AWS_KEYS).await;
+    let mut binary = Binary::before(&cognito.url(), &[]).await;
     let address = binary.address().await;
     let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
@@ -139,8 +138,8 @@ async fn a_running_call_is_drained_while_no_new_connection_is_taken() {
 #[tokio::test]
 async fn a_call_that_does_not_end_is_cut_off_when_the_time_to_drain_is_up() {
     let cognito = Held::start().await;
-    let arguments = ["--cognito-endpoint", &cognito.url(), "--operation-timeout", "5m", "--drain-timeout", "50ms"];
-    let mut binary = Binary::serve(&arguments, AWS_KEYS).await;
+    let arguments = ["--operation-timeout", "5m", "--drain-timeout", "50ms"];
+    let mut binary = Binary::before(&cognito.url(), &arguments).await;
     let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
     let _request = cognito.request().await;

@@ -95,8 +95,9 @@ impl PolicyStore {
         }
         match Policies::from_sources(sources) {
             Ok(policies) => {
+                let policies = Arc::new(policies);
+                self.current.store(Arc::clone(&policies));
                 tracing::info!(policy_set_hash = %policies.hash(), policies = policies.count(), "policies replaced");
-                self.current.store(Arc::new(policies));
                 Ok(Reload::Replaced)
             }
             Err(error) => {

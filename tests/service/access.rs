@@ -1,0 +1,315 @@
+//! The real program before callers: who gets in, what they may do, and what is recorded of it.
+
+use mfagate::proto::Rpc;
+use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
+use mfagate::proto::v1::{
+    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SmsMfaSettings,
+    SoftwareTokenMfaConfiguration, UserPoolMfaType,
+};
+use serde_json::{Value, json};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+use crate::binary::Binary;
+use crate::guard::Guard;
+use crate::support::{POOL, TestService, USER, refused};
+
+const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+/// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
+const SUPPORT: &str = r#"
+@id("support-reads")
+permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"AdminGetUser",
+        resource == Mfagate::UserPool::"us-west-2_EXAMPLE");
+@id("support-sets")
+permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"AdminSetUserMfaPreference",
+        resource == Mfagate::UserPool::"us-west-2_EXAMPLE")
+unless { context.weakens_mfa };
+"#;
+
+/// `mfagate serve` with these policies before an embedded Cognito.
+struct Served {
+    guard: Guard,
+    cognito: TestService,
+    binary: Binary,
+    channel: Channel,
+}
+
+impl Served {
+    async fn with(policies: &str) -> Self {
+        let guard = Guard::with(policies);
+        let options = guard.options();
+        Self::recording(guard, options).await
+    }
+
+    async fn recording(guard: Guard, options: Vec<String>) -> Self {
+        let cognito = TestService::start().await;
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let mut binary = Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await;
+        let channel = binary.channel().await;
+        Self { guard, cognito, binary, channel }
+    }
+
+    /// Reads the demo user in a pool, with this `authorization` header.
+    async fn read(&self, authorization: Option<&str>, user_pool_id: &str) -> Result<String, Status> {
+        let request = AdminGetUserRequest { user_pool_id: user_pool_id.to_owned(), username: USER.to_owned() };
+        let mut request = Request::new(request);
+        if let Some(authorization) = authorization {
+            request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+        }
+        let answer = MfaPreferenceServiceClient::new(self.channel.clone()).admin_get_user(request).await?;
+        Ok(answer.into_inner().username)
+    }
+
+    /// Reads the demo user as the caller `name`.
+    async fn read_as(&self, name: &str, user_pool_id: &str) -> Result<String, Status> {
+        self.read(Some(&bearer(&self.guard.token(name, json!({})))), user_pool_id).await
+    }
+
+    /// Enables or disables SMS messages of the demo user as the caller `name`.
+    async fn set_as(&self, name: &str, enabled: bool) -> Result<(), Status> {
+        let request = AdminSetUserMfaPreferenceRequest {
+            user_pool_id: POOL.to_owned(),
+            username: USER.to_owned(),
+            sms_mfa_settings: Some(SmsMfaSettings { enabled, preferred_mfa: Some(enabled) }),
+            ..Default::default()
+        };
+        let caller = self.guard.caller(name);
+        let mut client = MfaPreferenceServiceClient::with_interceptor(self.channel.clone(), caller);
+        client.admin_set_user_mfa_preference(request).await.map(|_| ())
+    }
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+/// The answer to a caller whose token has expired.
+pub(crate) async fn expired() -> Status {
+    let served = Served::with(SUPPORT).await;
+    let token = served.guard.token("support", json!({ "exp": 1_000_000_000 }));
+    served.read(Some(&bearer(&token)), POOL).await.unwrap_err()
+}
+
+/// The answer to a caller that no policy knows.
+pub(crate) async fn forbidden() -> Status {
+    Served::with(SUPPORT).await.read_as("stranger", POOL).await.unwrap_err()
+}
+
+/// The answer to a change that cannot be recorded.
+pub(crate) async fn unrecorded() -> Status {
+    let guard = Guard::with(SUPPORT);
+    let options = guard.options_recording_in("/dev/full");
+    Served::recording(guard, options).await.set_as("support", true).await.unwrap_err()
+}
+
+fn credential(details: &tonic_types::ErrorDetails) -> &str {
+    &details.error_info().unwrap().metadata["credential"]
+}
+
+#[tokio::test]
+async fn a_caller_learns_of_its_credential_what_kind_of_fault_it_has_and_no_more() {
+    let served = Served::with(SUPPORT).await;
+    let other = Guard::with(SUPPORT);
+    for (authorization, kind) in [
+        (None, "missing"),
+        (Some("Basic c3VwcG9ydDo=".to_owned()), "malformed"),
+        (Some(bearer("a.b.c")), "malformed"),
+        (Some(bearer(&served.guard.token("support", json!({ "exp": 1_000_000_000 })))), "expired"),
+        (Some(bearer(&served.guard.token("support", json!({ "aud": "another" })))), "not accepted"),
+        (Some(bearer(&served.guard.token("support", json!({ "iss": "https://another.example" })))), "not accepted"),
+        (Some(bearer(&other.token("support", json!({})))), "not accepted"),
+        (Some(bearer(&served.guard.token("spiffe://example.com/support", json!({})))), "not accepted"),
+    ] {
+        let answer = served.read(authorization.as_deref(), POOL).await;
+        let details = refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+        assert_eq!(credential(&details), kind, "{authorization:?}");
+    }
+    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_permitted_call_goes_through_and_every_other_is_denied() {
+    let served = Served::with(SUPPORT).await;
+    assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+    served.set_as("support", true).await.unwrap();
+    refused(served.read_as("support", "us-west-2_OTHER").await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    refused(served.set_as("support", false).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    refused(served.read_as("stranger", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    refused(served.read_as("Support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+
+    let request = SetUserPoolMfaConfigRequest {
+        user_pool_id: POOL.to_owned(),
+        mfa_configuration: UserPoolMfaType::On.into(),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        ..Default::default()
+    };
+    let caller = served.guard.caller("support");
+    let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
+    refused(pools.set_user_pool_mfa_config(request).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await.len(), 1);
+    assert_eq!(served.cognito.cognito.requests("AdminSetUserMFAPreference").await.len(), 1);
+    assert_eq!(served.cognito.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_forbidden_caller_learns_nothing_about_its_input() {
+    let served = Served::with(SUPPORT).await;
+    for pool in ["", "no pool", "us-west-2_OTHER"] {
+        refused(served.read_as("support", pool).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    }
+    let everywhere = Served::with("permit (principal, action, resource);").await;
+    refused(everywhere.read_as("support", "no pool").await, Code::InvalidArgument, "REQUEST_INVALID");
+}
+
+#[tokio::test]
+async fn a_caller_without_the_rpc_is_denied_before_the_request_is_there() {
+    let served = Served::with(SUPPORT).await;
+    let authorization = bearer(&served.guard.token("stranger", json!({})));
+    // A body that never comes: whoever waited for it would never answer.
+    let body = tonic::body::Body::new(http_body_util::StreamBody::new(tokio_stream::pending::<
+        Result<http_body::Frame<tonic::codegen::Bytes>, Status>,
+    >()));
+    let request = http::Request::post(format!("http://mfagate{}", Rpc::AdminGetUser.path()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", authorization)
+        .body(body)
+        .unwrap();
+    let mut channel = served.channel.clone();
+    std::future::poll_fn(|context| tower::Service::poll_ready(&mut channel, context)).await.unwrap();
+    let answer = tower::Service::call(&mut channel, request).await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "7");
+}
+
+#[tokio::test]
+async fn unknown_paths_and_variants_of_known_ones_are_answered_like_forbidden_ones() {
+    let served = Served::with("permit (principal, action, resource);").await;
+    let path = Rpc::AdminGetUser.path();
+    let variants = [
+        "/".to_owned(),
+        "/nothing".to_owned(),
+        "/mfagate.v1.MfaPreferenceService/Nothing".to_owned(),
+        format!("/{path}"),
+        format!("{path}/"),
+        path.replace("Service/", "Service//"),
+        path.replace("Service/", "Service/./"),
+        path.replace("Service/", "Service/../MfaPreferenceService/"),
+        path.replace("AdminGetUser", "%41dminGetUser"),
+        path.replace("Service/", "Service%2F"),
+        path.to_lowercase(),
+        path.to_uppercase(),
+        "/grpc.health.v1.Health/check".to_owned(),
+        "/grpc.health.v1.Health/Check/".to_owned(),
+    ];
+    for variant in variants {
+        for (authorization, status) in [(None, "16"), (Some(bearer(&served.guard.token("support", json!({})))), "7")] {
+            let mut request = http::Request::post(format!("http://mfagate{variant}"))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers");
+            if let Some(authorization) = authorization {
+                request = request.header("authorization", authorization);
+            }
+            let mut channel = served.channel.clone();
+            std::future::poll_fn(|context| tower::Service::poll_ready(&mut channel, context)).await.unwrap();
+            let request = request.body(tonic::body::Body::empty()).unwrap();
+            let answer = tower::Service::call(&mut channel, request).await.unwrap();
+            assert_eq!(answer.headers()["grpc-status"], status, "{variant}");
+        }
+    }
+    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn health_is_public_and_reflection_needs_a_permission() {
+    let served = Served::with(
+        r#"permit (principal == Mfagate::Caller::"engineer", action == Mfagate::Action::"ReadReflection", resource);"#,
+    )
+    .await;
+    HealthClient::new(served.channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
+
+    let list = || {
+        let message_request = Some(MessageRequest::ListServices(String::new()));
+        tokio_stream::iter([ServerReflectionRequest { host: String::new(), message_request }])
+    };
+    let mut nobody = ServerReflectionClient::new(served.channel.clone());
+    refused(nobody.server_reflection_info(list()).await, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+    for (name, allowed) in [("support", false), ("engineer", true)] {
+        let caller = served.guard.caller(name);
+        let mut client = ServerReflectionClient::with_interceptor(served.channel.clone(), caller);
+        let answer = client.server_reflection_info(list()).await;
+        if allowed {
+            assert!(answer.unwrap().into_inner().message().await.unwrap().is_some());
+        } else {
+            refused(answer, Code::PermissionDenied, "CALLER_FORBIDDEN");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_decision_and_every_change_is_recorded_once_and_without_a_secret() {
+    let served = Served::with(SUPPORT).await;
+    let token = served.guard.token("support", json!({}));
+    served.read(Some(&bearer(&token)), POOL).await.unwrap();
+    served.set_as("support", true).await.unwrap();
+    served.set_as("support", false).await.unwrap_err();
+    served.read(None, POOL).await.unwrap_err();
+    served.read_as("stranger", POOL).await.unwrap_err();
+
+    let records = served.guard.records();
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record["kind"].as_str().unwrap(), record["rpc"].as_str().unwrap(), record["decision"].as_str()))
+        .collect();
+    let set = "AdminSetUserMfaPreference";
+    let expected = [
+        ("decision", "AdminGetUser", Some("allow")),
+        ("decision", set, Some("allow")),
+        ("mutation", set, None),
+        ("decision", set, Some("deny")),
+        ("decision", "AdminGetUser", Some("unauthenticated")),
+        ("decision", "AdminGetUser", Some("deny")),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(records[0]["policy_ids"], json!(["support-reads"]));
+    assert_eq!(records[0]["caller"], "support");
+    assert_eq!(records[2]["operation"], "AdminSetUserMFAPreference");
+    assert!(records[2]["aws_request_id"].is_string() && records[2]["request_id"] == records[1]["request_id"]);
+    assert_eq!(records[2]["outcome"]["code"], "OK");
+    assert_eq!(records[3]["effect"]["factors_disabled"], json!(["SMS_MFA"]));
+
+    let ended = served.binary.end().await;
+    let everything = served.guard.read("audit.jsonl") + &ended.stdout + &ended.stderr;
+    assert!(!everything.contains(&token) && !everything.contains(USER), "{everything}");
+}
+
+#[tokio::test]
+async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
+    let guard = Guard::with(SUPPORT);
+    let options = guard.options_recording_in("/dev/full");
+    let served = Served::recording(guard, options).await;
+    refused(served.set_as("support", true).await, Code::Unavailable, "AUDIT_UNAVAILABLE");
+    assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+    assert_eq!(served.cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_hangup_puts_new_policies_in_force_and_bad_ones_never() {
+    let mut served = Served::with(SUPPORT).await;
+    served.guard.write("policies/all.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
+    served.binary.signal("HUP").await;
+    served.binary.logged("reloaded in part").await;
+    assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+
+    served.guard.write("policies/all.cedar", &SUPPORT.replace("\"support\"", "\"helpdesk\""));
+    served.binary.signal("HUP").await;
+    served.binary.logged("policies replaced").await;
+    refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    assert_eq!(served.read_as("helpdesk", POOL).await.unwrap(), USER);
+}
