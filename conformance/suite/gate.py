@@ -3,15 +3,17 @@
 import dataclasses
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import grpc
 from google.protobuf import json_format, message
 from google.rpc import status_pb2
 
+from .caller import new_caller
 from .process import Process, bare_environment
-from .reflection import Reflection
+from .reflection import Metadata, Reflection
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 CALL_WITHIN_SECONDS = 30
@@ -49,11 +51,12 @@ class Refusal:
 class Gate:
     """A running mfagate."""
 
-    def __init__(self, process: Process, address: str) -> None:
+    def __init__(self, process: Process, address: str, metadata: Metadata = ()) -> None:
         self.process = process
         self.address = address
+        self._metadata = metadata
         self._channel = grpc.insecure_channel(address)
-        self.reflection = Reflection(self._channel)
+        self.reflection = Reflection(self._channel, metadata)
         self.methods = {
             method.name: method
             for service in self.reflection.services()
@@ -84,7 +87,9 @@ class Gate:
             response_deserializer=answer_type.FromString,
         )
         try:
-            return call(json_format.ParseDict(request, request_type()), timeout=CALL_WITHIN_SECONDS)
+            return call(
+                json_format.ParseDict(request, request_type()), timeout=CALL_WITHIN_SECONDS, metadata=self._metadata
+            )
         except grpc.RpcError as error:
             return self.refusal(error)
 
@@ -121,8 +126,16 @@ def binary() -> pathlib.Path:
 
 
 @contextmanager
-def running(command: str, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Gate]:
-    """Runs `mfagate COMMAND` on a port that the system chooses, for the length of the block."""
+def running(
+    command: str,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    metadata: Metadata = (),
+) -> Iterator[Gate]:
+    """Runs `mfagate COMMAND` on a port that the system chooses, for the length of the block.
+
+    Every call carries the metadata.
+    """
     process = Process(
         f"mfagate {command}",
         [str(binary()), command, "--listen", "127.0.0.1:0", *arguments],
@@ -130,7 +143,7 @@ def running(command: str, *arguments: str, environment: dict[str, str] | None = 
     )
     try:
         address = process.wait_for_output(GATE_ADDRESS).group(1)
-        gate = Gate(process, address)
+        gate = Gate(process, address, metadata)
     except BaseException:
         process.stop()
         raise
@@ -140,15 +153,20 @@ def running(command: str, *arguments: str, environment: dict[str, str] | None = 
         gate.close()
 
 
-def serving(endpoint: str, key: str, secret: str) -> AbstractContextManager[Gate]:
-    """Runs `mfagate serve` with AWS credentials in its environment."""
+@contextmanager
+def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
+    """Runs `mfagate serve` with AWS credentials in its environment, called by one who may do everything."""
     credentials = {
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
         # Without it the SDK would look for a Region in a place that only an EC2 instance has.
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return running("serve", "--cognito-endpoint", endpoint, environment=credentials)
+    with tempfile.TemporaryDirectory() as directory:
+        caller = new_caller(pathlib.Path(directory))
+        options = ["--cognito-endpoint", endpoint, *caller.options]
+        with running("serve", *options, environment=credentials, metadata=caller.metadata) as gate:
+            yield gate
 
 
 # `dev` prints the address for people; `serve` only logs it.

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from grpc_reflection.v1alpha import reflection_pb2 as v1alpha
 
 ANSWER_WITHIN_SECONDS = 10
+Metadata = tuple[tuple[str, str], ...]
 
 
 def _v1_messages() -> dict[str, type]:
@@ -38,7 +39,8 @@ V1 = _v1_messages()
 class Reflection:
     """What a server says about itself, kept in a descriptor pool."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, metadata: Metadata = ()) -> None:
+        self._metadata = metadata
         self._exchange = channel.stream_stream(
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
             request_serializer=V1["ServerReflectionRequest"].SerializeToString,
@@ -90,6 +92,6 @@ class Reflection:
         def requests() -> Iterator[object]:
             yield V1["ServerReflectionRequest"](**question)
 
-        answers = list(self._exchange(requests(), timeout=ANSWER_WITHIN_SECONDS))
+        answers = list(self._exchange(requests(), timeout=ANSWER_WITHIN_SECONDS, metadata=self._metadata))
         assert len(answers) == 1, f"one question, {len(answers)} answers"
         return answers[0]
