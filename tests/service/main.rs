@@ -10,6 +10,7 @@
 mod access;
 mod audit;
 mod binary;
+mod bounds;
 mod calls;
 mod canary;
 mod cognito_message;

@@ -151,6 +151,42 @@ async fn a_call_that_does_not_end_is_cut_off_when_the_time_to_drain_is_up() {
     call.await.unwrap().unwrap_err();
 }
 
+#[tokio::test]
+async fn a_second_signal_ends_the_program_at_once() {
+    let cognito = Held::start().await;
+    let arguments = ["--operation-timeout", "5m", "--drain-timeout", "5m"];
+    let mut binary = Binary::before(&cognito.url(), &arguments).await;
+    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
+    let _request = cognito.request().await;
+
+    binary.signal("INT").await;
+    binary.logged("draining").await;
+    binary.signal("INT").await;
+    let ended = binary.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("asked again"), "{ended:?}");
+    call.await.unwrap().unwrap_err();
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_has_left_is_waited_for() {
+    let cognito = Held::start().await;
+    let mut binary = Binary::before(&cognito.url(), &["--operation-timeout", "5m"]).await;
+    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
+    let mut request = cognito.request().await;
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+
+    binary.signal("TERM").await;
+    binary.logged("draining").await;
+    request.write_all(EMPTY_ANSWER).await.unwrap();
+    let ended = binary.ended().await;
+    assert!(ended.stderr.contains("cognito made a change"), "{ended:?}");
+    assert!(ended.stderr.contains("every call has ended"), "{ended:?}");
+}
+
 /// Ends the program, which takes longer than any patience unless nothing is left to drain.
 async fn ends_at_once(binary: Binary) {
     binary.signal("TERM").await;
