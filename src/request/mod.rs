@@ -9,7 +9,7 @@ pub mod text;
 use crate::access::{Decision, Permit};
 use crate::error::Error;
 use crate::proto::v1::ErrorReason;
-use crate::request::text::{AccessToken, Constraint, Text};
+use crate::request::text::{AccessToken, Constraint, Text, Username};
 
 /// One field of a request that breaks a constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,13 @@ impl Check {
 
     fn text<C: Constraint>(&mut self, field: &str, value: String) -> Option<Text<C>> {
         self.keep(Text::parse(value).map_err(|description| Violation { field: field.to_owned(), description }))
+    }
+
+    /// What an administrator acts on: the user that the request names, and the permit for the pool that was decided on.
+    pub fn named_user(&mut self, decision: Decision, username: String) -> Option<(Permit, Username)> {
+        let permit = self.keep(decision.permit());
+        let username = self.required("username", username);
+        permit.zip(username)
     }
 
     /// What an access token acts on: the token, and the permit for the pool that it names. A token that names none is well

@@ -39,10 +39,9 @@ impl MfaPreferenceService for Facade {
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
-        let permit = check.keep(decision.permit());
-        let username = check.required("username", request.username);
+        let named = check.named_user(decision, request.username);
         let preference = Preference::parse(&mut check, settings);
-        let (permit, username) = check.finish(permit.zip(username))?;
+        let (permit, username) = check.finish(named)?;
 
         self.cognito.on(permit, call.deadline).admin_set_user_mfa_preference(&username, preference).await?;
         Ok(Response::new(AdminSetUserMfaPreferenceResponse {}))
@@ -93,9 +92,8 @@ impl MfaPreferenceService for Facade {
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
-        let permit = check.keep(decision.permit());
-        let username = check.required("username", request.username);
-        let (permit, username) = check.finish(permit.zip(username))?;
+        let named = check.named_user(decision, request.username);
+        let (permit, username) = check.finish(named)?;
 
         let reply = self.cognito.on(permit, call.deadline).admin_get_user_auth_factors(&username).await?;
         Ok(Response::new(reply))
@@ -129,9 +127,8 @@ impl MfaPreferenceService for Facade {
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
-        let permit = check.keep(decision.permit());
-        let username = check.required("username", request.username);
-        let (permit, username) = check.finish(permit.zip(username))?;
+        let named = check.named_user(decision, request.username);
+        let (permit, username) = check.finish(named)?;
 
         let reply = self.cognito.on(permit, call.deadline).admin_get_user(&username).await?;
         Ok(Response::new(reply))
@@ -166,10 +163,9 @@ impl MfaPreferenceService for Facade {
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
-        let permit = check.keep(decision.permit());
-        let username = check.required("username", request.username);
+        let named = check.named_user(decision, request.username);
         let options = parse_mfa_options(&mut check, &request.mfa_options);
-        let (permit, username) = check.finish(permit.zip(username))?;
+        let (permit, username) = check.finish(named)?;
 
         self.cognito.on(permit, call.deadline).admin_set_user_settings(&username, &options).await?;
         Ok(Response::new(AdminSetUserSettingsResponse {}))

@@ -98,9 +98,8 @@ impl SoftwareTokenService for Facade {
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();
-        let permit = check.keep(decision.permit());
-        let username = check.required("username", request.username);
-        let (permit, username) = check.finish(permit.zip(username))?;
+        let named = check.named_user(decision, request.username);
+        let (permit, username) = check.finish(named)?;
 
         self.cognito.on(permit, call.deadline).admin_delete_software_token(&username).await?;
         Ok(Response::new(AdminDeleteSoftwareTokenResponse {}))
