@@ -16,11 +16,9 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::binary::Binary;
+use crate::binary::{AWS_KEYS, Binary};
 use crate::guard::Guard;
 use crate::support::{POOL, TestService, USER, refused};
-
-const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
 const SUPPORT: &str = r#"

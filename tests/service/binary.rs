@@ -16,6 +16,9 @@ use crate::guard::Guard;
 /// How long a program may be silent, far longer than it needs on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Credentials of AWS that sign and open nothing.
+pub(crate) const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
 /// A running program. It is killed when it is dropped.
 pub(crate) struct Binary {
     child: Child,

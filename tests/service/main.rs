@@ -9,6 +9,7 @@
 
 mod access;
 mod audit;
+mod authority;
 mod binary;
 mod bounds;
 mod calls;

@@ -1,0 +1,132 @@
+//! This file is an authority of certificates, and the clients that present them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tonic::transport::{Channel, Endpoint};
+
+/// An authority of certificates.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate, as PEM.
+    pub(crate) certificate: String,
+}
+
+/// A certificate and its key, as PEM.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) der: CertificateDer<'static>,
+    pub(crate) key_der: Vec<u8>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    pub(crate) fn sign(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names;
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Pair {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().clone(),
+            key_der: key.serialize_der(),
+        }
+    }
+
+    pub(crate) fn server(&self) -> Pair {
+        self.sign(vec![dns("localhost")], |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        })
+    }
+
+    pub(crate) fn client(&self, names: Vec<SanType>) -> Pair {
+        self.client_with(names, |_| {})
+    }
+
+    pub(crate) fn client_with(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Pair {
+        self.sign(names, |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            change(params);
+        })
+    }
+
+    /// What trusts this authority and no other.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()).unwrap();
+        roots
+    }
+
+    /// What connects to servers of this authority with this client certificate.
+    pub(crate) fn connector(&self, client: Option<&Pair>) -> tokio_rustls::TlsConnector {
+        connector_with(client, rustls::ALL_VERSIONS, self.roots())
+    }
+}
+
+pub(crate) fn dns(name: &str) -> SanType {
+    SanType::DnsName(Ia5String::try_from(name).unwrap())
+}
+
+pub(crate) fn uri(uri: &str) -> SanType {
+    SanType::URI(Ia5String::try_from(uri).unwrap())
+}
+
+pub(crate) fn connector_with(
+    client: Option<&Pair>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    roots: RootCertStore,
+) -> tokio_rustls::TlsConnector {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match client {
+        Some(pair) => {
+            let key = PrivateKeyDer::try_from(pair.key_der.clone()).unwrap();
+            builder.with_client_auth_cert(vec![pair.der.clone()], key).unwrap()
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+}
+
+/// A gRPC channel over one TLS connection to `localhost` at this address.
+pub(crate) async fn channel_over(
+    connector: tokio_rustls::TlsConnector,
+    address: SocketAddr,
+) -> Result<Channel, tonic::transport::Error> {
+    let connect = tower::service_fn(move |_| {
+        let connector = connector.clone();
+        async move {
+            let stream = TcpStream::connect(address).await?;
+            let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+            Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
+        }
+    });
+    Endpoint::from_static("http://localhost").connect_with_connector(connect).await
+}
