@@ -29,6 +29,7 @@ mod key_server;
 mod legacy_settings;
 mod options;
 mod passkey;
+mod paths;
 mod policy;
 mod pool_config;
 mod preference;

@@ -147,23 +147,17 @@ impl Frames {
 
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
+        // Small frames are sent at once.
+        stream.set_nodelay(true).unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         let mut frames = Self(stream);
         frames.send(Self::SETTINGS, 0, 0, &[]).await;
         frames
     }
 
-    /// Sends literal header fields without indexing (RFC 7541, 6.2.2). Names and values are shorter than 127 bytes.
-    pub(crate) async fn send_headers(&mut self, stream: u32, headers: &[(&str, &str)]) {
-        let mut block = Vec::new();
-        for (name, value) in headers {
-            block.push(0);
-            for text in [name, value] {
-                block.push(u8::try_from(text.len()).unwrap());
-                block.extend_from_slice(text.as_bytes());
-            }
-        }
-        self.send(Self::HEADERS, Self::END_HEADERS, stream, &block).await;
+    /// Sends literal header fields without indexing (RFC 7541, 6.2.2).
+    pub(crate) async fn send_headers(&mut self, stream: u32, headers: &[(&str, impl AsRef<[u8]>)]) {
+        self.send(Self::HEADERS, Self::END_HEADERS, stream, &block(headers)).await;
     }
 
     /// Sends the whole body of a request.
@@ -171,10 +165,15 @@ impl Frames {
         self.send(Self::DATA, Self::END_STREAM, stream, data).await;
     }
 
+    /// Sends a request at once, since a server that refuses its headers may not wait for its body.
+    pub(crate) async fn send_request(&mut self, stream: u32, headers: &[(&str, impl AsRef<[u8]>)], data: &[u8]) {
+        let headers = encoded(Self::HEADERS, Self::END_HEADERS, stream, &block(headers));
+        let data = encoded(Self::DATA, Self::END_STREAM, stream, data);
+        self.0.write_all(&[headers, data].concat()).await.unwrap();
+    }
+
     async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let frame = [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
-        self.0.write_all(&frame).await.unwrap();
+        self.0.write_all(&encoded(kind, flags, stream, payload)).await.unwrap();
     }
 
     /// The kind of the next frame of `stream`, unless the connection ends before.
@@ -189,4 +188,33 @@ impl Frames {
             }
         }
     }
+}
+
+/// A frame (RFC 9113, 4.1).
+fn encoded(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+fn block(headers: &[(&str, impl AsRef<[u8]>)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        block.push(0);
+        for text in [name.as_bytes(), value.as_ref()] {
+            // The length, as an integer with a prefix of seven bits (RFC 7541, 5.1).
+            if text.len() < 127 {
+                block.push(u8::try_from(text.len()).unwrap());
+            } else {
+                block.push(127);
+                let mut rest = text.len() - 127;
+                while rest >= 128 {
+                    block.push(u8::try_from(rest % 128).unwrap() | 128);
+                    rest /= 128;
+                }
+                block.push(u8::try_from(rest).unwrap());
+            }
+            block.extend_from_slice(text);
+        }
+    }
+    block
 }
