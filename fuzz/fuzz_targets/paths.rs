@@ -1,0 +1,187 @@
+//! Any path, before the service as it is served: what is not exactly the path of something served is refused.
+#![no_main]
+
+use std::fs;
+use std::future::pending;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use data_encoding::BASE64URL_NOPAD;
+use h2::client::SendRequest;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Uri};
+use libfuzzer_sys::{Corpus, fuzz_target};
+use mfagate::access::policy::PolicyStore;
+use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::access::{Authentication, Authorize, Gate, Guard};
+use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
+use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::proto::Rpc;
+use mfagate::server::{self, Service};
+use mfagate::service::Facade;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tonic::codegen::Bytes;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+const ISSUER: &str = "https://issuer.example";
+
+const HEALTH: [&str; 2] = ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"];
+
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// What stands in paths that are to be taken for others.
+const ODD: [&str; 16] = [
+    "//", "/./", "/../", "x/../", "..", "\\", ";a=b", "?x", "%00", "%2F", "%2e", "%25", "%c3%a9", "\u{ff0f}", "é",
+    "http://",
+];
+
+/// The longest path to send: with the other headers, it must stay below what HTTP/2 takes.
+const LONGEST: usize = 8 * 1024;
+
+/// The service, and one connection to it. Both move on only while a request waits for its answer.
+struct Served {
+    runtime: Runtime,
+    send: SendRequest<Bytes>,
+    authorization: String,
+}
+
+static SERVED: LazyLock<Mutex<Served>> = LazyLock::new(|| Mutex::new(Served::start()));
+
+impl Served {
+    fn start() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (send, authorization) = runtime.block_on(async {
+            let key = Ed25519KeyPair::generate().unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(server::serve(listener, service(&key).await, pending()));
+            let stream = TcpStream::connect(address).await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let (send, connection) = h2::client::handshake(stream).await.unwrap();
+            tokio::spawn(connection);
+            (send, format!("Bearer {}", token(&key)))
+        });
+        Self { runtime, send, authorization }
+    }
+
+    /// The headers of the answer to a call.
+    fn answer(&self, path: &PathAndQuery, with_token: bool) -> HeaderMap {
+        let uri = Uri::builder().scheme("http").authority("mfagate").path_and_query(path.clone()).build().unwrap();
+        let mut request = Request::builder().method(Method::POST).uri(uri).header("content-type", "application/grpc");
+        if with_token {
+            request = request.header("authorization", &self.authorization);
+        }
+        let request = request.body(()).unwrap();
+        self.runtime.block_on(async {
+            let mut send = self.send.clone().ready().await.unwrap();
+            let (answer, _) = send.send_request(request, true).unwrap();
+            answer.await.unwrap().into_parts().0.headers
+        })
+    }
+}
+
+/// The service, which permits everything to callers with a token that `key` signed.
+async fn service(key: &Ed25519KeyPair) -> Service {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("jwks.json");
+    let x = BASE64URL_NOPAD.encode(key.public_key().as_ref());
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "key", "use": "sig" });
+    fs::write(&keys, json!({ "keys": [jwk] }).to_string()).unwrap();
+    fs::write(directory.path().join("all.cedar"), "permit (principal, action, resource);").unwrap();
+
+    let verifier = TokenVerifier::start(TokenOptions {
+        issuer: ISSUER.to_owned(),
+        audience: "mfagate".parse().unwrap(),
+        caller_claim: "sub".to_owned(),
+        keys: KeySource::File(keys),
+        times: RefreshTimes::default(),
+        clock: Clock::default(),
+    });
+    let authentication = Arc::new(Authentication::new(Some(verifier.await.unwrap())));
+    let policies = Arc::new(PolicyStore::open(directory.path().to_owned(), None).unwrap());
+    let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None).unwrap();
+    let gate = Gate::Guarded(Arc::new(Guard::new(policies, Arc::new(audit))));
+    let cognito = Cognito::new(
+        // Nothing is sent to it: no request has a message.
+        Endpoint::Url("http://127.0.0.1:9".to_owned()),
+        Credentials::for_development(),
+        Duration::from_secs(5),
+    );
+    Service {
+        facade: Facade::new(gate.clone(), cognito),
+        authorize: Authorize::new(gate, authentication),
+        tls: None,
+        drain_timeout: Duration::ZERO,
+    }
+}
+
+fn token(key: &Ed25519KeyPair) -> String {
+    let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+    let header = json!({ "alg": "EdDSA", "kid": "key", "typ": "JWT" });
+    let claims = json!({ "iss": ISSUER, "aud": "mfagate", "sub": "caller", "exp": 4_102_444_800_u64 });
+    let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+    let signature = encode(key.sign(signed.as_bytes()).as_ref());
+    format!("{signed}.{signature}")
+}
+
+fn known() -> Vec<&'static str> {
+    Rpc::ALL.map(Rpc::path).into_iter().chain(HEALTH).chain(REFLECTION).collect()
+}
+
+/// The first byte picks a known path, and each three bytes after it change it: how, where, and into what. One byte picks
+/// none, and the rest is the path.
+fn path(bytes: &[u8]) -> Vec<u8> {
+    let Some((start, rest)) = bytes.split_first() else { return Vec::new() };
+    let known = known();
+    let Some(known) = known.get(usize::from(*start) % (known.len() + 1)) else { return rest.to_vec() };
+    let mut path = known.as_bytes().to_vec();
+    for change in rest.chunks_exact(3) {
+        let &[how, place, what] = change else { unreachable!() };
+        let at = usize::from(place) % path.len().max(1);
+        match (how % 8, path.get(at).copied()) {
+            (0, _) | (_, None) => path.insert(at, what),
+            (1, _) => path.push(what),
+            (2, Some(_)) => drop(path.remove(at)),
+            (3, Some(byte)) => path.insert(at, byte),
+            (4, Some(byte)) => path[at] = byte ^ b' ',
+            (5, Some(byte)) => {
+                let hex = if what % 2 == 0 { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
+                drop(path.splice(at..=at, hex.bytes()));
+            }
+            (6, Some(_)) => drop(path.splice(at..at, ODD[usize::from(what) % ODD.len()].bytes())),
+            (_, Some(_)) => path.extend_from_slice(ODD[usize::from(what) % ODD.len()].as_bytes()),
+        }
+    }
+    path
+}
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    let path = path(bytes);
+    // What is no path for a client is none for a server: both read it by the same code, and cut a fragment off.
+    let Ok(path) = std::str::from_utf8(&path).unwrap_or_default().parse::<PathAndQuery>() else {
+        return Corpus::Reject;
+    };
+    if path.as_str().len() > LONGEST {
+        return Corpus::Reject;
+    }
+    let served = SERVED.lock().unwrap();
+    let refused = |with_token| {
+        let headers = served.answer(&path, with_token);
+        let status = Status::from_header_map(&headers)?;
+        let reason = status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default();
+        Some((status.code(), reason)).filter(|(_, reason)| reason.starts_with("CALLER_"))
+    };
+    let unauthenticated = Some((Code::Unauthenticated, "CALLER_UNAUTHENTICATED".to_owned()));
+    let forbidden = Some((Code::PermissionDenied, "CALLER_FORBIDDEN".to_owned()));
+    let is_health = HEALTH.contains(&path.path());
+    assert_eq!(refused(false), unauthenticated.filter(|_| !is_health), "{path}, without a token");
+    assert_eq!(refused(true), forbidden.filter(|_| !known().contains(&path.path())), "{path}, with a token");
+    Corpus::Keep
+});
