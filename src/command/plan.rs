@@ -10,7 +10,7 @@ use crate::access::policy::PolicyStore;
 use crate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
 use crate::access::{Authentication, Authorize, Gate, Guard};
 use crate::audit::{AuditLog, UsernameForm, UsernameKey};
-use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleArn, RoleOptions};
+use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
 use crate::config::{self, AuditUsername, Common, Serve};
 use crate::server::Service;
 use crate::server::tls::{ClientCertificates, TlsAcceptor, TlsFiles};
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     pub(super) endpoint: Endpoint,
     pub(super) operation_timeout: Duration,
     pub(super) drain_timeout: Duration,
-    pub(super) role: Option<(RoleArn, String)>,
+    pub(super) role: Option<RoleOptions>,
     pub(super) tls: Option<Arc<TlsAcceptor>>,
     pub(super) authentication: Arc<Authentication>,
     pub(super) policies: Arc<PolicyStore>,
@@ -60,18 +60,7 @@ impl fmt::Display for Faults {
 impl Plan {
     /// Reads every file, fetches the key set, and opens the audit log.
     pub(super) async fn make(options: Serve) -> Result<Self, Faults> {
-        let Serve {
-            listen,
-            cognito_endpoint,
-            tls,
-            jwt,
-            policies,
-            entities,
-            audit,
-            assume_role,
-            assume_role_region,
-            common,
-        } = options;
+        let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
         let Common { operation_timeout, drain_timeout } = common;
         let mut faults = Faults(Vec::new());
 
@@ -97,14 +86,15 @@ impl Plan {
         };
         let policies = open_policies(policies, entities, &mut faults);
         let audit = open_audit(audit, &mut faults);
+        let role = role_options(role, &mut faults);
 
         match (policies, audit) {
             (Some(policies), Some(audit)) if faults.0.is_empty() => Ok(Self {
                 listen,
-                endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::CognitoUrl::into_endpoint),
+                endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
                 operation_timeout,
                 drain_timeout,
-                role: assume_role.map(|arn| (arn, assume_role_region)),
+                role,
                 tls,
                 authentication: Arc::new(Authentication::new(verifier)),
                 policies,
@@ -117,10 +107,7 @@ impl Plan {
     /// The service, with the credentials that the environment holds.
     pub(super) async fn service(&self) -> Service {
         let credentials = Credentials::from_environment().await;
-        let role = self
-            .role
-            .clone()
-            .map(|(arn, region)| AssumedRole::new(RoleOptions { arn, region, endpoint: Endpoint::Aws }, &credentials));
+        let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
         let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout).assuming(role);
         let gate = Gate::Guarded(Arc::new(Guard::new(Arc::clone(&self.policies), Arc::clone(&self.audit))));
         Service {
@@ -218,4 +205,14 @@ fn open_audit(audit: config::Audit, faults: &mut Faults) -> Option<Arc<AuditLog>
         }
     };
     faults.keep(AuditLog::open(audit_log, username)).map(Arc::new)
+}
+
+fn role_options(role: config::Role, faults: &mut Faults) -> Option<RoleOptions> {
+    let config::Role { assume_role, assume_role_region, sts_endpoint } = role;
+    let arn = assume_role?;
+    let Some(region) = assume_role_region.or_else(|| arn.region().map(ToOwned::to_owned)) else {
+        faults.note("--assume-role-region is missing: the partition of the role is none whose Regions are known");
+        return None;
+    };
+    Some(RoleOptions { arn, region, endpoint: sts_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint) })
 }

@@ -108,6 +108,10 @@ async fn serve_and_check_name_everything_that_is_missing() {
         refuses(half, &[], "--jwks-url or --jwks-file is missing").await;
         refuses(&[command, "--tls-client-ca", "ca.pem"], &[], "--tls-certificate").await;
         refuses(&[command, "--jwks-url", "http://192.0.2.1/keys"], &[], "http is for loopback only").await;
+        refuses(&[command, "--sts-endpoint", "https://sts.example"], &[], "--assume-role <ARN>").await;
+        let role = [command, "--assume-role", "arn:aws-iso:iam::123456789012:role/mfagate"];
+        refuses(&role, &[], "--assume-role-region is missing").await;
+        refuses(&[&role[..], &["--sts-endpoint", "http://192.0.2.1"]].concat(), &[], "http is for loopback only").await;
     }
 }
 
