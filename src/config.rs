@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::access::token::{Audience, KeySetUrl};
+use crate::access::token::{Audience, CallerPrefix, KeySetUrl};
 use crate::audit::AuditTarget;
 use crate::cognito::{Endpoint, RoleArn};
 
@@ -67,7 +67,7 @@ pub struct Serve {
 
     /// Where Cognito is, if not in AWS: `https`, or `http` on loopback.
     #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL")]
-    pub cognito_endpoint: Option<CognitoUrl>,
+    pub cognito_endpoint: Option<AwsUrl>,
 
     /// TLS, and callers with certificates.
     #[command(flatten)]
@@ -89,13 +89,9 @@ pub struct Serve {
     #[command(flatten)]
     pub audit: Audit,
 
-    /// The role to assume, once for each caller, so that CloudTrail names the caller.
-    #[arg(long, env = "MFAGATE_ASSUME_ROLE", value_name = "ARN")]
-    pub assume_role: Option<RoleArn>,
-
-    /// The Region whose STS is asked for the role.
-    #[arg(long, env = "MFAGATE_ASSUME_ROLE_REGION", default_value = "us-east-1", value_name = "REGION")]
-    pub assume_role_region: String,
+    /// A role for each caller.
+    #[command(flatten)]
+    pub role: Role,
 
     /// What every way of running the service has.
     #[command(flatten)]
@@ -145,6 +141,11 @@ pub struct Jwt {
     /// The claim that names the caller; `client_id` for Cognito's client-credentials tokens.
     #[arg(long, env = "MFAGATE_JWT_CALLER_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub jwt_caller_claim: String,
+
+    /// What is put before the name in a token, such as `token:`, so that no token can name a caller that is known by its
+    /// certificate.
+    #[arg(long, env = "MFAGATE_JWT_CALLER_PREFIX", value_name = "PREFIX")]
+    pub jwt_caller_prefix: Option<CallerPrefix>,
 }
 
 /// The options of the audit log.
@@ -161,6 +162,23 @@ pub struct Audit {
     /// The file of the key for the hashes of usernames: at least 32 bytes. Required with `hmac`.
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME_KEY_FILE", value_name = "FILE")]
     pub audit_username_key_file: Option<PathBuf>,
+}
+
+/// The options of the role that is assumed for each caller.
+#[derive(Debug, Args)]
+pub struct Role {
+    /// The role to assume, once for each caller, so that CloudTrail names the caller.
+    #[arg(long, env = "MFAGATE_ASSUME_ROLE", value_name = "ARN")]
+    pub assume_role: Option<RoleArn>,
+
+    /// The Region whose STS is asked for the role. Without it, the first Region of the role's partition: us-east-1,
+    /// cn-north-1 or us-gov-west-1.
+    #[arg(long, env = "MFAGATE_ASSUME_ROLE_REGION", value_name = "REGION", requires = "assume_role")]
+    pub assume_role_region: Option<String>,
+
+    /// Where STS is, if not in AWS or behind an endpoint of your own network: `https`, or `http` on loopback.
+    #[arg(long, env = "MFAGATE_STS_ENDPOINT", value_name = "URL", requires = "assume_role")]
+    pub sts_endpoint: Option<AwsUrl>,
 }
 
 /// How usernames are recorded.
@@ -303,11 +321,11 @@ impl FromStr for LoopbackUrl {
     }
 }
 
-/// A URL that access tokens may be sent to: `https`, or `http` on loopback.
+/// Where something that speaks for AWS is, to which access tokens and credentials may be sent: `https`, or `http` on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CognitoUrl(String);
+pub struct AwsUrl(String);
 
-impl CognitoUrl {
+impl AwsUrl {
     /// The endpoint at this URL.
     #[must_use]
     pub fn into_endpoint(self) -> Endpoint {
@@ -315,7 +333,7 @@ impl CognitoUrl {
     }
 }
 
-impl FromStr for CognitoUrl {
+impl FromStr for AwsUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

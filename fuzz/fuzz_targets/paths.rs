@@ -100,6 +100,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         issuer: ISSUER.to_owned(),
         audience: "mfagate".parse().unwrap(),
         caller_claim: "sub".to_owned(),
+        caller_prefix: None,
         keys: KeySource::File(keys),
         times: RefreshTimes::default(),
         clock: Clock::default(),

@@ -73,6 +73,19 @@ impl FromStr for RoleArn {
     }
 }
 
+impl RoleArn {
+    /// A Region of the role's partition, where the partition is one that is known (AWS general reference, ARNs).
+    #[must_use]
+    pub fn region(&self) -> Option<&'static str> {
+        match self.0.split(':').nth(1)? {
+            "aws" => Some("us-east-1"),
+            "aws-cn" => Some("cn-north-1"),
+            "aws-us-gov" => Some("us-gov-west-1"),
+            _ => None,
+        }
+    }
+}
+
 /// The name of a caller as STS and `CloudTrail` have it: 2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionName(String);
@@ -371,13 +384,22 @@ mod tests {
     }
 
     #[test]
-    fn only_the_arn_of_a_role_is_one() {
+    fn only_the_arn_of_a_role_is_one_and_its_partition_has_a_region() {
         for arn in [
             "arn:aws:iam::123456789012:role/mfagate",
             "arn:aws-us-gov:iam::123456789012:role/path/to/mfagate",
             "arn:aws-cn:iam::123456789012:role/a+b=c,d.e@f-g_h",
         ] {
             assert_eq!(arn.parse::<RoleArn>().map(|role| role.0).as_deref(), Ok(arn));
+        }
+        for (partition, region) in [
+            ("aws", Some("us-east-1")),
+            ("aws-cn", Some("cn-north-1")),
+            ("aws-us-gov", Some("us-gov-west-1")),
+            ("aws-iso", None),
+        ] {
+            let arn: RoleArn = format!("arn:{partition}:iam::123456789012:role/mfagate").parse().unwrap();
+            assert_eq!(arn.region(), region, "{partition}");
         }
         for text in [
             "",

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::policy::PolicyStore;
-use crate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use crate::access::token::{Clock, KeySource, RefreshTimes, SourceFault, TokenOptions, TokenVerifier};
 use crate::access::{Authentication, Authorize, Gate, Guard};
 use crate::audit::{AuditLog, UsernameForm, UsernameKey};
-use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleArn, RoleOptions};
+use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
 use crate::config::{self, AuditUsername, Common, Serve};
 use crate::server::Service;
 use crate::server::tls::{ClientCertificates, TlsAcceptor, TlsFiles};
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     pub(super) endpoint: Endpoint,
     pub(super) operation_timeout: Duration,
     pub(super) drain_timeout: Duration,
-    pub(super) role: Option<(RoleArn, String)>,
+    pub(super) role: Option<RoleOptions>,
     pub(super) tls: Option<Arc<TlsAcceptor>>,
     pub(super) authentication: Arc<Authentication>,
     pub(super) policies: Arc<PolicyStore>,
@@ -57,21 +57,19 @@ impl fmt::Display for Faults {
     }
 }
 
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To serve: a key set that cannot be fetched is tried again, since callers with certificates need none.
+    Serve,
+    /// To find faults, of which that is one.
+    Check,
+}
+
 impl Plan {
     /// Reads every file, fetches the key set, and opens the audit log.
-    pub(super) async fn make(options: Serve) -> Result<Self, Faults> {
-        let Serve {
-            listen,
-            cognito_endpoint,
-            tls,
-            jwt,
-            policies,
-            entities,
-            audit,
-            assume_role,
-            assume_role_region,
-            common,
-        } = options;
+    pub(super) async fn make(options: Serve, purpose: Purpose) -> Result<Self, Faults> {
+        let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
         let Common { operation_timeout, drain_timeout } = common;
         let mut faults = Faults(Vec::new());
 
@@ -87,24 +85,30 @@ impl Plan {
                 "{listen} is not on loopback and nothing is encrypted: give --tls-certificate and --tls-key, or --plaintext-behind-mesh"
             ));
         }
+        if let TokensWanted::Yes(options) = &token_options
+            && by_certificate
+            && options.caller_prefix.is_none()
+        {
+            tracing::warn!(
+                "certificates and tokens name callers alike: with --jwt-caller-prefix no token can bear a certificate's name"
+            );
+        }
         let tls = load_tls(tls, matches!(token_options, TokensWanted::No), &mut faults);
         let verifier = match token_options {
-            TokensWanted::Yes(options) => {
-                let started = TokenVerifier::start(*options).await;
-                faults.keep(started.map_err(|fault| format!("--jwks-url or --jwks-file: {fault}")))
-            }
+            TokensWanted::Yes(options) => start_verifier(*options, purpose, &mut faults).await,
             TokensWanted::No | TokensWanted::Faulty => None,
         };
         let policies = open_policies(policies, entities, &mut faults);
         let audit = open_audit(audit, &mut faults);
+        let role = role_options(role, &mut faults);
 
         match (policies, audit) {
             (Some(policies), Some(audit)) if faults.0.is_empty() => Ok(Self {
                 listen,
-                endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::CognitoUrl::into_endpoint),
+                endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
                 operation_timeout,
                 drain_timeout,
-                role: assume_role.map(|arn| (arn, assume_role_region)),
+                role,
                 tls,
                 authentication: Arc::new(Authentication::new(verifier)),
                 policies,
@@ -117,10 +121,7 @@ impl Plan {
     /// The service, with the credentials that the environment holds.
     pub(super) async fn service(&self) -> Service {
         let credentials = Credentials::from_environment().await;
-        let role = self
-            .role
-            .clone()
-            .map(|(arn, region)| AssumedRole::new(RoleOptions { arn, region, endpoint: Endpoint::Aws }, &credentials));
+        let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
         let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout).assuming(role);
         let gate = Gate::Guarded(Arc::new(Guard::new(Arc::clone(&self.policies), Arc::clone(&self.audit))));
         Service {
@@ -141,7 +142,7 @@ enum TokensWanted {
 }
 
 fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
-    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim } = jwt;
+    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim, jwt_caller_prefix } = jwt;
     let keys = jwks_url.map(KeySource::Url).or(jwks_file.map(KeySource::File));
     if jwt_issuer.is_none() && jwt_audience.is_none() && keys.is_none() {
         return TokensWanted::No;
@@ -161,10 +162,20 @@ fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
         issuer,
         audience,
         caller_claim: jwt_caller_claim,
+        caller_prefix: jwt_caller_prefix,
         keys,
         times: RefreshTimes::default(),
         clock: Clock::default(),
     }))
+}
+
+async fn start_verifier(options: TokenOptions, purpose: Purpose, faults: &mut Faults) -> Option<TokenVerifier> {
+    let fault = |fault: SourceFault| format!("--jwks-url or --jwks-file: {fault}");
+    let verifier = faults.keep(TokenVerifier::start(options).await.map_err(fault))?;
+    if purpose == Purpose::Check {
+        faults.keep(verifier.reload().await.map_err(fault))?;
+    }
+    Some(verifier)
 }
 
 /// TLS, where it is wanted. A certificate is required of callers that have no other way to say who they are.
@@ -218,4 +229,14 @@ fn open_audit(audit: config::Audit, faults: &mut Faults) -> Option<Arc<AuditLog>
         }
     };
     faults.keep(AuditLog::open(audit_log, username)).map(Arc::new)
+}
+
+fn role_options(role: config::Role, faults: &mut Faults) -> Option<RoleOptions> {
+    let config::Role { assume_role, assume_role_region, sts_endpoint } = role;
+    let arn = assume_role?;
+    let Some(region) = assume_role_region.or_else(|| arn.region().map(ToOwned::to_owned)) else {
+        faults.note("--assume-role-region is missing: the partition of the role is none whose Regions are known");
+        return None;
+    };
+    Some(RoleOptions { arn, region, endpoint: sts_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint) })
 }

@@ -108,6 +108,30 @@ async fn serve_and_check_name_everything_that_is_missing() {
         refuses(half, &[], "--jwks-url or --jwks-file is missing").await;
         refuses(&[command, "--tls-client-ca", "ca.pem"], &[], "--tls-certificate").await;
         refuses(&[command, "--jwks-url", "http://192.0.2.1/keys"], &[], "http is for loopback only").await;
+        refuses(&[command, "--sts-endpoint", "https://sts.example"], &[], "--assume-role <ARN>").await;
+        let role = [command, "--assume-role", "arn:aws-iso:iam::123456789012:role/mfagate"];
+        refuses(&role, &[], "--assume-role-region is missing").await;
+        refuses(&[&role[..], &["--sts-endpoint", "http://192.0.2.1"]].concat(), &[], "http is for loopback only").await;
+    }
+}
+
+#[tokio::test]
+async fn check_finds_a_key_set_that_is_not_there() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", nobody.local_addr().unwrap());
+    drop(nobody);
+    let guard = Guard::open();
+    let mut options = guard.options();
+    let file = options.iter().position(|option| option == "--jwks-file").unwrap();
+    options.splice(file..=file + 1, ["--jwks-url".to_owned(), url]);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
+}
+
+#[tokio::test]
+async fn prefixes_that_names_in_certificates_could_begin_with_are_refused() {
+    for prefix in ["", "token", "spiffe://example.org/"] {
+        refuses(&["serve", "--jwt-caller-prefix", prefix], &[], "must hold a character that no DNS name has").await;
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use mfagate::access::policy::Policies;
-use mfagate::access::{Caller, Effect, Factor};
+use mfagate::access::{Caller, Effect, EndUserProof, Factor};
 use mfagate::proto::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::request::pool_config::MfaConfiguration;
 use prost::Message as _;
@@ -122,7 +122,11 @@ fn recorded_effect(record: &Value) -> Effect {
         }),
         weakens_mfa: flag("weakens_mfa"),
         legacy: flag("legacy"),
-        for_signed_in_user: flag("for_signed_in_user"),
+        end_user: match (flag("for_signed_in_user"), flag("by_session")) {
+            (false, false) => None,
+            (true, by_session) => Some(if by_session { EndUserProof::Session } else { EndUserProof::AccessToken }),
+            (false, true) => panic!("a session without an end user: {record}"),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::access::{Effect, Factor};
+use mfagate::access::{Effect, EndUserProof, Factor};
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
@@ -74,7 +74,8 @@ impl Row {
     pub(super) fn effect(&self) -> Effect {
         let of = |factors: &[Factor]| factors.iter().copied().collect::<BTreeSet<_>>();
         let totp = || of(&[Factor::SoftwareTokenMfa]);
-        let effect = Effect { for_signed_in_user: takes_token(self.rpc), ..Effect::default() };
+        let end_user = takes_token(self.rpc).then_some(EndUserProof::AccessToken);
+        let effect = Effect { end_user, ..Effect::default() };
         match (self.variant, self.rpc) {
             (Variant::Only, Rpc::AdminDeleteSoftwareToken) => {
                 Effect { factors_disabled: totp(), weakens_mfa: true, ..effect }
