@@ -34,6 +34,8 @@ enum Variant {
     First,
     /// An enrolment, which may stop one that works.
     Again,
+    /// Acts by the session of a challenge, of which the request says which pool it is of.
+    BySession,
     /// A pool's configuration, where one is stated.
     Pool(Option<MfaConfiguration>),
 }
@@ -61,6 +63,7 @@ impl Row {
             Variant::DisablesTotp => "disables TOTP",
             Variant::First => "first",
             Variant::Again => "again",
+            Variant::BySession => "by session",
             Variant::Pool(Some(MfaConfiguration::On)) => "ON",
             Variant::Pool(Some(MfaConfiguration::Optional)) => "OPTIONAL",
             Variant::Pool(Some(MfaConfiguration::Off)) => "OFF",
@@ -74,8 +77,8 @@ impl Row {
     pub(super) fn effect(&self) -> Effect {
         let of = |factors: &[Factor]| factors.iter().copied().collect::<BTreeSet<_>>();
         let totp = || of(&[Factor::SoftwareTokenMfa]);
-        let end_user = takes_token(self.rpc).then_some(EndUserProof::AccessToken);
-        let effect = Effect { end_user, ..Effect::default() };
+        let proof = if self.variant == Variant::BySession { EndUserProof::Session } else { EndUserProof::AccessToken };
+        let effect = Effect { end_user: takes_token(self.rpc).then_some(proof), ..Effect::default() };
         match (self.variant, self.rpc) {
             (Variant::Only, Rpc::AdminDeleteSoftwareToken) => {
                 Effect { factors_disabled: totp(), weakens_mfa: true, ..effect }
@@ -86,7 +89,7 @@ impl Row {
             (Variant::Only, Rpc::AdminSetUserSettings | Rpc::SetUserSettings) => {
                 Effect { factors_enabled: of(&[Factor::SmsMfa]), legacy: true, ..effect }
             }
-            (Variant::Only | Variant::First, _) => effect,
+            (Variant::Only | Variant::First | Variant::BySession, _) => effect,
             (Variant::EnablesTotp, _) => {
                 Effect { factors_enabled: totp(), preferred: Some(Factor::SoftwareTokenMfa), ..effect }
             }
@@ -113,9 +116,12 @@ impl Row {
             Variant::Pool(None) => None,
             // Whether there is a software token is read before.
             Variant::First => Some(operation(Rpc::GetUserAuthFactors)),
-            Variant::Only | Variant::EnablesTotp | Variant::DisablesTotp | Variant::Again | Variant::Pool(Some(_)) => {
-                Some(operation(self.rpc))
-            }
+            Variant::Only
+            | Variant::EnablesTotp
+            | Variant::DisablesTotp
+            | Variant::Again
+            | Variant::BySession
+            | Variant::Pool(Some(_)) => Some(operation(self.rpc)),
         }
     }
 
@@ -159,8 +165,10 @@ impl Row {
                 line.send(rpc, id, SetUserSettingsRequest { access_token, mfa_options: vec![sms] }).await
             }
             Rpc::AssociateSoftwareToken => {
+                use associate_software_token_request::Credential;
                 let request = AssociateSoftwareTokenRequest {
-                    credential: Some(associate_software_token_request::Credential::AccessToken(access_token)),
+                    credential: Some(self.credential(Credential::AccessToken, Credential::Session)),
+                    user_pool_id: self.claimed_pool(),
                     // A name that need not be read.
                     account_name: Some("account".to_owned()),
                     allow_reenrolment: self.variant == Variant::Again,
@@ -169,8 +177,10 @@ impl Row {
                 line.send(rpc, id, request).await
             }
             Rpc::VerifySoftwareToken => {
+                use verify_software_token_request::Credential;
                 let request = VerifySoftwareTokenRequest {
-                    credential: Some(verify_software_token_request::Credential::AccessToken(access_token)),
+                    credential: Some(self.credential(Credential::AccessToken, Credential::Session)),
+                    user_pool_id: self.claimed_pool(),
                     user_code: "123456".to_owned(),
                     ..Default::default()
                 };
@@ -196,6 +206,16 @@ impl Row {
             Rpc::GetUserPoolMfaConfig => line.send(rpc, id, GetUserPoolMfaConfigRequest { user_pool_id }).await,
             Rpc::SetUserPoolMfaConfig => line.send(rpc, id, self.pool_config()).await,
         }
+    }
+
+    /// The end user's credential: a session, or a token that names the pool.
+    fn credential<C>(&self, token: fn(String) -> C, session: fn(String) -> C) -> C {
+        if self.variant == Variant::BySession { session("s".repeat(20)) } else { token(unsigned_token(self.pool)) }
+    }
+
+    /// The pool that a session is said to be of.
+    fn claimed_pool(&self) -> String {
+        if self.variant == Variant::BySession { self.pool.to_owned() } else { String::new() }
     }
 
     fn pool_config(&self) -> SetUserPoolMfaConfigRequest {
@@ -225,7 +245,6 @@ fn variants(rpc: Rpc) -> Vec<Variant> {
         | Rpc::GetUser
         | Rpc::GetUserAuthFactors
         | Rpc::SetUserSettings
-        | Rpc::VerifySoftwareToken
         | Rpc::ListWebAuthnCredentials
         | Rpc::StartWebAuthnRegistration
         | Rpc::CompleteWebAuthnRegistration
@@ -234,7 +253,8 @@ fn variants(rpc: Rpc) -> Vec<Variant> {
         Rpc::AdminSetUserMfaPreference | Rpc::SetUserMfaPreference => {
             vec![Variant::EnablesTotp, Variant::DisablesTotp]
         }
-        Rpc::AssociateSoftwareToken => vec![Variant::First, Variant::Again],
+        Rpc::AssociateSoftwareToken => vec![Variant::First, Variant::Again, Variant::BySession],
+        Rpc::VerifySoftwareToken => vec![Variant::Only, Variant::BySession],
         Rpc::SetUserPoolMfaConfig => {
             let stated = [MfaConfiguration::On, MfaConfiguration::Optional, MfaConfiguration::Off].map(Some);
             stated.into_iter().chain([None]).map(Variant::Pool).collect()
