@@ -1,7 +1,8 @@
 //! This file is the authz interceptor: on every path it finds out who is calling and whether they may use the RPC at all.
 //!
 //! The decision is taken on exactly the paths that the router knows. Whatever else a path is, a variant of one of them with
-//! doubled slashes, dots, percent signs or other capitals included, is denied before the router sees it.
+//! doubled slashes, dots, percent signs or other capitals included, is denied before the router sees it. A query is no part of
+//! the path for either of them, and a fragment is cut off before both.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
