@@ -88,7 +88,7 @@ pub struct DecisionRecord {
     pub verdict: Verdict,
     /// The policies that decided, where any were asked.
     pub policies: Policies,
-    /// How long it took to decide, authentication included.
+    /// How long the decision took, or the authentication that failed.
     pub duration: Duration,
 }
 
