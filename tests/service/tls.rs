@@ -10,13 +10,9 @@ use mfagate::access::CertificateIdentity;
 use mfagate::server::tls::{
     ClientCertificates, ConnectionInfo, HandshakeLimits, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem,
 };
-use rcgen::string::Ia5String;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
-};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
+use rustls::ClientConfig;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,75 +25,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-/// An authority of certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: String,
-}
-
-/// A certificate and its key, as PEM.
-#[derive(Clone)]
-struct Pair {
-    certificate: String,
-    key: String,
-    der: CertificateDer<'static>,
-    key_der: Vec<u8>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), certificate }
-    }
-
-    fn sign(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Pair {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = names;
-        change(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Pair {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-            der: certificate.der().clone(),
-            key_der: key.serialize_der(),
-        }
-    }
-
-    fn server(&self) -> Pair {
-        self.sign(vec![dns("localhost")], |params| {
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        })
-    }
-
-    fn client(&self, names: Vec<SanType>) -> Pair {
-        self.client_with(names, |_| {})
-    }
-
-    fn client_with(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Pair {
-        self.sign(names, |params| {
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            change(params);
-        })
-    }
-}
-
-fn dns(name: &str) -> SanType {
-    SanType::DnsName(Ia5String::try_from(name).unwrap())
-}
-
-fn uri(uri: &str) -> SanType {
-    SanType::URI(Ia5String::try_from(uri).unwrap())
-}
-
-fn payments() -> Vec<SanType> {
-    vec![uri("spiffe://example.com/payments")]
-}
+use crate::authority::{Authority, Pair, connector_with, dns, payments, uri};
 
 /// A server with health on it, which reports the connection of every request.
 struct TestServer {
@@ -157,30 +85,12 @@ impl TestServer {
         Self { authority, address, acceptor, directory, connections, _end: end }
     }
 
-    /// A TLS connection with this client certificate. In TLS 1.3, a refused client learns of it when it reads.
     async fn connect(&self, client: Option<&Pair>) -> io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(self.address).await?;
-        self.connector(client).connect(ServerName::try_from("localhost").unwrap(), stream).await
+        self.authority.connect(self.address, client).await
     }
 
-    fn connector(&self, client: Option<&Pair>) -> tokio_rustls::TlsConnector {
-        let mut roots = RootCertStore::empty();
-        roots.add(pem_certificate(&self.authority.certificate)).unwrap();
-        connector_with(client, rustls::ALL_VERSIONS, roots)
-    }
-
-    /// A gRPC channel over one TLS connection with this client certificate.
     async fn channel(&self, client: Option<&Pair>) -> Result<Channel, tonic::transport::Error> {
-        let (connector, address) = (self.connector(client), self.address);
-        let connect = tower::service_fn(move |_| {
-            let connector = connector.clone();
-            async move {
-                let stream = TcpStream::connect(address).await?;
-                let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
-                Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
-            }
-        });
-        Endpoint::from_static("http://localhost").connect_with_connector(connect).await
+        self.authority.channel(self.address, client).await
     }
 
     /// The connection of a health check that succeeds.
@@ -190,40 +100,9 @@ impl TestServer {
         self.connections.recv().await.unwrap().unwrap()
     }
 
-    /// Why the server ends the connection of this client, in the words of the TLS alert.
     async fn alert(&self, client: Option<&Pair>) -> String {
-        let read = async {
-            let mut stream = self.connect(client).await?;
-            stream.read(&mut [0; 1]).await
-        };
-        read.await.unwrap_err().to_string()
+        self.authority.alert(self.address, client).await
     }
-}
-
-fn connector_with(
-    client: Option<&Pair>,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-    roots: RootCertStore,
-) -> tokio_rustls::TlsConnector {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots);
-    let mut config = match client {
-        Some(pair) => {
-            let key = PrivateKeyDer::try_from(pair.key_der.clone()).unwrap();
-            builder.with_client_auth_cert(vec![pair.der.clone()], key).unwrap()
-        }
-        None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    tokio_rustls::TlsConnector::from(Arc::new(config))
-}
-
-fn pem_certificate(pem: &str) -> CertificateDer<'static> {
-    use rustls::pki_types::pem::PemObject as _;
-    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 fn files(directory: &TempDir) -> TlsFiles {
@@ -328,8 +207,7 @@ async fn certificate_without_its_key(server: &TestServer, client: &Pair) -> Stri
     let key = PrivateKeyDer::try_from(client.key_der.clone()).unwrap();
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
     let certified = CertifiedKey::new(vec![client.der.clone()], key);
-    let mut roots = RootCertStore::empty();
-    roots.add(pem_certificate(&server.authority.certificate)).unwrap();
+    let roots = server.authority.roots();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -349,8 +227,7 @@ async fn certificate_without_its_key(server: &TestServer, client: &Pair) -> Stri
 async fn both_versions_of_tls_speak_http_2_and_nothing_else() {
     let server = TestServer::start(ClientCertificates::Required).await;
     let client = server.authority.client(payments());
-    let mut roots = RootCertStore::empty();
-    roots.add(pem_certificate(&server.authority.certificate)).unwrap();
+    let roots = server.authority.roots();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let connector = connector_with(Some(&client), &[version], roots.clone());
         let stream = TcpStream::connect(server.address).await.unwrap();
@@ -359,7 +236,7 @@ async fn both_versions_of_tls_speak_http_2_and_nothing_else() {
         assert_eq!(connection.protocol_version(), Some(version.version));
         assert_eq!(connection.alpn_protocol(), Some(&b"h2"[..]));
     }
-    let mut config = ClientConfig::clone(server.connector(Some(&client)).config());
+    let mut config = ClientConfig::clone(server.authority.connector(Some(&client)).config());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let stream = TcpStream::connect(server.address).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
@@ -371,8 +248,7 @@ async fn both_versions_of_tls_speak_http_2_and_nothing_else() {
 async fn a_session_is_never_resumed_so_that_every_handshake_verifies_the_client() {
     let server = TestServer::start(ClientCertificates::Required).await;
     let client = server.authority.client(payments());
-    let mut roots = RootCertStore::empty();
-    roots.add(pem_certificate(&server.authority.certificate)).unwrap();
+    let roots = server.authority.roots();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         // One connector, which remembers sessions.
         let connector = connector_with(Some(&client), &[version], roots.clone());
