@@ -43,6 +43,7 @@ mod secrecy;
 mod served;
 mod serving;
 mod software_token;
+mod sts;
 mod support;
 mod timing;
 mod tls;
