@@ -46,6 +46,9 @@ pub struct Effect {
     pub weakens_mfa: bool,
     /// Whether the RPC is a legacy one.
     pub legacy: bool,
-    /// Whether the request acts as a signed-in user, whose own credential it carries.
+    /// Whether the request acts as the end user whose own credential it carries.
     pub for_signed_in_user: bool,
+    /// Whether that credential is the session of a challenge. Cognito does not say which pool a session is of, so the pool is
+    /// what the caller says it is, and only its Region is certain.
+    pub by_session: bool,
 }

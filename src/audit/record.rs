@@ -200,6 +200,7 @@ struct EffectLine<'a> {
     weakens_mfa: bool,
     legacy: bool,
     for_signed_in_user: bool,
+    by_session: bool,
 }
 
 impl<'a> From<&'a Effect> for EffectLine<'a> {
@@ -212,6 +213,7 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             weakens_mfa,
             legacy,
             for_signed_in_user,
+            by_session,
         } = effect;
         Self {
             factors_enabled: Factors(factors_enabled),
@@ -225,6 +227,7 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             weakens_mfa: *weakens_mfa,
             legacy: *legacy,
             for_signed_in_user: *for_signed_in_user,
+            by_session: *by_session,
         }
     }
 }
@@ -393,6 +396,7 @@ mod tests {
             weakens_mfa: true,
             legacy: false,
             for_signed_in_user: false,
+            by_session: false,
         };
         let record = DecisionRecord {
             call: call(),
@@ -412,6 +416,7 @@ mod tests {
                     "factors_enabled": ["SMS_MFA", "SOFTWARE_TOKEN_MFA"], "factors_disabled": ["EMAIL_OTP"],
                     "preferred": "SMS_MFA", "mfa_configuration": "OPTIONAL",
                     "weakens_mfa": true, "legacy": false, "for_signed_in_user": false,
+                    "by_session": false,
                 },
                 "decision": "deny", "policy_ids": ["support-may-reset"], "policy_set_hash": "c0ffee",
                 "duration_ms": 1.235,

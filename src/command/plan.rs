@@ -76,6 +76,14 @@ impl Plan {
                 "{listen} is not on loopback and nothing is encrypted: give --tls-certificate and --tls-key, or --plaintext-behind-mesh"
             ));
         }
+        if let TokensWanted::Yes(options) = &token_options
+            && by_certificate
+            && options.caller_prefix.is_none()
+        {
+            tracing::warn!(
+                "certificates and tokens name callers alike: with --jwt-caller-prefix no token can bear a certificate's name"
+            );
+        }
         let tls = load_tls(tls, matches!(token_options, TokensWanted::No), &mut faults);
         let verifier = match token_options {
             TokensWanted::Yes(options) => {
@@ -128,7 +136,7 @@ enum TokensWanted {
 }
 
 fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
-    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim } = jwt;
+    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim, jwt_caller_prefix } = jwt;
     let keys = jwks_url.map(KeySource::Url).or(jwks_file.map(KeySource::File));
     if jwt_issuer.is_none() && jwt_audience.is_none() && keys.is_none() {
         return TokensWanted::No;
@@ -148,6 +156,7 @@ fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
         issuer,
         audience,
         caller_claim: jwt_caller_claim,
+        caller_prefix: jwt_caller_prefix,
         keys,
         times: RefreshTimes::default(),
         clock: Clock::default(),

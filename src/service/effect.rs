@@ -4,6 +4,7 @@
 
 use crate::access::{Effect, Factor};
 use crate::proto::v1;
+use crate::request::credential::WireCredential;
 use crate::request::pool_config::MfaConfiguration;
 use crate::request::preference::FactorSettings;
 
@@ -47,9 +48,9 @@ pub(super) fn for_signed_in_user() -> Effect {
     Effect { for_signed_in_user: true, ..Effect::default() }
 }
 
-/// The effect of starting an enrolment, which may stop a working software token.
-pub(super) fn of_association(request: &v1::AssociateSoftwareTokenRequest) -> Effect {
-    Effect { weakens_mfa: request.allow_reenrolment, ..for_signed_in_user() }
+/// The effect of an enrolment's RPC, by an access token or a session.
+pub(super) fn of_enrolment(credential: &WireCredential) -> Effect {
+    Effect { by_session: credential.is_session(), ..for_signed_in_user() }
 }
 
 /// The effect of deleting a software token.

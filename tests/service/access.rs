@@ -1,8 +1,12 @@
 //! The real program before callers: who gets in, what they may do, and what is recorded of it.
 
 use mfagate::proto::Rpc;
+use mfagate::proto::v1::associate_software_token_request::Credential;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
-use mfagate::proto::v1::{SetUserPoolMfaConfigRequest, SoftwareTokenMfaConfiguration, UserPoolMfaType};
+use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient;
+use mfagate::proto::v1::{
+    AssociateSoftwareTokenRequest, SetUserPoolMfaConfigRequest, SoftwareTokenMfaConfiguration, UserPoolMfaType,
+};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -13,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::guard::Guard;
 use crate::served::{Served, bearer};
-use crate::support::{POOL, USER, refused};
+use crate::support::{NEW_USER, POOL, USER, refused};
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
 const SUPPORT: &str = r#"
@@ -248,4 +252,28 @@ async fn a_hangup_puts_new_policies_in_force_and_bad_ones_never() {
     served.binary.logged("policies replaced").await;
     refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(served.read_as("helpdesk", POOL).await.unwrap(), USER);
+}
+
+#[tokio::test]
+async fn a_policy_can_tell_a_session_whose_pool_is_only_claimed_from_an_access_token() {
+    let served = Served::with(
+        r#"permit (principal, action == Mfagate::Action::"AssociateSoftwareToken", resource) unless { context.by_session };"#,
+    )
+    .await;
+    let caller = served.guard.caller("support");
+    let mut client = SoftwareTokenServiceClient::with_interceptor(served.channel.clone(), caller);
+    let mut associate = async |credential, user_pool_id: &str| {
+        let user_pool_id = user_pool_id.to_owned();
+        let credential = Some(credential);
+        let request = AssociateSoftwareTokenRequest { credential, user_pool_id, ..Default::default() };
+        client.associate_software_token(request).await.map(|_| ())
+    };
+    let token = served.cognito.cognito.token(NEW_USER).await;
+    associate(Credential::AccessToken(token), "").await.unwrap();
+    let session = associate(Credential::Session("s".repeat(20)), POOL).await;
+    refused(session, Code::PermissionDenied, "CALLER_FORBIDDEN");
+
+    let by_session: Vec<_> =
+        served.guard.records().iter().map(|record| record["effect"]["by_session"].clone()).collect();
+    assert_eq!(by_session, [json!(false), json!(false), json!(true)]);
 }

@@ -85,6 +85,7 @@ fn described(effect: &Effect) -> String {
         weakens_mfa,
         legacy,
         for_signed_in_user,
+        by_session,
     } = effect;
     let factors = |factors: &std::collections::BTreeSet<Factor>| {
         let names: Vec<_> = factors.iter().map(|factor| factor.name()).collect();
@@ -102,6 +103,7 @@ fn described(effect: &Effect) -> String {
     words.push(format!("weakens_mfa={weakens_mfa}"));
     words.push(format!("legacy={legacy}"));
     words.push(format!("for_signed_in_user={for_signed_in_user}"));
+    words.push(format!("by_session={by_session}"));
     words.join(" ")
 }
 

@@ -43,6 +43,7 @@ pub struct ContextWords {
     weakens_mfa: Option<bool>,
     legacy: Option<bool>,
     for_signed_in_user: Option<bool>,
+    by_session: Option<bool>,
 }
 
 /// A question that policies can be asked.
@@ -96,6 +97,7 @@ impl ContextWords {
                 "weakens_mfa" => set(&mut words.weakens_mfa, value.parse().ok()),
                 "legacy" => set(&mut words.legacy, value.parse().ok()),
                 "for_signed_in_user" => set(&mut words.for_signed_in_user, value.parse().ok()),
+                "by_session" => set(&mut words.by_session, value.parse().ok()),
                 _ => Err("is not in the context of the Cedar schema"),
             };
             if let Err(problem) = taken {
@@ -129,6 +131,7 @@ impl ContextWords {
             for_signed_in_user: self
                 .for_signed_in_user
                 .unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser")),
+            by_session: self.by_session.unwrap_or_default(),
         }
     }
 }

@@ -75,6 +75,7 @@ impl Vocabulary {
             weakens_mfa,
             legacy,
             for_signed_in_user,
+            by_session,
         } = effect;
         let mut pairs = vec![
             ("factors_enabled", self.factors(factors_enabled)),
@@ -82,6 +83,7 @@ impl Vocabulary {
             ("weakens_mfa", RestrictedExpression::new_bool(*weakens_mfa)),
             ("legacy", RestrictedExpression::new_bool(*legacy)),
             ("for_signed_in_user", RestrictedExpression::new_bool(*for_signed_in_user)),
+            ("by_session", RestrictedExpression::new_bool(*by_session)),
         ];
         if let Some(factor) = preferred {
             pairs.push(("preferred", self.factor(*factor)));
@@ -139,6 +141,7 @@ mod tests {
             weakens_mfa: true,
             legacy: true,
             for_signed_in_user: true,
+            by_session: true,
         };
         [Effect::default(), full]
     }

@@ -189,6 +189,7 @@ fn every_member_of_the_context_is_what_the_request_would_do() {
             condition("weakens", "context.weakens_mfa"),
             condition("legacy", "context.legacy"),
             condition("user", "context.for_signed_in_user"),
+            condition("session", "context.by_session"),
         ]
         .concat(),
     )
@@ -202,6 +203,7 @@ fn every_member_of_the_context_is_what_the_request_would_do() {
         ("weakens", Effect { weakens_mfa: true, ..nothing.clone() }),
         ("legacy", Effect { legacy: true, ..nothing.clone() }),
         ("user", Effect { for_signed_in_user: true, ..nothing.clone() }),
+        ("session", Effect { by_session: true, ..nothing.clone() }),
     ];
     let ids = |effect: &Effect| policies.decide(&workload("a"), Rpc::GetUser, POOL, effect).policy_ids;
     assert_eq!(ids(&nothing), Vec::<String>::new());
