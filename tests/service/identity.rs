@@ -1,4 +1,5 @@
-//! Whom the real program takes its caller for: by certificate, by token, by both, and by tokens without an audience.
+//! Whom the real program takes its caller for: by certificate, by token, by both, and by tokens without an audience or
+//! with a prefix.
 
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -99,10 +100,25 @@ async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_thei
         without("client_id"),
         put("client_id", json!("")),
         put("client_id", json!(["client-1"])),
+        // An end user's token has the client's id, too.
+        put("username", json!("alice")),
     ] {
         assert_eq!(credential(served.read(Some(&authorization), POOL).await), "not accepted");
     }
     let answer = served.read(Some(&put("client_id", json!("client-2"))), POOL).await;
     refused(answer, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(served.cognito.cognito.requests("AdminGetUser").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_prefix_keeps_a_token_from_naming_what_a_certificate_names() {
+    let guard = Guard::with(
+        r#"permit (principal == Mfagate::Caller::"desk.example.com", action, resource);
+           permit (principal == Mfagate::Caller::"token:batch", action, resource);"#,
+    );
+    let options = guard.options_but(&[("--jwt-caller-prefix", "token:")]);
+    let served = Served::recording(guard, options).await;
+    refused(served.read_as("desk.example.com", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    assert_eq!(last_record(&served.guard)["caller"], "token:desk.example.com");
+    assert_eq!(served.read_as("batch", POOL).await.unwrap(), USER);
 }
