@@ -100,7 +100,7 @@ async fn policies_that_changed_on_the_disk_are_noticed_without_a_signal_and_name
     assert_ne!(policy_set(&served.guard), before);
 
     std::fs::remove_file(served.guard.path("policies/more.cedar")).unwrap();
-    served.binary.logs("policies replaced").await;
+    served.binary.reload().await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     assert_eq!(policy_set(&served.guard), before);
 }
