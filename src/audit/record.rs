@@ -88,7 +88,7 @@ pub struct DecisionRecord {
     pub verdict: Verdict,
     /// The policies that decided, where any were asked.
     pub policies: Policies,
-    /// How long it took to decide, authentication included.
+    /// How long the decision took, or the authentication that failed.
     pub duration: Duration,
 }
 
@@ -190,6 +190,7 @@ impl<'a> From<&'a Call> for CallLine<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the words of the Cedar schema, each a member of its own")]
 struct EffectLine<'a> {
     factors_enabled: Factors<'a>,
     factors_disabled: Factors<'a>,
@@ -212,8 +213,7 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             mfa_configuration,
             weakens_mfa,
             legacy,
-            for_signed_in_user,
-            by_session,
+            end_user: _,
         } = effect;
         Self {
             factors_enabled: Factors(factors_enabled),
@@ -226,8 +226,8 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             }),
             weakens_mfa: *weakens_mfa,
             legacy: *legacy,
-            for_signed_in_user: *for_signed_in_user,
-            by_session: *by_session,
+            for_signed_in_user: effect.for_signed_in_user(),
+            by_session: effect.by_session(),
         }
     }
 }
@@ -395,8 +395,7 @@ mod tests {
             mfa_configuration: Some(MfaConfiguration::Optional),
             weakens_mfa: true,
             legacy: false,
-            for_signed_in_user: false,
-            by_session: false,
+            end_user: None,
         };
         let record = DecisionRecord {
             call: call(),

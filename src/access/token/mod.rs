@@ -156,7 +156,7 @@ pub struct TokenVerifier {
 impl TokenVerifier {
     /// Reads the key set and keeps it fresh from then on.
     ///
-    /// A key file that is not good is an error. A URL that does not answer is not: it is logged and tried again, and until
+    /// A key file that is not good is an error. A URL that does not answer is not (ask [`reload`](Self::reload)): it is logged and tried again, and until
     /// then no token is accepted, so that a restart during an outage of the issuer is no outage of callers with certificates.
     pub async fn start(options: TokenOptions) -> Result<Self, SourceFault> {
         let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, times, clock } = options;
