@@ -155,6 +155,50 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
 }
 
 #[tokio::test]
+async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told() {
+    let guard = Guard::open();
+    let options = guard.options_but(&[("--operation-timeout", "2s")]);
+    let Served { guard, channel, cognito, binary: _binary } = Served::recording(guard, options).await;
+    let support = bearer(&guard.token("support", json!({})));
+    for (kind, code, name, reason) in [
+        ("truncated_json", Code::Internal, "INTERNAL", "COGNITO_ANSWER_UNREADABLE"),
+        ("html", Code::Unavailable, "UNAVAILABLE", "COGNITO_UNAVAILABLE"),
+        ("reset", Code::Unavailable, "UNAVAILABLE", "COGNITO_UNREACHABLE"),
+        ("no_answer", Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
+    ] {
+        // Cognito makes the change, and nobody hears of it.
+        cognito.cognito.fault(json!({ "kind": kind, "perform": true })).await;
+        refused(set(channel.clone(), &support, true, kind).await, code, reason);
+        cognito.cognito.heal().await;
+        assert_eq!(told(&guard.read("audit.jsonl")).split_off(guard.records().len() - 2), change(kind));
+        let outcome = guard.records().last().unwrap()["outcome"].clone();
+        assert_eq!(outcome, json!({ "code": name, "reason": reason }), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_has_left_is_recorded() {
+    let Served { guard, mut binary, channel, cognito } = Served::with(OPEN).await;
+    let support = bearer(&guard.token("support", json!({})));
+    let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 300 });
+    cognito.cognito.fault(slow).await;
+    let sent = async {
+        while cognito.cognito.requests("AdminSetUserMFAPreference").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = sent => {}
+        answer = set(channel.clone(), &support, true, "left") => panic!("{answer:?}"),
+    }
+    binary.logs("cognito made a change").await;
+    binary.end().await;
+    assert_eq!(told(&guard.read("audit.jsonl")), change("left"));
+    assert_eq!(guard.records()[1]["outcome"], json!({ "code": "OK" }));
+}
+
+#[tokio::test]
 async fn records_on_standard_output_are_not_mixed_with_the_log() {
     let guard = Guard::open();
     let options = guard.options_recording_in("stdout");

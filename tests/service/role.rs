@@ -220,10 +220,10 @@ const AWS_KEYS: &[(&str, &str)] = &[
 ];
 
 /// `mfagate serve` that assumes the role at this STS, before that Cognito.
-async fn serve_assuming(guard: &Guard, cognito: &TestService, sts: &FakeSts) -> Binary {
+async fn serve_assuming(guard: &Guard, cognito: &TestService, sts: &FakeSts, more: &[&str]) -> Binary {
     let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
     let options = [guard.options(), role.map(str::to_owned).into()].concat();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
     Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await
 }
 
@@ -240,7 +240,7 @@ async fn end_without_secrets(binary: Binary, guard: &Guard) -> String {
 #[tokio::test]
 async fn the_program_signs_with_a_session_of_each_caller() {
     let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
-    let mut binary = serve_assuming(&guard, &cognito, &sts).await;
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
     let channel = binary.channel().await;
     let of = |name: &str| bearer(&guard.token(name, json!({})));
     for name in ["payments", "support", "payments"] {
@@ -273,7 +273,7 @@ fn signed_with(headers: &Value) -> (String, String) {
 #[tokio::test]
 async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
     let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
-    let mut binary = serve_assuming(&guard, &cognito, &sts).await;
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
     for (answer, cause) in [
@@ -301,4 +301,23 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
     let log = end_without_secrets(binary, &guard).await;
     let failed = log.lines().find(|line| line.contains("call failed")).unwrap();
     assert!(failed.contains("ERROR") && failed.contains("AccessDenied"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
+    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &["--operation-timeout", "1s"]).await;
+    let channel = binary.channel().await;
+    let support = bearer(&guard.token("support", json!({})));
+    sts.hold();
+    refused(set(channel.clone(), &support, true, "set").await, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    let outcome = guard.records().last().unwrap()["outcome"].clone();
+    assert_eq!(outcome, json!({ "code": "DEADLINE_EXCEEDED", "reason": "DEADLINE_EXCEEDED" }));
+    assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+
+    sts.go_on();
+    binary.logs("role assumed").await;
+    set(channel, &support, true, "set").await.unwrap();
+    assert_eq!(sts.times(), 1);
+    end_without_secrets(binary, &guard).await;
 }
