@@ -53,12 +53,15 @@ pub async fn check(options: Serve) -> Result<(), CommandError> {
 async fn reload_at(mut hangups: signal::Hangups, plan: Arc<Plan>) {
     while hangups.next().await {
         tracing::info!(signal = "SIGHUP", "asked to reload");
-        if let Err(error) = plan.audit.reopen().await {
+        let audit = plan.audit.reopen().await;
+        if let Err(error) = &audit {
             tracing::error!(%error, "the audit log was not opened anew");
         }
-        if let Some(tokens) = plan.authentication.tokens()
-            && let Err(error) = tokens.reload().await
-        {
+        let keys = match plan.authentication.tokens() {
+            Some(tokens) => tokens.reload().await.map(|_| ()),
+            None => Ok(()),
+        };
+        if let Err(error) = &keys {
             tracing::error!(%error, "the key set was not read again");
         }
         let files = Arc::clone(&plan);
@@ -68,8 +71,8 @@ async fn reload_at(mut hangups: signal::Hangups, plan: Arc<Plan>) {
             policies && tls
         });
         match reloaded.await {
-            Ok(true) => tracing::info!("reloaded"),
-            Ok(false) => tracing::warn!("reloaded in part: what was refused is named above"),
+            Ok(true) if audit.is_ok() && keys.is_ok() => tracing::info!("reloaded"),
+            Ok(_) => tracing::warn!("reloaded in part: what was refused is named above"),
             Err(error) => tracing::error!(%error, "the reload ended early"),
         }
     }

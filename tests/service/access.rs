@@ -2,25 +2,22 @@
 
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::associate_software_token_request::Credential;
-use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::proto::v1::{
-    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AssociateSoftwareTokenRequest, SetUserPoolMfaConfigRequest,
-    SmsMfaSettings, SoftwareTokenMfaConfiguration, UserPoolMfaType,
+    AssociateSoftwareTokenRequest, SetUserPoolMfaConfigRequest, SoftwareTokenMfaConfiguration, UserPoolMfaType,
 };
 use serde_json::{Value, json};
-use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::binary::{AWS_KEYS, Binary};
 use crate::guard::Guard;
-use crate::support::{NEW_USER, POOL, TestService, USER, refused};
+use crate::served::{Served, bearer};
+use crate::support::{NEW_USER, POOL, USER, refused};
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
 const SUPPORT: &str = r#"
@@ -32,63 +29,6 @@ permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"Adm
         resource == Mfagate::UserPool::"us-west-2_EXAMPLE")
 unless { context.weakens_mfa };
 "#;
-
-/// `mfagate serve` with these policies before an embedded Cognito.
-struct Served {
-    guard: Guard,
-    cognito: TestService,
-    binary: Binary,
-    channel: Channel,
-}
-
-impl Served {
-    async fn with(policies: &str) -> Self {
-        let guard = Guard::with(policies);
-        let options = guard.options();
-        Self::recording(guard, options).await
-    }
-
-    async fn recording(guard: Guard, options: Vec<String>) -> Self {
-        let cognito = TestService::start().await;
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let mut binary = Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await;
-        let channel = binary.channel().await;
-        Self { guard, cognito, binary, channel }
-    }
-
-    /// Reads the demo user in a pool, with this `authorization` header.
-    async fn read(&self, authorization: Option<&str>, user_pool_id: &str) -> Result<String, Status> {
-        let request = AdminGetUserRequest { user_pool_id: user_pool_id.to_owned(), username: USER.to_owned() };
-        let mut request = Request::new(request);
-        if let Some(authorization) = authorization {
-            request.metadata_mut().insert("authorization", authorization.parse().unwrap());
-        }
-        let answer = MfaPreferenceServiceClient::new(self.channel.clone()).admin_get_user(request).await?;
-        Ok(answer.into_inner().username)
-    }
-
-    /// Reads the demo user as the caller `name`.
-    async fn read_as(&self, name: &str, user_pool_id: &str) -> Result<String, Status> {
-        self.read(Some(&bearer(&self.guard.token(name, json!({})))), user_pool_id).await
-    }
-
-    /// Enables or disables SMS messages of the demo user as the caller `name`.
-    async fn set_as(&self, name: &str, enabled: bool) -> Result<(), Status> {
-        let request = AdminSetUserMfaPreferenceRequest {
-            user_pool_id: POOL.to_owned(),
-            username: USER.to_owned(),
-            sms_mfa_settings: Some(SmsMfaSettings { enabled, preferred_mfa: Some(enabled) }),
-            ..Default::default()
-        };
-        let caller = self.guard.caller(name);
-        let mut client = MfaPreferenceServiceClient::with_interceptor(self.channel.clone(), caller);
-        client.admin_set_user_mfa_preference(request).await.map(|_| ())
-    }
-}
-
-fn bearer(token: &str) -> String {
-    format!("Bearer {token}")
-}
 
 /// The answer to a caller whose token has expired.
 pub(crate) async fn expired() -> Status {

@@ -1,4 +1,4 @@
-//! This file is an authority of certificates, and the clients that present them.
+//! This file makes certificates, and TLS connections of clients that present them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,10 +9,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType,
 };
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
 /// An authority of certificates.
@@ -72,18 +73,6 @@ impl Authority {
             change(params);
         })
     }
-
-    /// What trusts this authority and no other.
-    pub(crate) fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()).unwrap();
-        roots
-    }
-
-    /// What connects to servers of this authority with this client certificate.
-    pub(crate) fn connector(&self, client: Option<&Pair>) -> tokio_rustls::TlsConnector {
-        connector_with(client, rustls::ALL_VERSIONS, self.roots())
-    }
 }
 
 pub(crate) fn dns(name: &str) -> SanType {
@@ -92,6 +81,57 @@ pub(crate) fn dns(name: &str) -> SanType {
 
 pub(crate) fn uri(uri: &str) -> SanType {
     SanType::URI(Ia5String::try_from(uri).unwrap())
+}
+
+pub(crate) fn payments() -> Vec<SanType> {
+    vec![uri("spiffe://example.com/payments")]
+}
+
+impl Authority {
+    /// What connects to servers of this authority, with this client certificate.
+    pub(crate) fn connector(&self, client: Option<&Pair>) -> tokio_rustls::TlsConnector {
+        connector_with(client, rustls::ALL_VERSIONS, self.roots())
+    }
+
+    /// This authority as the one that is trusted.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(pem_certificate(&self.certificate)).unwrap();
+        roots
+    }
+
+    /// A TLS connection with this client certificate. In TLS 1.3, a refused client learns of it when it reads.
+    pub(crate) async fn connect(&self, address: SocketAddr, client: Option<&Pair>) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await?;
+        self.connector(client).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    /// A gRPC channel over one TLS connection with this client certificate.
+    pub(crate) async fn channel(
+        &self,
+        address: SocketAddr,
+        client: Option<&Pair>,
+    ) -> Result<Channel, tonic::transport::Error> {
+        let connector = self.connector(client);
+        let connect = tower::service_fn(move |_| {
+            let connector = connector.clone();
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+                Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
+            }
+        });
+        Endpoint::from_static("http://localhost").connect_with_connector(connect).await
+    }
+
+    /// Why the server ends the connection of this client, in the words of the TLS alert.
+    pub(crate) async fn alert(&self, address: SocketAddr, client: Option<&Pair>) -> String {
+        let read = async {
+            let mut stream = self.connect(address, client).await?;
+            stream.read(&mut [0; 1]).await
+        };
+        read.await.unwrap_err().to_string()
+    }
 }
 
 pub(crate) fn connector_with(
@@ -115,18 +155,7 @@ pub(crate) fn connector_with(
     tokio_rustls::TlsConnector::from(Arc::new(config))
 }
 
-/// A gRPC channel over one TLS connection to `localhost` at this address.
-pub(crate) async fn channel_over(
-    connector: tokio_rustls::TlsConnector,
-    address: SocketAddr,
-) -> Result<Channel, tonic::transport::Error> {
-    let connect = tower::service_fn(move |_| {
-        let connector = connector.clone();
-        async move {
-            let stream = TcpStream::connect(address).await?;
-            let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
-            Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
-        }
-    });
-    Endpoint::from_static("http://localhost").connect_with_connector(connect).await
+pub(crate) fn pem_certificate(pem: &str) -> CertificateDer<'static> {
+    use rustls::pki_types::pem::PemObject as _;
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }

@@ -16,8 +16,7 @@ use crate::guard::Guard;
 /// How long a program may be silent, far longer than it needs on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Credentials of AWS that sign and open nothing.
-pub(crate) const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mfagate");
 
 /// A running program. It is killed when it is dropped.
 pub(crate) struct Binary {
@@ -39,6 +38,8 @@ struct Output {
     text: Arc<Mutex<String>>,
     lines: watch::Receiver<usize>,
     reading: JoinHandle<()>,
+    /// How much of it was waited for.
+    seen: usize,
 }
 
 impl Output {
@@ -53,7 +54,7 @@ impl Output {
                 count.send_modify(|count| *count += 1);
             }
         });
-        Self { text, lines, reading }
+        Self { text, lines, reading, seen: 0 }
     }
 
     fn text(&self) -> String {
@@ -68,6 +69,20 @@ impl Output {
         }
     }
 
+    /// Waits until `wanted` is printed behind what was waited for so before.
+    async fn wait_for_next(&mut self, wanted: &str) {
+        loop {
+            let text = self.text();
+            let rest = text.split_at(self.seen).1;
+            if let Some(position) = rest.find(wanted) {
+                self.seen += position + wanted.len();
+                return;
+            }
+            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?} any more: {rest}");
+        }
+    }
+
     async fn all(self) -> String {
         self.reading.await.unwrap();
         Arc::into_inner(self.text).unwrap().into_inner().unwrap()
@@ -77,8 +92,21 @@ impl Output {
 impl Binary {
     /// Starts the program with nothing of this process's environment.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mfagate"))
-            .args(arguments)
+        let mut program = Command::new(PROGRAM);
+        program.args(arguments);
+        Self::spawn(program, environment)
+    }
+
+    /// As [`start`](Self::start), on a disk whose files hold so many blocks of 512 bytes.
+    pub(crate) fn start_on_small_disk(blocks: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        // Without the trap, the signal would end the process where a full disk only fails the write.
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh", PROGRAM]).args(arguments);
+        Self::spawn(shell, environment)
+    }
+
+    fn spawn(mut command: Command, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .env_clear()
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
@@ -137,6 +165,16 @@ impl Binary {
         self.stderr.wait_for(wanted).await;
     }
 
+    /// Waits until the log has `wanted` behind what was waited for so before: of what may happen again, the next time.
+    pub(crate) async fn logs(&mut self, wanted: &str) {
+        self.stderr.wait_for_next(wanted).await;
+    }
+
+    /// What was logged until now.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
     /// The word that follows `label` in the greeting.
     pub(crate) fn greeted(&self, label: &str) -> String {
         let text = self.stdout();
@@ -165,6 +203,12 @@ impl Binary {
     pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+    }
+
+    /// Has everything reloaded as an operator does, which must succeed.
+    pub(crate) async fn reload(&mut self) {
+        self.signal("HUP").await;
+        self.logs("serve: reloaded\n").await;
     }
 
     /// Waits for the end.

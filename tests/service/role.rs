@@ -1,170 +1,27 @@
-//! Behaviour of the role that is assumed for each caller, before an STS over real HTTP.
+//! Behaviour of the role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{
     self, BehaviorVersion, IdentityCache, ProvideCredentials as _, Region, SharedCredentialsProvider,
 };
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use axum::Router;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::routing::post;
 use mfagate::cognito::{AssumedRole, Credentials, Endpoint, RoleOptions, SessionName};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tonic::Code;
 
-const ROLE: &str = "arn:aws:iam::123456789012:role/mfagate";
-const HOUR: Duration = Duration::from_hours(1);
+use crate::binary::Binary;
+use crate::guard::Guard;
+use crate::served::{bearer, read, set};
+use crate::sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key, serve};
+use crate::support::{POOL, TestService, USER, refused};
+
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// A part of STS: `AssumeRole`, over HTTP.
-#[derive(Clone)]
-struct FakeSts {
-    url: String,
-    state: Arc<State>,
-}
-
-struct State {
-    asked: watch::Sender<Vec<Asked>>,
-    answer: Mutex<Answer>,
-    /// Whether answers wait.
-    held: watch::Sender<bool>,
-}
-
-/// What a request asked for, and whose access key signed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Asked {
-    session: String,
-    role: String,
-    access_key: String,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    /// Credentials that are good for so long.
-    Grant(Duration),
-    /// `AccessDenied`.
-    Refuse,
-    /// HTTP 200 with something else.
-    Nonsense,
-}
-
-impl FakeSts {
-    async fn start() -> Self {
-        let state = Arc::new(State {
-            asked: watch::Sender::default(),
-            answer: Mutex::new(Answer::Grant(HOUR)),
-            held: watch::Sender::new(false),
-        });
-        let shared = Arc::clone(&state);
-        let app = Router::new().route(
-            "/",
-            post(move |headers: HeaderMap, body: Bytes| {
-                let state = Arc::clone(&shared);
-                async move { state.answer(&headers, &body).await }
-            }),
-        );
-        Self { url: serve(app).await, state }
-    }
-
-    /// The role, and the way to it.
-    fn role(&self) -> AssumedRole {
-        let options = RoleOptions {
-            arn: ROLE.parse().unwrap(),
-            region: "eu-west-1".to_owned(),
-            endpoint: Endpoint::Url(self.url.clone()),
-        };
-        AssumedRole::new(options, &Credentials::for_development())
-    }
-
-    fn will(&self, answer: Answer) {
-        *self.state.answer.lock().unwrap() = answer;
-    }
-
-    fn asked(&self) -> Vec<Asked> {
-        self.state.asked.borrow().clone()
-    }
-
-    /// Done when so many requests have come.
-    async fn until_asked(&self, times: usize) {
-        let mut asked = self.state.asked.subscribe();
-        let came = asked.wait_for(|asked| asked.len() >= times);
-        // Without a limit, a question that never comes would hold up the tests instead of failing one.
-        tokio::time::timeout(Duration::from_secs(10), came).await.unwrap().unwrap();
-    }
-
-    fn times(&self) -> usize {
-        self.asked().len()
-    }
-
-    /// Lets nothing be answered until `go_on`.
-    fn hold(&self) {
-        self.state.held.send_replace(true);
-    }
-
-    fn go_on(&self) {
-        self.state.held.send_replace(false);
-    }
-}
-
-impl State {
-    async fn answer(&self, headers: &HeaderMap, body: &[u8]) -> (StatusCode, String) {
-        let form: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
-        let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap();
-        assert_eq!(field("Action"), "AssumeRole");
-        let session = field("RoleSessionName");
-        let mut number = 0;
-        self.asked.send_modify(|asked| {
-            asked.push(Asked { session: session.clone(), role: field("RoleArn"), access_key: access_key(headers) });
-            number = asked.len();
-        });
-        self.held.subscribe().wait_for(|held| !held).await.unwrap();
-        let answer = *self.answer.lock().unwrap();
-        match answer {
-            Answer::Grant(lasts) => {
-                let end = DateTime::from(SystemTime::now() + lasts).fmt(Format::DateTime).unwrap();
-                let keys = format!(
-                    "<AccessKeyId>ASIA{number}{session}</AccessKeyId><SecretAccessKey>secret-canary</SecretAccessKey>\
-                     <SessionToken>token-of-{session}</SessionToken><Expiration>{end}</Expiration>"
-                );
-                (StatusCode::OK, envelope(&format!("<Credentials>{keys}</Credentials>")))
-            }
-            Answer::Refuse => {
-                let error = "<Type>Sender</Type><Code>AccessDenied</Code><Message>User: arn:aws:iam::123456789012:user/x \
-                     is not authorized to perform: sts:AssumeRole</Message>";
-                let text = format!("<ErrorResponse><Error>{error}</Error><RequestId>r-1</RequestId></ErrorResponse>");
-                (StatusCode::FORBIDDEN, text)
-            }
-            Answer::Nonsense => (StatusCode::OK, envelope("")),
-        }
-    }
-}
-
-fn envelope(result: &str) -> String {
-    format!(
-        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>{result}\
-         </AssumeRoleResult><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></AssumeRoleResponse>"
-    )
-}
-
-/// The access key in a signature (Signature Version 4): the first part of `Credential`.
-fn access_key(headers: &HeaderMap) -> String {
-    let signature = headers["authorization"].to_str().unwrap();
-    let credential = signature.split("Credential=").nth(1).unwrap();
-    credential.split('/').next().unwrap().to_owned()
-}
-
-async fn serve(app: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    url
-}
 
 async fn key_of(provider: &SharedCredentialsProvider) -> Result<String, String> {
     let keys = provider.provide_credentials().await.map_err(|error| {
@@ -352,4 +209,115 @@ async fn an_sts_that_is_not_there_is_said_to_be_so_and_nothing_prints_a_key() {
     key_of(&provider).await.unwrap();
     let printed = format!("{role:?} {provider:?}");
     assert!(printed.contains("payments") && !printed.contains("canary") && !printed.contains("token-of"), "{printed}");
+}
+
+/// The program's own credentials.
+const AWS_KEYS: &[(&str, &str)] = &[
+    ("AWS_ACCESS_KEY_ID", "AKIABASE"),
+    ("AWS_SECRET_ACCESS_KEY", "secret-canary-of-the-base"),
+    ("AWS_SESSION_TOKEN", "token-of-the-base"),
+    ("RUST_LOG", "trace"),
+];
+
+/// `mfagate serve` that assumes the role at this STS, before that Cognito.
+async fn serve_assuming(guard: &Guard, cognito: &TestService, sts: &FakeSts, more: &[&str]) -> Binary {
+    let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
+    let options = [guard.options(), role.map(str::to_owned).into()].concat();
+    let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await
+}
+
+/// Ends the program and looks for what it must not tell in everything that it has told.
+async fn end_without_secrets(binary: Binary, guard: &Guard) -> String {
+    let ended = binary.end().await;
+    let told = guard.read("audit.jsonl") + &ended.stdout + &ended.stderr;
+    for secret in ["secret-canary", "token-of-"] {
+        assert!(!told.contains(secret), "{secret} is in {told}");
+    }
+    ended.stderr
+}
+
+#[tokio::test]
+async fn the_program_signs_with_a_session_of_each_caller() {
+    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
+    let channel = binary.channel().await;
+    let of = |name: &str| bearer(&guard.token(name, json!({})));
+    for name in ["payments", "support", "payments"] {
+        set(channel.clone(), &of(name), true, "set").await.unwrap();
+        assert_eq!(read(channel.clone(), Some(&of(name)), POOL).await.unwrap(), USER);
+    }
+
+    let asked =
+        |session: &str| Asked { session: session.to_owned(), role: ROLE.to_owned(), access_key: "AKIABASE".to_owned() };
+    assert_eq!(sts.asked(), ["payments", "support"].map(asked));
+    for operation in ["AdminSetUserMFAPreference", "AdminGetUser"] {
+        let requests = cognito.cognito.requests(operation).await;
+        let signed: Vec<_> = requests.iter().map(|request| signed_with(&request["Headers"])).collect();
+        let by = |key: &str, name: &str| (key.to_owned(), format!("token-of-{name}"));
+        let payments = by("ASIA1payments", "payments");
+        assert_eq!(signed, [payments.clone(), by("ASIA2support", "support"), payments], "{operation}");
+    }
+    let log = end_without_secrets(binary, &guard).await;
+    assert_eq!(log.matches("role assumed").count(), 2, "{log}");
+}
+
+/// The access key and the session token of a request that Cognito has received.
+fn signed_with(headers: &Value) -> (String, String) {
+    let signature = headers["authorization"].as_str().unwrap();
+    let (_, credential) = signature.split_once("Credential=").unwrap();
+    let (key, _) = credential.split_once('/').unwrap();
+    (key.to_owned(), headers["x-amz-security-token"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
+    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
+    let channel = binary.channel().await;
+    let support = bearer(&guard.token("support", json!({})));
+    for (answer, cause) in [
+        (Answer::Refuse, "sts refused to let the role be assumed: AccessDenied"),
+        (Answer::Nonsense, "sts answered without credentials"),
+    ] {
+        sts.will(answer);
+        let refusal = set(channel.clone(), &support, true, "set").await;
+        let told = format!("{refusal:?}");
+        assert!(!told.contains("sts") && !told.contains("AccessDenied") && !told.contains("iam"), "{told}");
+        let details = refused(refusal, Code::Internal, "FACADE_DISPATCH_FAILED");
+        assert_eq!(details.error_info().unwrap().metadata["fault"], "FACADE");
+        binary.logs(cause).await;
+        binary.logs("call failed").await;
+
+        let [.., decision, mutation] = &guard.records()[..] else { panic!("too few records") };
+        assert_eq!((&decision["kind"], &decision["decision"]), (&json!("decision"), &json!("allow")));
+        assert_eq!((&mutation["kind"], &mutation["request_id"]), (&json!("mutation"), &json!("set")));
+        assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
+    }
+    assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+    // Nobody's credentials stand in for those that were refused, and the next try may succeed.
+    sts.will(Answer::Grant(HOUR));
+    set(channel, &support, true, "set").await.unwrap();
+    let log = end_without_secrets(binary, &guard).await;
+    let failed = log.lines().find(|line| line.contains("call failed")).unwrap();
+    assert!(failed.contains("ERROR") && failed.contains("AccessDenied"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
+    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &["--operation-timeout", "1s"]).await;
+    let channel = binary.channel().await;
+    let support = bearer(&guard.token("support", json!({})));
+    sts.hold();
+    refused(set(channel.clone(), &support, true, "set").await, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    let outcome = guard.records().last().unwrap()["outcome"].clone();
+    assert_eq!(outcome, json!({ "code": "DEADLINE_EXCEEDED", "reason": "DEADLINE_EXCEEDED" }));
+    assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+
+    sts.go_on();
+    binary.logs("role assumed").await;
+    set(channel, &support, true, "set").await.unwrap();
+    assert_eq!(sts.times(), 1);
+    end_without_secrets(binary, &guard).await;
 }

@@ -10,7 +10,7 @@ use mfagate::access::CertificateIdentity;
 use mfagate::server::tls::{
     ClientCertificates, ConnectionInfo, HandshakeLimits, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem,
 };
-use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 use rustls::ClientConfig;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tempfile::TempDir;
@@ -25,11 +25,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::authority::{Authority, Pair, channel_over, connector_with, dns, uri};
-
-fn payments() -> Vec<SanType> {
-    vec![uri("spiffe://example.com/payments")]
-}
+use crate::authority::{Authority, Pair, connector_with, dns, payments, uri};
 
 /// A server with health on it, which reports the connection of every request.
 struct TestServer {
@@ -89,19 +85,12 @@ impl TestServer {
         Self { authority, address, acceptor, directory, connections, _end: end }
     }
 
-    /// A TLS connection with this client certificate. In TLS 1.3, a refused client learns of it when it reads.
     async fn connect(&self, client: Option<&Pair>) -> io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(self.address).await?;
-        self.connector(client).connect(ServerName::try_from("localhost").unwrap(), stream).await
+        self.authority.connect(self.address, client).await
     }
 
-    fn connector(&self, client: Option<&Pair>) -> tokio_rustls::TlsConnector {
-        self.authority.connector(client)
-    }
-
-    /// A gRPC channel over one TLS connection with this client certificate.
     async fn channel(&self, client: Option<&Pair>) -> Result<Channel, tonic::transport::Error> {
-        channel_over(self.connector(client), self.address).await
+        self.authority.channel(self.address, client).await
     }
 
     /// The connection of a health check that succeeds.
@@ -111,13 +100,8 @@ impl TestServer {
         self.connections.recv().await.unwrap().unwrap()
     }
 
-    /// Why the server ends the connection of this client, in the words of the TLS alert.
     async fn alert(&self, client: Option<&Pair>) -> String {
-        let read = async {
-            let mut stream = self.connect(client).await?;
-            stream.read(&mut [0; 1]).await
-        };
-        read.await.unwrap_err().to_string()
+        self.authority.alert(self.address, client).await
     }
 }
 
@@ -252,7 +236,7 @@ async fn both_versions_of_tls_speak_http_2_and_nothing_else() {
         assert_eq!(connection.protocol_version(), Some(version.version));
         assert_eq!(connection.alpn_protocol(), Some(&b"h2"[..]));
     }
-    let mut config = ClientConfig::clone(server.connector(Some(&client)).config());
+    let mut config = ClientConfig::clone(server.authority.connector(Some(&client)).config());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let stream = TcpStream::connect(server.address).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));

@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use self::change::{Path, changed_path, single_changes};
-use crate::binary::{AWS_KEYS, Binary};
+use crate::binary::Binary;
 use crate::guard::Guard;
+use crate::served::{AWS_KEYS, bearer};
 use crate::support::{TestService, refused};
 use crate::wire::{Frames, Wire, good_body, post};
 
@@ -85,7 +86,7 @@ impl Served {
 
     /// Sends a request to these bytes, as they are, with a token or without.
     async fn send(&mut self, path: &[u8], with_token: bool) -> Outcome {
-        let (id, authorization) = (self.next_id(), format!("Bearer {}", self.token));
+        let (id, authorization) = (self.next_id(), bearer(&self.token));
         let mut headers: Vec<(&str, &[u8])> = vec![
             (":method", b"POST"),
             (":scheme", b"http"),
@@ -128,7 +129,7 @@ impl Served {
             let id = self.next_id();
             request = request.header("x-request-id", &id);
             if with_token {
-                request = request.header("authorization", format!("Bearer {}", self.token));
+                request = request.header("authorization", bearer(&self.token));
             }
             let answer = wire.call(request.body(()).unwrap(), good_body()).await;
             refused::<()>(Err(answer.status()), code, reason);

@@ -1,14 +1,11 @@
 //! This file opens the gates of the golden access table: the real program with the example policies, and its callers.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mfagate::access::Caller as Named;
 use mfagate::proto::Rpc;
 use prost::Message;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -17,10 +14,11 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::authority::{Authority, channel_over, uri};
-use crate::binary::{AWS_KEYS, Binary};
-use crate::issuer::{SigningKey, key_set};
+use crate::authority::{Authority, uri};
+use crate::binary::Binary;
+use crate::guard::Guard;
 use crate::policy::{client, example_directory, workload};
+use crate::served::{AWS_KEYS, bearer};
 use crate::support::{CognitoControl, TestService};
 
 const AUDITOR: &str = "3k9audit0client";
@@ -82,28 +80,19 @@ pub(super) fn callers() -> Vec<Caller> {
 
 /// Two of the real program, each trusting another issuer and both the same authority, before one Cognito.
 pub(super) struct Gates {
-    directory: TempDir,
+    guard: Guard,
     authority: Authority,
-    key: SigningKey,
     cognito: TestService,
     binaries: Vec<Binary>,
 }
 
 impl Gates {
     pub(super) async fn open() -> Self {
-        let (authority, key) = (Authority::new("the authority"), SigningKey::p256("key-1"));
-        let directory = tempfile::tempdir().unwrap();
-        let server = authority.server();
-        for (file, text) in [
-            ("server.pem", &server.certificate),
-            ("server.key", &server.key),
-            ("ca.pem", &authority.certificate),
-            ("jwks.json", &key_set(&[&key])),
-        ] {
-            fs::write(directory.path().join(file), text).unwrap();
-        }
+        // The policies are the examples, and not the guard's.
+        let (guard, authority) = (Guard::with(""), Authority::new("the authority"));
+        guard.write_tls(&authority.server(), &authority.certificate);
         let cognito = TestService::start().await;
-        let mut gates = Self { directory, authority, key, cognito, binaries: Vec::new() };
+        let mut gates = Self { guard, authority, cognito, binaries: Vec::new() };
         for (gate, issuer) in ISSUERS.into_iter().enumerate() {
             let options = gates.options(gate, issuer);
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -113,47 +102,30 @@ impl Gates {
     }
 
     fn options(&self, gate: usize, issuer: &str) -> Vec<String> {
-        let examples = example_directory();
-        let options = [
-            ("--tls-certificate", self.path("server.pem")),
-            ("--tls-key", self.path("server.key")),
-            ("--tls-client-ca", self.path("ca.pem")),
-            ("--jwt-issuer", issuer.to_owned()),
-            ("--jwt-audience", "mfagate".to_owned()),
-            ("--jwks-file", self.path("jwks.json")),
-            ("--entities", examples.join("entities.json").to_str().unwrap().to_owned()),
-            ("--policies", examples.to_str().unwrap().to_owned()),
-            ("--audit-log", self.audit_log(gate)),
-            ("--audit-username", "none".to_owned()),
-        ];
-        options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.directory.path().join(file).to_str().unwrap().to_owned()
-    }
-
-    fn audit_log(&self, gate: usize) -> String {
-        self.path(&format!("audit-{gate}.jsonl"))
+        let policies = example_directory();
+        let entities = policies.join("entities.json");
+        let options = self.guard.options_but(&[
+            ("--policies", policies.to_str().unwrap()),
+            ("--entities", entities.to_str().unwrap()),
+            ("--jwt-issuer", issuer),
+            ("--audit-log", &self.guard.path(&audit_log(gate))),
+        ]);
+        [options, self.guard.tls_options()].concat()
     }
 
     /// The connection of a caller to its gate.
     pub(super) async fn line(&mut self, caller: &Caller) -> Line {
-        let (certificate, issuer) = match &caller.presents {
+        let (certificate, authorization) = match &caller.presents {
             Proof::Certificate(id) => (Some(self.authority.client(vec![uri(id)])), None),
-            Proof::Token(issuer) => (None, Some(*issuer)),
+            Proof::Token(issuer) => {
+                let claims = json!({ "iss": issuer, "scope": AUDIT_SCOPE });
+                (None, Some(bearer(&self.guard.token(AUDITOR, claims))))
+            }
             Proof::Nothing => (None, None),
         };
         let address = self.binaries[caller.gate].address().await;
-        let channel = channel_over(self.authority.connector(certificate.as_ref()), address).await.unwrap();
-        Line { channel, authorization: issuer.map(|issuer| format!("Bearer {}", self.token(issuer))) }
-    }
-
-    fn token(&self, issuer: &str) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let expires = (now + Duration::from_mins(5)).as_secs();
-        let claims = json!({ "iss": issuer, "aud": "mfagate", "sub": AUDITOR, "exp": expires, "scope": AUDIT_SCOPE });
-        self.key.token(&claims)
+        let channel = self.authority.channel(address, certificate.as_ref()).await.unwrap();
+        Line { channel, authorization }
     }
 
     pub(super) fn cognito(&self) -> &CognitoControl {
@@ -167,7 +139,7 @@ impl Gates {
         }
         let mut decisions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for gate in 0..ISSUERS.len() {
-            for line in fs::read_to_string(self.audit_log(gate)).unwrap().lines() {
+            for line in self.guard.read(&audit_log(gate)).lines() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 if record["kind"] == "decision" {
                     let id = record["request_id"].as_str().unwrap().to_owned();
@@ -177,6 +149,10 @@ impl Gates {
         }
         decisions
     }
+}
+
+fn audit_log(gate: usize) -> String {
+    format!("audit-{gate}.jsonl")
 }
 
 /// One connection of one caller, which presents what the caller has.
