@@ -8,7 +8,7 @@ import pytest
 
 from suite import certificates, grpcurl, issuer, served
 from suite.certificates import DAY, Authority, Identity
-from suite.gate import Gate, Refusal
+from suite.gate import Refusal
 from suite.issuer import Issuer
 from suite.reflection import Metadata
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
@@ -48,7 +48,7 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def both(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """One server for every combination."""
     directory: pathlib.Path = tmp_path_factory.mktemp("both")
     authority, another = Authority(directory, "ours"), Authority(directory, "another")
@@ -77,7 +77,7 @@ def both(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             **trusted.options(),
         }
         credentials = authority.credentials(identities["good"])
-        with served.before(dev, directory, options, credentials=credentials) as running:
+        with served.before(embedded_url, directory, options, credentials=credentials) as running:
             yield Both(running, authority, trusted, identities, tokens)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from suite import certificates, grpcurl, served
 from suite.certificates import DAY, Authority, Identity
-from suite.gate import Gate, Refusal
+from suite.gate import Refusal
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
 
 SPIFFE_ID = "spiffe://example.org/payments"
@@ -44,7 +44,7 @@ class Callers:
 
 
 @pytest.fixture(scope="module")
-def callers(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
+def callers(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """Everybody who calls here."""
     directory: pathlib.Path = tmp_path_factory.mktemp("certificates")
     authority, another = Authority(directory, "ours"), Authority(directory, "another")
@@ -67,7 +67,7 @@ def callers(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cal
         "--tls-client-ca": authority.certificate,
     }
     credentials = authority.credentials(identities["SPIFFE ID"])
-    with served.before(dev, directory, options, credentials=credentials) as running:
+    with served.before(embedded_url, directory, options, credentials=credentials) as running:
         yield Callers(running, authority, identities)
 
 

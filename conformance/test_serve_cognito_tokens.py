@@ -1,34 +1,14 @@
 """Calls `mfagate serve` with tokens of the form that Cognito gives machines: no `aud`, but scopes and a client."""
 
 import pathlib
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from suite import grpcurl, issuer, served
-from suite.gate import Gate, Refusal
-from suite.issuer import Issuer
+from suite.gate import Refusal
+from suite.issuer import CLIENT_ID, SCOPE, Issuer, machine_token
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
-
-CLIENT_ID = "1example23456789"
-SCOPE = "mfagate/call"
-
-
-def machine_token(trusted: Issuer, **changes: object) -> str:
-    """An access token of a client-credentials grant."""
-    of_cognito = {
-        "aud": None,
-        "sub": CLIENT_ID,
-        "client_id": CLIENT_ID,
-        "token_use": "access",
-        "scope": SCOPE,
-        "version": 2,
-        "jti": str(uuid.uuid4()),
-    }
-    claims = trusted.claims("", **(of_cognito | changes))
-    # Cognito's header has no type.
-    return trusted.key("RS256").sign({**claims, "auth_time": claims["iat"]}, typ="")
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +19,12 @@ def trusted() -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="module")
-def accepting(dev: Gate, trusted: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def accepting(embedded_url: str, trusted: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A `mfagate serve` as the README says for such tokens."""
     directory: pathlib.Path = tmp_path_factory.mktemp("cognito-tokens")
     options = trusted.options() | {"--jwt-audience": f"scope={SCOPE}", "--jwt-caller-claim": "client_id"}
     metadata = (("authorization", f"Bearer {machine_token(trusted)}"),)
-    with served.before(dev, directory, options, metadata) as running:
+    with served.before(embedded_url, directory, options, metadata) as running:
         yield running
 
 

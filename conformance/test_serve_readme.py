@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from suite import gate, issuer, readme, served
+from suite import gate, issuer, readme
 from suite.caller import POLICY
-from suite.gate import REPOSITORY, Gate
+from suite.gate import REPOSITORY
 from suite.process import Process
-from test_serve_cognito_tokens import machine_token
 
 PORT = ":50051"
 
@@ -74,7 +73,7 @@ def with_certificates(files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[De
 
 
 @pytest.fixture(scope="module")
-def with_tokens(dev: Gate, files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[Deployed]:
+def with_tokens(embedded_url: str, files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[Deployed]:
     """The server of "Callers with tokens of Cognito", with an issuer in the place of the pool."""
     directory, environment = files
     (directory / "policies").mkdir()
@@ -85,10 +84,10 @@ def with_tokens(dev: Gate, files: tuple[pathlib.Path, dict[str, str]]) -> Iterat
         pool = "https://cognito-idp.REGION.amazonaws.com/POOL"
         assert start_serve.count(pool) == 2
         command = start_serve.replace(pool, trusted.url).replace("0.0.0.0:50051", "127.0.0.1:0")
-        own = environment | served.KEYS | {"MFAGATE_COGNITO_ENDPOINT": gate.embedded_url(dev)}
+        own = environment | gate.aws_keys("test", "test") | {"MFAGATE_COGNITO_ENDPOINT": embedded_url}
         code, printed = readme.run(prepare, directory, own)
         assert code == 0, printed
-        own["CALLER_TOKEN"] = machine_token(trusted)
+        own["CALLER_TOKEN"] = issuer.machine_token(trusted)
         yield from serve(directory, own, command)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from suite import issuer, served
-from suite.gate import Gate, Refusal
+from suite.gate import Refusal
 from suite.issuer import Issuer, Key
 from suite.served import READ, READ_REQUEST, Served
 
@@ -19,10 +19,10 @@ def trusted() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def accepting(dev: Gate, trusted: Issuer, tmp_path: pathlib.Path) -> Iterator[Served]:
+def accepting(embedded_url: str, trusted: Issuer, tmp_path: pathlib.Path) -> Iterator[Served]:
     """A `mfagate serve` that has fetched that key."""
     metadata = (("authorization", f"Bearer {trusted.keys[0].sign(trusted.claims('conformance'))}"),)
-    with served.before(dev, tmp_path, trusted.options(), metadata) as running:
+    with served.before(embedded_url, tmp_path, trusted.options(), metadata) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from suite import certificates, served
 from suite.certificates import DAY, Authority, Identity
-from suite.gate import Gate, Refusal
+from suite.gate import Refusal
 from suite.handshake import handshake
 from suite.served import READ, READ_REQUEST, Served
 
@@ -45,7 +45,7 @@ def new_server(authority: Authority, name: str) -> Identity:
 
 
 @pytest.fixture(scope="module")
-def server(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for every handshake; the tests of a reload leave a good pair behind."""
     directory: pathlib.Path = tmp_path_factory.mktemp("tls")
     authority = Authority(directory, "ours")
@@ -56,7 +56,7 @@ def server(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         "--tls-key": own.key,
         "--tls-client-ca": authority.certificate,
     }
-    with served.before(dev, directory, options, credentials=authority.credentials(client)) as running:
+    with served.before(embedded_url, directory, options, credentials=authority.credentials(client)) as running:
         yield Server(running, authority, client, own)
 
 

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from suite import grpcurl, issuer, jwt, manual, served
-from suite.gate import Gate, Refusal
+from suite.gate import Refusal
 from suite.issuer import Issuer, Key, new_private_key
 from suite.reflection import Metadata
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
@@ -49,13 +49,13 @@ class Accepting:
 
 
 @pytest.fixture(scope="module")
-def accepting(dev: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accepting]:
+def accepting(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accepting]:
     """One server for every token."""
     directory: pathlib.Path = tmp_path_factory.mktemp("tokens")
     with issuer.started(*ALGORITHMS) as trusted:
         token = trusted.key("RS256").sign(trusted.claims("conformance"))
         metadata = (("authorization", f"Bearer {token}"),)
-        with served.before(dev, directory, trusted.options(), metadata) as running:
+        with served.before(embedded_url, directory, trusted.options(), metadata) as running:
             yield Accepting(running, trusted)
 
 

@@ -182,19 +182,23 @@ def running(
         gate.close()
 
 
-@contextmanager
-def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
-    """Runs `mfagate serve` with AWS credentials in its environment, called by one who may do everything."""
-    credentials = {
+def aws_keys(key: str, secret: str) -> dict[str, str]:
+    """The environment that gives mfagate AWS credentials."""
+    return {
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
         # Without it the SDK would look for a Region in a place that only an EC2 instance has.
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+@contextmanager
+def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
+    """Runs `mfagate serve` with AWS credentials in its environment, called by one who may do everything."""
     with tempfile.TemporaryDirectory() as directory:
         caller = new_caller(pathlib.Path(directory))
         options = ["--cognito-endpoint", endpoint, *caller.options]
-        with running("serve", *options, environment=credentials, metadata=caller.metadata) as gate:
+        with running("serve", *options, environment=aws_keys(key, secret), metadata=caller.metadata) as gate:
             yield gate
 
 

@@ -1,4 +1,4 @@
-"""Runs `mfagate serve` before an embedded Cognito, and tells what it recorded and what Cognito was asked."""
+"""Runs `mfagate serve`, and tells what it recorded and what the embedded Cognito was asked."""
 
 import dataclasses
 import json
@@ -24,7 +24,6 @@ READ_REQUEST: dict[str, object] = {"user_pool_id": POOL}
 """A call that everybody known may make, and that changes nothing."""
 
 Options = dict[str, str | pathlib.Path]
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @dataclasses.dataclass
@@ -72,13 +71,14 @@ class Served:
 
 @contextmanager
 def before(
-    dev: Gate,
+    cognito: str,
     directory: pathlib.Path,
     options: Options,
     metadata: Metadata = (),
     credentials: grpc.ChannelCredentials | None = None,
+    key: tuple[str, str] = ("test", "test"),
 ) -> Iterator[Served]:
-    """Runs `mfagate serve` with callers by these options, who may do everything.
+    """Runs `mfagate serve` before a Cognito, with an AWS key and with callers by these options, who may do everything.
 
     Its own calls, the reading of descriptors included, carry the metadata and go over TLS with the credentials.
     """
@@ -86,7 +86,6 @@ def before(
     policies.mkdir()
     (policies / "all.cedar").write_text(POLICY)
     audit_log = directory / "audit.jsonl"
-    cognito = gate.embedded_url(dev)
     all_options: Options = {
         "--cognito-endpoint": cognito,
         "--policies": policies,
@@ -94,5 +93,7 @@ def before(
         "--audit-username": "none",
     }
     arguments = [str(part) for option in (all_options | options).items() for part in option]
-    with gate.running("serve", *arguments, environment=KEYS, metadata=metadata, credentials=credentials) as running:
-        yield Served(running, Control(cognito), audit_log)
+    environment = gate.aws_keys(*key)
+    running = gate.running("serve", *arguments, environment=environment, metadata=metadata, credentials=credentials)
+    with running as started:
+        yield Served(started, Control(cognito), audit_log)
