@@ -134,12 +134,11 @@ def test_calls_succeed_through_the_role_in_a_session_named_after_each_caller(
 
 
 def test_each_admin_rpc_goes_through_the_role(account: Account, serving: Serving) -> None:
-    user = {"user_pool_id": account.pool_id, "username": "nobody"}
     with serving.assuming(account.role) as running:
-        answer = running.gate.call("AdminGetUser", user)
+        answer = running.gate.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "nobody"})
         assert isinstance(answer, Refusal)
         assert answer.reason == "USER_NOT_FOUND"
-        configuration = {
+        configuration: dict[str, object] = {
             "user_pool_id": account.pool_id,
             "mfa_configuration": "USER_POOL_MFA_TYPE_OPTIONAL",
             "software_token_mfa_configuration": {"enabled": True},

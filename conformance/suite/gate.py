@@ -118,9 +118,7 @@ class Gate:
         return Refusal(error.code().name, error.details() or "", details)
 
     @contextmanager
-    def known_to(
-        self, metadata: Metadata = (), credentials: grpc.ChannelCredentials | None = None
-    ) -> Iterator["Gate"]:
+    def known_to(self, metadata: Metadata = (), credentials: grpc.ChannelCredentials | None = None) -> Iterator["Gate"]:
         """The same mfagate over a connection of another caller, who need not be let in: it asks for no descriptors."""
         other = copy.copy(self)
         other._metadata = metadata
@@ -137,7 +135,7 @@ class Gate:
 
 
 def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
-    """A connection of its own, in the clear without credentials. grpcio would share one among channels that look alike."""
+    """A connection of its own, in the clear without credentials. grpcio shares those of equal channels."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     if credentials is None:
         return grpc.insecure_channel(address, options)

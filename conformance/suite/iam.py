@@ -26,7 +26,7 @@ def role(url: str, name: str, trusted: str, actions: list[str]) -> str:
     trust = {"Version": "2012-10-17", "Statement": [statement]}
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     iam.put_role_policy(RoleName=name, PolicyName="conformance", PolicyDocument=_may(actions))
-    return made["Role"]["Arn"]
+    return str(made["Role"]["Arn"])
 
 
 def _may(actions: list[str]) -> str:

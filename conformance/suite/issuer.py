@@ -47,7 +47,7 @@ class Key:
         made = get_default_algorithms()[self.algorithm].to_jwk(self.private.public_key(), as_dict=True)
         return made | {"kid": self.key_id, "alg": self.algorithm, "use": "sig"}
 
-    def sign(self, claims: Claims, algorithm: str | None = None, **header: object) -> str:
+    def sign(self, claims: Claims, algorithm: str | None = None, /, **header: object) -> str:
         """A token with this key's id; a header of None is left out."""
         given = {"kid": self.key_id} | header
         present = {name: value for name, value in given.items() if value is not None}

@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import grpc
@@ -23,7 +23,7 @@ READ_PATH = f"mfagate.v1.PoolConfigService/{READ}"
 READ_REQUEST: dict[str, object] = {"user_pool_id": POOL}
 """A call that everybody known may make, and that changes nothing."""
 
-Options = dict[str, str | pathlib.Path]
+Options = Mapping[str, str | pathlib.Path]
 
 
 @dataclasses.dataclass
@@ -86,13 +86,13 @@ def before(
     policies.mkdir()
     (policies / "all.cedar").write_text(POLICY)
     audit_log = directory / "audit.jsonl"
-    all_options: Options = {
+    own: Options = {
         "--cognito-endpoint": cognito,
         "--policies": policies,
         "--audit-log": audit_log,
         "--audit-username": "none",
     }
-    arguments = [str(part) for option in (all_options | options).items() for part in option]
+    arguments = [str(part) for option in {**own, **options}.items() for part in option]
     environment = gate.aws_keys(*key)
     running = gate.running("serve", *arguments, environment=environment, metadata=metadata, credentials=credentials)
     with running as started:
