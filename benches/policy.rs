@@ -6,23 +6,37 @@ use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use mfagate::access::policy::Policies;
 use mfagate::access::{Caller, CertificateIdentity, Effect};
 use mfagate::proto::Rpc;
 
 const POOL: &str = "eu-west-1_Shop01";
 
-/// So many policies, of which one permits the caller: a group each, with a condition on the pool and the content.
+/// Whom policies are for by their scope.
+#[derive(Clone, Copy)]
+enum For {
+    /// A group of callers each, as in the examples.
+    Groups,
+    /// Everybody, with the caller in the condition: the worst case, in which every policy must be evaluated.
+    Everybody,
+}
+
+/// So many policies, of which one permits the caller, with a condition on the pool and the content.
 #[expect(clippy::unwrap_used, reason = "a benchmark without policies cannot go on")]
-fn policies(count: usize) -> Policies {
+fn policies(count: usize, whom: For) -> Policies {
     let (mut text, mut entities) = (String::new(), Vec::new());
     for number in 0..count {
+        let group = format!("principal in Mfagate::CallerGroup::\"g{number}\"");
+        let (scope, condition) = match whom {
+            For::Groups => (group, String::new()),
+            For::Everybody => ("principal".to_owned(), format!("{group} && ")),
+        };
         writeln!(
             text,
-            "@id(\"p{number}\") permit (principal in Mfagate::CallerGroup::\"g{number}\", \
-             action in Mfagate::Action::\"Admin\", resource) \
-             when {{ resource.region like \"eu-*\" }} unless {{ context.legacy }};"
+            "@id(\"p{number}\") permit ({scope}, action in Mfagate::Action::\"Admin\", resource) \
+             when {{ {condition}resource.region like \"eu-*\" }} unless {{ context.legacy }};"
         )
         .unwrap();
         let group = serde_json::json!({ "type": "Mfagate::CallerGroup", "id": format!("g{number}") });
@@ -43,26 +57,31 @@ fn caller(name: &str) -> Caller {
 }
 
 fn decisions(criterion: &mut Criterion) {
-    let (known, unknown, effect) = (caller("c5"), caller("nobody"), Effect::default());
-    let mut group = criterion.benchmark_group("policies");
-    for count in [10, 100, 1000] {
-        let policies = policies(count);
-        assert!(policies.decide(&known, Rpc::AdminGetUser, POOL, &effect).allowed, "the benchmark allows nothing");
-        let mut decide = |name, caller: &Caller, rpc: Rpc, pool: &str| {
-            group.bench_function(BenchmarkId::new(name, count), |bencher| {
-                bencher.iter(|| policies.decide(black_box(caller), rpc, pool, &effect));
-            });
-        };
-        decide("allow", &known, Rpc::AdminGetUser, POOL);
-        decide("deny_by_condition", &known, Rpc::AdminGetUser, "us-east-1_Shop01");
-        decide("deny_unknown_caller", &unknown, Rpc::AdminGetUser, POOL);
-        for (name, caller) in [("may_ever_yes", &known), ("may_ever_no", &unknown)] {
-            group.bench_function(BenchmarkId::new(name, count), |bencher| {
-                bencher.iter(|| policies.may_ever(black_box(caller), Rpc::AdminGetUser));
-            });
+    for (name, whom) in [("policies for groups", For::Groups), ("policies for everybody", For::Everybody)] {
+        let mut group = criterion.benchmark_group(name);
+        for count in [10, 100, 1000] {
+            decisions_of(&mut group, count, &policies(count, whom));
         }
+        group.finish();
     }
-    group.finish();
+}
+
+fn decisions_of(group: &mut BenchmarkGroup<'_, WallTime>, count: usize, policies: &Policies) {
+    let (known, unknown, effect) = (caller("c5"), caller("nobody"), Effect::default());
+    assert!(policies.decide(&known, Rpc::AdminGetUser, POOL, &effect).allowed, "the benchmark allows nothing");
+    let mut decide = |name, caller: &Caller, pool: &str| {
+        group.bench_function(BenchmarkId::new(name, count), |bencher| {
+            bencher.iter(|| policies.decide(black_box(caller), Rpc::AdminGetUser, pool, &effect));
+        });
+    };
+    decide("allow", &known, POOL);
+    decide("deny by condition", &known, "us-east-1_Shop01");
+    decide("deny unknown caller", &unknown, POOL);
+    for (name, caller) in [("may ever, yes", &known), ("may ever, no", &unknown)] {
+        group.bench_function(BenchmarkId::new(name, count), |bencher| {
+            bencher.iter(|| policies.may_ever(black_box(caller), Rpc::AdminGetUser));
+        });
+    }
 }
 
 criterion_group!(benches, decisions);

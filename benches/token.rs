@@ -38,6 +38,7 @@ fn verification(criterion: &mut Criterion) {
             issuer: ISSUER.to_owned(),
             audience: "client_id=1example23456789".parse().unwrap(),
             caller_claim: "client_id".to_owned(),
+            caller_prefix: None,
             keys: KeySource::File(path.clone()),
             times: RefreshTimes { file: Duration::from_hours(1), ..RefreshTimes::default() },
             clock: Clock::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::access::token::{Audience, KeySetUrl};
+use crate::access::token::{Audience, CallerPrefix, KeySetUrl};
 use crate::audit::AuditTarget;
 use crate::cognito::{Endpoint, RoleArn};
 
@@ -141,6 +141,11 @@ pub struct Jwt {
     /// The claim that names the caller; `client_id` for Cognito's client-credentials tokens.
     #[arg(long, env = "MFAGATE_JWT_CALLER_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub jwt_caller_claim: String,
+
+    /// What is put before the name in a token, such as `token:`, so that no token can name a caller that is known by its
+    /// certificate.
+    #[arg(long, env = "MFAGATE_JWT_CALLER_PREFIX", value_name = "PREFIX")]
+    pub jwt_caller_prefix: Option<CallerPrefix>,
 }
 
 /// The options of the audit log.

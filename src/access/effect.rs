@@ -46,6 +46,30 @@ pub struct Effect {
     pub weakens_mfa: bool,
     /// Whether the RPC is a legacy one.
     pub legacy: bool,
-    /// Whether the request acts as a signed-in user, whose own credential it carries.
-    pub for_signed_in_user: bool,
+    /// How the end user whom the request acts as proves to be that user; none where it acts with mfagate's own rights.
+    pub end_user: Option<EndUserProof>,
+}
+
+/// What proves an end user to Cognito.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndUserProof {
+    /// The access token of a user who is signed in. It names its pool, in which Cognito verifies it.
+    AccessToken,
+    /// The session of a challenge. Cognito does not say which pool it is of, so the pool is what the caller says it is, and
+    /// only its Region is certain.
+    Session,
+}
+
+impl Effect {
+    /// Whether the request acts as the end user whose own credential it carries.
+    #[must_use]
+    pub fn for_signed_in_user(&self) -> bool {
+        self.end_user.is_some()
+    }
+
+    /// Whether that credential is the session of a challenge.
+    #[must_use]
+    pub fn by_session(&self) -> bool {
+        self.end_user == Some(EndUserProof::Session)
+    }
 }

@@ -18,7 +18,7 @@ pub mod token;
 pub use authentication::Authentication;
 pub use call::Call;
 pub use caller::{Caller, CertificateIdentity, TokenIdentity};
-pub use effect::{Effect, Factor};
+pub use effect::{Effect, EndUserProof, Factor};
 pub use gate::{Gate, Guard, Intent, Witness};
 pub use layer::Authorize;
 pub use permit::{Decision, Permit};

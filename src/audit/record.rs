@@ -88,7 +88,7 @@ pub struct DecisionRecord {
     pub verdict: Verdict,
     /// The policies that decided, where any were asked.
     pub policies: Policies,
-    /// How long it took to decide, authentication included.
+    /// How long the decision took, or the authentication that failed.
     pub duration: Duration,
 }
 
@@ -190,6 +190,7 @@ impl<'a> From<&'a Call> for CallLine<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the words of the Cedar schema, each a member of its own")]
 struct EffectLine<'a> {
     factors_enabled: Factors<'a>,
     factors_disabled: Factors<'a>,
@@ -200,6 +201,7 @@ struct EffectLine<'a> {
     weakens_mfa: bool,
     legacy: bool,
     for_signed_in_user: bool,
+    by_session: bool,
 }
 
 impl<'a> From<&'a Effect> for EffectLine<'a> {
@@ -211,7 +213,7 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             mfa_configuration,
             weakens_mfa,
             legacy,
-            for_signed_in_user,
+            end_user: _,
         } = effect;
         Self {
             factors_enabled: Factors(factors_enabled),
@@ -224,7 +226,8 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             }),
             weakens_mfa: *weakens_mfa,
             legacy: *legacy,
-            for_signed_in_user: *for_signed_in_user,
+            for_signed_in_user: effect.for_signed_in_user(),
+            by_session: effect.by_session(),
         }
     }
 }
@@ -392,7 +395,7 @@ mod tests {
             mfa_configuration: Some(MfaConfiguration::Optional),
             weakens_mfa: true,
             legacy: false,
-            for_signed_in_user: false,
+            end_user: None,
         };
         let record = DecisionRecord {
             call: call(),
@@ -412,6 +415,7 @@ mod tests {
                     "factors_enabled": ["SMS_MFA", "SOFTWARE_TOKEN_MFA"], "factors_disabled": ["EMAIL_OTP"],
                     "preferred": "SMS_MFA", "mfa_configuration": "OPTIONAL",
                     "weakens_mfa": true, "legacy": false, "for_signed_in_user": false,
+                    "by_session": false,
                 },
                 "decision": "deny", "policy_ids": ["support-may-reset"], "policy_set_hash": "c0ffee",
                 "duration_ms": 1.235,

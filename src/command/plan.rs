@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::policy::PolicyStore;
-use crate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use crate::access::token::{Clock, KeySource, RefreshTimes, SourceFault, TokenOptions, TokenVerifier};
 use crate::access::{Authentication, Authorize, Gate, Guard};
 use crate::audit::{AuditLog, UsernameForm, UsernameKey};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
@@ -57,9 +57,18 @@ impl fmt::Display for Faults {
     }
 }
 
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To serve: a key set that cannot be fetched is tried again, since callers with certificates need none.
+    Serve,
+    /// To find faults, of which that is one.
+    Check,
+}
+
 impl Plan {
     /// Reads every file, fetches the key set, and opens the audit log.
-    pub(super) async fn make(options: Serve) -> Result<Self, Faults> {
+    pub(super) async fn make(options: Serve, purpose: Purpose) -> Result<Self, Faults> {
         let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
         let Common { operation_timeout, drain_timeout } = common;
         let mut faults = Faults(Vec::new());
@@ -76,12 +85,17 @@ impl Plan {
                 "{listen} is not on loopback and nothing is encrypted: give --tls-certificate and --tls-key, or --plaintext-behind-mesh"
             ));
         }
+        if let TokensWanted::Yes(options) = &token_options
+            && by_certificate
+            && options.caller_prefix.is_none()
+        {
+            tracing::warn!(
+                "certificates and tokens name callers alike: with --jwt-caller-prefix no token can bear a certificate's name"
+            );
+        }
         let tls = load_tls(tls, matches!(token_options, TokensWanted::No), &mut faults);
         let verifier = match token_options {
-            TokensWanted::Yes(options) => {
-                let started = TokenVerifier::start(*options).await;
-                faults.keep(started.map_err(|fault| format!("--jwks-url or --jwks-file: {fault}")))
-            }
+            TokensWanted::Yes(options) => start_verifier(*options, purpose, &mut faults).await,
             TokensWanted::No | TokensWanted::Faulty => None,
         };
         let policies = open_policies(policies, entities, &mut faults);
@@ -128,7 +142,7 @@ enum TokensWanted {
 }
 
 fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
-    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim } = jwt;
+    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim, jwt_caller_prefix } = jwt;
     let keys = jwks_url.map(KeySource::Url).or(jwks_file.map(KeySource::File));
     if jwt_issuer.is_none() && jwt_audience.is_none() && keys.is_none() {
         return TokensWanted::No;
@@ -148,10 +162,20 @@ fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
         issuer,
         audience,
         caller_claim: jwt_caller_claim,
+        caller_prefix: jwt_caller_prefix,
         keys,
         times: RefreshTimes::default(),
         clock: Clock::default(),
     }))
+}
+
+async fn start_verifier(options: TokenOptions, purpose: Purpose, faults: &mut Faults) -> Option<TokenVerifier> {
+    let fault = |fault: SourceFault| format!("--jwks-url or --jwks-file: {fault}");
+    let verifier = faults.keep(TokenVerifier::start(options).await.map_err(fault))?;
+    if purpose == Purpose::Check {
+        faults.keep(verifier.reload().await.map_err(fault))?;
+    }
+    Some(verifier)
 }
 
 /// TLS, where it is wanted. A certificate is required of callers that have no other way to say who they are.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::command::plan::Plan;
+use crate::command::plan::{Plan, Purpose};
 use crate::command::{CommandError, signal};
 use crate::config::Serve;
 use crate::server;
@@ -20,7 +20,7 @@ const WATCH: Duration = Duration::from_secs(5);
 pub async fn serve(options: Serve) -> Result<(), CommandError> {
     let (end, at_once) = signal::ends().map_err(CommandError::Signal)?;
     let hangups = signal::hangups().map_err(CommandError::Signal)?;
-    let plan = Arc::new(Plan::make(options).await.map_err(CommandError::Faults)?);
+    let plan = Arc::new(Plan::make(options, Purpose::Serve).await.map_err(CommandError::Faults)?);
     tracing::info!(endpoint = ?plan.endpoint, "cognito endpoint");
 
     let listener = TcpListener::bind(plan.listen).await.map_err(|error| CommandError::Listen(plan.listen, error))?;
@@ -44,7 +44,7 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
 
 /// Makes all that serving needs, and serves nothing.
 pub async fn check(options: Serve) -> Result<(), CommandError> {
-    let plan = Plan::make(options).await.map_err(CommandError::Faults)?;
+    let plan = Plan::make(options, Purpose::Check).await.map_err(CommandError::Faults)?;
     tracing::info!(policy_set_hash = %plan.policies.current().hash(), "nothing is wrong");
     Ok(())
 }

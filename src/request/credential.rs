@@ -35,6 +35,12 @@ impl fmt::Debug for WireCredential {
 }
 
 impl WireCredential {
+    /// Whether it is a session, which does not tell its pool.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        matches!(self, Self::Session(_))
+    }
+
     /// The pool to decide on: the one that the access token names, else the one in the request.
     #[must_use]
     pub fn user_pool_id(&self, requested: &str) -> String {

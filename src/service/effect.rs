@@ -2,13 +2,14 @@
 //!
 //! Cognito is not asked: what could weaken MFA counts as weakening it, whatever the state is now.
 
-use crate::access::{Effect, Factor};
+use crate::access::{Effect, EndUserProof, Factor};
 use crate::proto::v1;
+use crate::request::credential::WireCredential;
 use crate::request::pool_config::MfaConfiguration;
 use crate::request::preference::FactorSettings;
 
-/// The effect of setting preferences. `for_signed_in_user` says whether the user's own token is in the request.
-pub(super) fn of_preference(settings: FactorSettings, for_signed_in_user: bool) -> Effect {
+/// The effect of setting preferences.
+pub(super) fn of_preference(settings: FactorSettings, end_user: Option<EndUserProof>) -> Effect {
     let FactorSettings { sms, software_token, email, web_authn } = settings;
     let factors = [
         (Factor::SmsMfa, sms.map(|s| (s.enabled, s.preferred_mfa()))),
@@ -16,7 +17,7 @@ pub(super) fn of_preference(settings: FactorSettings, for_signed_in_user: bool) 
         (Factor::EmailOtp, email.map(|s| (s.enabled, s.preferred_mfa()))),
         (Factor::WebAuthn, web_authn.map(|s| (s.enabled, false))),
     ];
-    let mut effect = Effect { for_signed_in_user, ..Effect::default() };
+    let mut effect = Effect { end_user, ..Effect::default() };
     for (factor, setting) in factors {
         let Some((enabled, preferred)) = setting else { continue };
         let factors = if enabled { &mut effect.factors_enabled } else { &mut effect.factors_disabled };
@@ -30,9 +31,9 @@ pub(super) fn of_preference(settings: FactorSettings, for_signed_in_user: bool) 
 }
 
 /// The effect of the legacy settings: an empty list switches legacy SMS MFA off.
-pub(super) fn of_settings(options: &[v1::MfaOption], for_signed_in_user: bool) -> Effect {
+pub(super) fn of_settings(options: &[v1::MfaOption], end_user: Option<EndUserProof>) -> Effect {
     let sms = std::iter::once(Factor::SmsMfa);
-    let mut effect = Effect { for_signed_in_user, legacy: true, ..Effect::default() };
+    let mut effect = Effect { end_user, legacy: true, ..Effect::default() };
     if options.is_empty() {
         effect.factors_disabled.extend(sms);
         effect.weakens_mfa = true;
@@ -42,14 +43,15 @@ pub(super) fn of_settings(options: &[v1::MfaOption], for_signed_in_user: bool) -
     effect
 }
 
-/// The effect of an RPC that the signed-in user's own credential is in and that takes nothing away.
+/// The effect of an RPC that the signed-in user's own token is in and that takes nothing away.
 pub(super) fn for_signed_in_user() -> Effect {
-    Effect { for_signed_in_user: true, ..Effect::default() }
+    Effect { end_user: Some(EndUserProof::AccessToken), ..Effect::default() }
 }
 
-/// The effect of starting an enrolment, which may stop a working software token.
-pub(super) fn of_association(request: &v1::AssociateSoftwareTokenRequest) -> Effect {
-    Effect { weakens_mfa: request.allow_reenrolment, ..for_signed_in_user() }
+/// The effect of an enrolment's RPC, by an access token or a session.
+pub(super) fn of_enrolment(credential: &WireCredential) -> Effect {
+    let proof = if credential.is_session() { EndUserProof::Session } else { EndUserProof::AccessToken };
+    Effect { end_user: Some(proof), ..Effect::default() }
 }
 
 /// The effect of deleting a software token.

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::access::{Call, Effect, Intent};
+use crate::access::{Call, Effect, EndUserProof, Intent};
 use crate::proto::Rpc;
 use crate::proto::v1::mfa_preference_service_server::MfaPreferenceService;
 use crate::proto::v1::{
@@ -34,7 +34,7 @@ impl MfaPreferenceService for Facade {
             Rpc::AdminSetUserMfaPreference,
             &request.user_pool_id,
             Some(&request.username),
-            effect::of_preference(settings, false),
+            effect::of_preference(settings, None),
         );
         let decision = self.gate.authorize(&call, intent).await?;
 
@@ -64,7 +64,7 @@ impl MfaPreferenceService for Facade {
                 &call,
                 Rpc::SetUserMfaPreference,
                 &request.access_token,
-                effect::of_preference(settings, true),
+                effect::of_preference(settings, Some(EndUserProof::AccessToken)),
             )
             .await?;
 
@@ -158,7 +158,7 @@ impl MfaPreferenceService for Facade {
             Rpc::AdminSetUserSettings,
             &request.user_pool_id,
             Some(&request.username),
-            effect::of_settings(&request.mfa_options, false),
+            effect::of_settings(&request.mfa_options, None),
         );
         let decision = self.gate.authorize(&call, intent).await?;
 
@@ -182,7 +182,7 @@ impl MfaPreferenceService for Facade {
                 &call,
                 Rpc::SetUserSettings,
                 &request.access_token,
-                effect::of_settings(&request.mfa_options, true),
+                effect::of_settings(&request.mfa_options, Some(EndUserProof::AccessToken)),
             )
             .await?;
 

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::{Request, Response, Status};
 
-use crate::access::{Call, Intent};
+use crate::access::{Call, Effect, Intent};
 use crate::cognito::{Operation, PoolClient};
 use crate::error::Error;
 use crate::proto::Rpc;
@@ -26,8 +26,9 @@ impl SoftwareTokenService for Facade {
     ) -> Result<Response<AssociateSoftwareTokenResponse>, Status> {
         let call = Call::of(&request);
         let request = request.into_inner();
-        let effect = effect::of_association(&request);
         let credential = WireCredential::from(request.credential);
+        // A second enrolment may stop a working software token.
+        let effect = Effect { weakens_mfa: request.allow_reenrolment, ..effect::of_enrolment(&credential) };
         let pool = credential.user_pool_id(&request.user_pool_id);
         let intent = Intent::new(Rpc::AssociateSoftwareToken, &pool, None, effect);
         let decision = self.gate.authorize(&call, intent).await?;
@@ -68,7 +69,7 @@ impl SoftwareTokenService for Facade {
         let request = request.into_inner();
         let credential = WireCredential::from(request.credential);
         let pool = credential.user_pool_id(&request.user_pool_id);
-        let intent = Intent::new(Rpc::VerifySoftwareToken, &pool, None, effect::for_signed_in_user());
+        let intent = Intent::new(Rpc::VerifySoftwareToken, &pool, None, effect::of_enrolment(&credential));
         let decision = self.gate.authorize(&call, intent).await?;
 
         let mut check = Check::default();

@@ -1,11 +1,13 @@
 //! The real program before callers: who gets in, what they may do, and what is recorded of it.
 
 use mfagate::proto::Rpc;
+use mfagate::proto::v1::associate_software_token_request::Credential;
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
+use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::proto::v1::{
-    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SmsMfaSettings,
-    SoftwareTokenMfaConfiguration, UserPoolMfaType,
+    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AssociateSoftwareTokenRequest, SetUserPoolMfaConfigRequest,
+    SmsMfaSettings, SoftwareTokenMfaConfiguration, UserPoolMfaType,
 };
 use serde_json::{Value, json};
 use tonic::transport::Channel;
@@ -18,7 +20,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::binary::Binary;
 use crate::guard::Guard;
-use crate::support::{POOL, TestService, USER, refused};
+use crate::support::{NEW_USER, POOL, TestService, USER, refused};
 
 const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
@@ -312,4 +314,28 @@ async fn a_hangup_puts_new_policies_in_force_and_bad_ones_never() {
     served.binary.logged("policies replaced").await;
     refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(served.read_as("helpdesk", POOL).await.unwrap(), USER);
+}
+
+#[tokio::test]
+async fn a_policy_can_tell_a_session_whose_pool_is_only_claimed_from_an_access_token() {
+    let served = Served::with(
+        r#"permit (principal, action == Mfagate::Action::"AssociateSoftwareToken", resource) unless { context.by_session };"#,
+    )
+    .await;
+    let caller = served.guard.caller("support");
+    let mut client = SoftwareTokenServiceClient::with_interceptor(served.channel.clone(), caller);
+    let mut associate = async |credential, user_pool_id: &str| {
+        let user_pool_id = user_pool_id.to_owned();
+        let credential = Some(credential);
+        let request = AssociateSoftwareTokenRequest { credential, user_pool_id, ..Default::default() };
+        client.associate_software_token(request).await.map(|_| ())
+    };
+    let token = served.cognito.cognito.token(NEW_USER).await;
+    associate(Credential::AccessToken(token), "").await.unwrap();
+    let session = associate(Credential::Session("s".repeat(20)), POOL).await;
+    refused(session, Code::PermissionDenied, "CALLER_FORBIDDEN");
+
+    let by_session: Vec<_> =
+        served.guard.records().iter().map(|record| record["effect"]["by_session"].clone()).collect();
+    assert_eq!(by_session, [json!(false), json!(false), json!(true)]);
 }

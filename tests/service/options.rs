@@ -116,6 +116,26 @@ async fn serve_and_check_name_everything_that_is_missing() {
 }
 
 #[tokio::test]
+async fn check_finds_a_key_set_that_is_not_there() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", nobody.local_addr().unwrap());
+    drop(nobody);
+    let guard = Guard::open();
+    let mut options = guard.options();
+    let file = options.iter().position(|option| option == "--jwks-file").unwrap();
+    options.splice(file..=file + 1, ["--jwks-url".to_owned(), url]);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
+}
+
+#[tokio::test]
+async fn prefixes_that_names_in_certificates_could_begin_with_are_refused() {
+    for prefix in ["", "token", "spiffe://example.org/"] {
+        refuses(&["serve", "--jwt-caller-prefix", prefix], &[], "must hold a character that no DNS name has").await;
+    }
+}
+
+#[tokio::test]
 async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
     let guard = Guard::open();
     let options = guard.options();

@@ -50,6 +50,7 @@ fn options(keys: KeySource, clock: &TestClock) -> TokenOptions {
         issuer: ISSUER.to_owned(),
         audience: "mfagate".parse().unwrap(),
         caller_claim: "sub".to_owned(),
+        caller_prefix: None,
         keys,
         times: times(),
         clock: clock.clock(),
@@ -155,6 +156,32 @@ async fn client_credentials_tokens_of_cognito_are_recognised_by_another_claim_th
         let service = Service::with(&[&key], |options| options.audience = audience.parse().unwrap()).await;
         assert_eq!(service.verify(&token).await, refused(Cause::Audience), "{audience}");
     }
+}
+
+#[tokio::test]
+async fn the_token_of_a_user_does_not_name_the_client_that_the_user_signed_in_with() {
+    let key = SigningKey::rsa("k");
+    let clients = |options: &mut TokenOptions| {
+        options.audience = "client_id=abc".parse().unwrap();
+        options.caller_claim = "client_id".to_owned();
+    };
+    let claims = json!({ "sub": "user-1", "token_use": "access", "scope": "aws.cognito.signin.user.admin", "iss": ISSUER,
+        "exp": NOW + 3600, "client_id": "abc", "username": "alice" });
+    let token = key.token(&claims);
+    assert_eq!(Service::with(&[&key], clients).await.verify(&token).await, refused(Cause::User));
+    // Where users are the callers, it names the user.
+    let users = |options: &mut TokenOptions| {
+        clients(options);
+        options.caller_claim = "username".to_owned();
+    };
+    assert_eq!(Service::with(&[&key], users).await.verify(&token).await.unwrap().name, "alice");
+}
+
+#[tokio::test]
+async fn a_prefix_stands_before_the_name_in_every_token() {
+    let key = SigningKey::ed25519("k");
+    let service = Service::with(&[&key], |options| options.caller_prefix = "token:".parse().ok()).await;
+    assert_eq!(service.verify(&key.token(&claims())).await.unwrap().name, "token:payments");
 }
 
 #[tokio::test]

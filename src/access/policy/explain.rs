@@ -77,15 +77,8 @@ fn write_policies(text: &mut String, policies: &Policies, ids: &[String]) -> fmt
 }
 
 fn described(effect: &Effect) -> String {
-    let Effect {
-        factors_enabled,
-        factors_disabled,
-        preferred,
-        mfa_configuration,
-        weakens_mfa,
-        legacy,
-        for_signed_in_user,
-    } = effect;
+    let Effect { factors_enabled, factors_disabled, preferred, mfa_configuration, weakens_mfa, legacy, end_user: _ } =
+        effect;
     let factors = |factors: &std::collections::BTreeSet<Factor>| {
         let names: Vec<_> = factors.iter().map(|factor| factor.name()).collect();
         names.join(",")
@@ -101,7 +94,8 @@ fn described(effect: &Effect) -> String {
     words.extend(mfa_configuration.map(MfaConfiguration::name).map(|name| format!("mfa_configuration={name}")));
     words.push(format!("weakens_mfa={weakens_mfa}"));
     words.push(format!("legacy={legacy}"));
-    words.push(format!("for_signed_in_user={for_signed_in_user}"));
+    words.push(format!("for_signed_in_user={}", effect.for_signed_in_user()));
+    words.push(format!("by_session={}", effect.by_session()));
     words.join(" ")
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::access::policy::action::Action;
 use crate::access::policy::set::{Policies, Verdict};
-use crate::access::{Caller, CertificateIdentity, Effect, Factor, TokenIdentity};
+use crate::access::{Caller, CertificateIdentity, Effect, EndUserProof, Factor, TokenIdentity};
 use crate::proto::Rpc;
 use crate::request::pool_config::MfaConfiguration;
 
@@ -43,6 +43,7 @@ pub struct ContextWords {
     weakens_mfa: Option<bool>,
     legacy: Option<bool>,
     for_signed_in_user: Option<bool>,
+    by_session: Option<bool>,
 }
 
 /// A question that policies can be asked.
@@ -96,6 +97,7 @@ impl ContextWords {
                 "weakens_mfa" => set(&mut words.weakens_mfa, value.parse().ok()),
                 "legacy" => set(&mut words.legacy, value.parse().ok()),
                 "for_signed_in_user" => set(&mut words.for_signed_in_user, value.parse().ok()),
+                "by_session" => set(&mut words.by_session, value.parse().ok()),
                 _ => Err("is not in the context of the Cedar schema"),
             };
             if let Err(problem) = taken {
@@ -119,6 +121,17 @@ impl ContextWords {
         let weakens_mfa = deletes
             || !factors_disabled.is_empty()
             || matches!(mfa_configuration, Some(MfaConfiguration::Off | MfaConfiguration::Optional));
+        let by_session = self.by_session.unwrap_or_default();
+        let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
+        let end_user = match (for_user, by_session) {
+            (true, true) => Some(EndUserProof::Session),
+            (true, false) => Some(EndUserProof::AccessToken),
+            (false, false) => None,
+            (false, true) => {
+                problems.push("by_session is true of nothing that is not for_signed_in_user".to_owned());
+                None
+            }
+        };
         Effect {
             factors_enabled,
             factors_disabled,
@@ -126,9 +139,7 @@ impl ContextWords {
             mfa_configuration,
             weakens_mfa: self.weakens_mfa.unwrap_or(weakens_mfa),
             legacy: self.legacy.unwrap_or_else(|| policies.is_in_group(action, "Legacy")),
-            for_signed_in_user: self
-                .for_signed_in_user
-                .unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser")),
+            end_user,
         }
     }
 }

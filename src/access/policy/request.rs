@@ -74,14 +74,15 @@ impl Vocabulary {
             mfa_configuration,
             weakens_mfa,
             legacy,
-            for_signed_in_user,
+            end_user: _,
         } = effect;
         let mut pairs = vec![
             ("factors_enabled", self.factors(factors_enabled)),
             ("factors_disabled", self.factors(factors_disabled)),
             ("weakens_mfa", RestrictedExpression::new_bool(*weakens_mfa)),
             ("legacy", RestrictedExpression::new_bool(*legacy)),
-            ("for_signed_in_user", RestrictedExpression::new_bool(*for_signed_in_user)),
+            ("for_signed_in_user", RestrictedExpression::new_bool(effect.for_signed_in_user())),
+            ("by_session", RestrictedExpression::new_bool(effect.by_session())),
         ];
         if let Some(factor) = preferred {
             pairs.push(("preferred", self.factor(*factor)));
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
     use crate::access::policy::action::Action;
     use crate::access::policy::schema::TEXT;
-    use crate::access::{CertificateIdentity, TokenIdentity};
+    use crate::access::{CertificateIdentity, EndUserProof, TokenIdentity};
 
     fn effects() -> [Effect; 2] {
         let everything = BTreeSet::from([Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]);
@@ -138,7 +139,7 @@ mod tests {
             mfa_configuration: Some(MfaConfiguration::Optional),
             weakens_mfa: true,
             legacy: true,
-            for_signed_in_user: true,
+            end_user: Some(EndUserProof::Session),
         };
         [Effect::default(), full]
     }

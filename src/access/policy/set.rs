@@ -12,10 +12,10 @@ use cedar_policy::{
 
 use crate::access::policy::action::Action;
 use crate::access::policy::entities::Hierarchy;
-use crate::access::policy::fault::LoadError;
+use crate::access::policy::fault::{Fault, LoadError};
 use crate::access::policy::load::{self, Place};
-use crate::access::policy::reach::{Reach, covers};
 use crate::access::policy::schema::{TEXT, Vocabulary, uid};
+use crate::access::policy::scope::{Member, Scopes};
 use crate::access::policy::source::Sources;
 use crate::access::{Caller, Effect};
 use crate::proto::Rpc;
@@ -42,7 +42,7 @@ pub struct Policies {
     hierarchy: Hierarchy,
     /// Entities that conditions name, with their groups: `in` may ask for them.
     named: Vec<Entity>,
-    reach: Reach,
+    scopes: Scopes,
     hash: Arc<str>,
     authorizer: Authorizer,
 }
@@ -81,9 +81,9 @@ impl Policies {
         LoadError::check(faults)?;
 
         let named = named_entities(&words, &hierarchy, &set);
-        let reach = Reach::of(&words, set.policies());
+        let scopes = Scopes::of(&words, set.policies()).map_err(|error| Fault::built_in(error.to_string()))?;
         let hash = sources.hash().into();
-        Ok(Self { words, set, places, hierarchy, named, reach, hash, authorizer: Authorizer::new() })
+        Ok(Self { words, set, places, hierarchy, named, scopes, hash, authorizer: Authorizer::new() })
     }
 
     /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
@@ -115,7 +115,8 @@ impl Policies {
     #[must_use]
     pub fn may_ever(&self, caller: &Caller, rpc: Rpc) -> bool {
         let principal = uid(&self.words.caller, &caller.name);
-        self.reach.includes(Action::Rpc(rpc), &principal, &self.hierarchy.groups_of(&principal))
+        let groups = self.hierarchy.groups_of(&principal);
+        self.scopes.may_permit(Action::Rpc(rpc), Member { caller: &principal, groups: &groups })
     }
 
     pub(super) fn ask(&self, caller: &Caller, action: Action, user_pool_id: &str, effect: &Effect) -> Verdict {
@@ -147,8 +148,24 @@ impl Policies {
         user_pool_id: &str,
         effect: &Effect,
     ) -> Result<Response, String> {
-        let caller_uid = uid(&self.words.caller, &caller.name);
-        let principal = self.words.principal(caller, self.hierarchy.groups_of(&caller_uid))?;
+        let uid = uid(&self.words.caller, &caller.name);
+        let groups = self.hierarchy.groups_of(&uid);
+        let policies = self.scopes.to_decide_by(action, Member { caller: &uid, groups: &groups });
+        let policies = policies.map_err(|error| error.to_string())?;
+        let (request, entities) = self.asked(caller, groups, action, user_pool_id, effect)?;
+        Ok(self.authorizer.is_authorized(&request, &policies, &entities))
+    }
+
+    /// The call as Cedar has it, with the entities that policies may look at.
+    fn asked(
+        &self,
+        caller: &Caller,
+        groups: HashSet<EntityUid>,
+        action: Action,
+        user_pool_id: &str,
+        effect: &Effect,
+    ) -> Result<(Request, Entities), String> {
+        let principal = self.words.principal(caller, groups)?;
         let resource = match action {
             Action::Rpc(_) => {
                 let groups = self.hierarchy.groups_of(&uid(&self.words.user_pool, user_pool_id));
@@ -156,15 +173,15 @@ impl Policies {
             }
             Action::ReadReflection => self.words.whole_service(),
         };
-        let action_entity = self.words.action_entity(action).ok_or("the action is not in the schema")?;
+        let action = self.words.action_entity(action).ok_or("the action is not in the schema")?;
         let context = self.words.context(effect)?;
-        let asked = [principal.uid(), action_entity.uid(), resource.uid()];
+        let asked = [principal.uid(), action.uid(), resource.uid()];
         let others = self.named.iter().filter(|entity| !asked.contains(&entity.uid()));
-        let entities = [&principal, action_entity, &resource].into_iter().chain(others).cloned();
+        let entities = [&principal, action, &resource].into_iter().chain(others).cloned();
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
         let [principal, action, resource] = asked;
         let request = Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())?;
-        Ok(self.authorizer.is_authorized(&request, &self.set, &entities))
+        Ok((request, entities))
     }
 
     fn forbids(&self, policy_id: &str) -> bool {
@@ -181,9 +198,9 @@ impl Policies {
     pub(super) fn permits_about(&self, caller: &str, action: Action) -> Vec<String> {
         let caller = uid(&self.words.caller, caller);
         let groups = self.hierarchy.groups_of(&caller);
-        let permits = self.set.policies().filter(|policy| policy.effect() == cedar_policy::Effect::Permit);
-        let about = permits.filter(|policy| covers(&self.words, policy, action, &caller, &groups));
-        let mut ids: Vec<_> = about.map(|policy| policy.id().to_string()).collect();
+        let about = self.scopes.about(action, Member { caller: &caller, groups: &groups });
+        let permits = about.filter(|policy| policy.effect() == cedar_policy::Effect::Permit);
+        let mut ids: Vec<_> = permits.map(|policy| policy.id().to_string()).collect();
         ids.sort();
         ids
     }
@@ -241,4 +258,103 @@ fn condition_literals(policy: &Policy) -> Vec<EntityUid> {
         }
     }
     literals
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::access::TokenIdentity;
+
+    const ENTITIES: &str = r#"[
+        { "uid": { "type": "Mfagate::CallerGroup", "id": "all" } },
+        { "uid": { "type": "Mfagate::CallerGroup", "id": "some" }, "parents": [{ "type": "Mfagate::CallerGroup", "id": "all" }] },
+        { "uid": { "type": "Mfagate::Caller", "id": "a" }, "parents": [{ "type": "Mfagate::CallerGroup", "id": "some" }] },
+        { "uid": { "type": "Mfagate::Caller", "id": "b" }, "parents": [{ "type": "Mfagate::CallerGroup", "id": "all" }] }
+    ]"#;
+
+    const PRINCIPALS: [&str; 8] = [
+        "principal",
+        "principal is Mfagate::Caller",
+        r#"principal == Mfagate::Caller::"a""#,
+        r#"principal == Mfagate::Caller::"c""#,
+        r#"principal in Mfagate::Caller::"b""#,
+        r#"principal in Mfagate::CallerGroup::"some""#,
+        r#"principal in Mfagate::CallerGroup::"all""#,
+        r#"principal is Mfagate::Caller in Mfagate::CallerGroup::"some""#,
+    ];
+    const ACTIONS: [&str; 6] = [
+        "action",
+        r#"action == Mfagate::Action::"GetUser""#,
+        r#"action == Mfagate::Action::"AdminGetUser""#,
+        r#"action in Mfagate::Action::"Read""#,
+        r#"action in Mfagate::Action::"Legacy""#,
+        r#"action in [Mfagate::Action::"Admin", Mfagate::Action::"ForSignedInUser"]"#,
+    ];
+    const RESOURCES: [&str; 4] = [
+        "resource",
+        "resource is Mfagate::UserPool",
+        r#"resource == Mfagate::UserPool::"eu-west-1_a""#,
+        r#"resource is Mfagate::UserPool in Mfagate::UserPool::"eu-west-1_b""#,
+    ];
+
+    fn policy() -> impl Strategy<Value = String> {
+        let effect = select(&["permit", "permit", "forbid"][..]);
+        let scope = (select(&PRINCIPALS[..]), select(&ACTIONS[..]), select(&RESOURCES[..]));
+        let condition = select(&["", "when { context.legacy }", "when { principal has token }"][..]);
+        (effect, scope, condition).prop_map(|(effect, (principal, action, resource), condition)| {
+            format!("{effect} ({principal}, {action}, {resource}) {condition};\n")
+        })
+    }
+
+    fn load(text: &str) -> Result<Policies, LoadError> {
+        let directory = tempfile::tempdir().unwrap();
+        let entities = directory.path().join("entities.json");
+        fs::write(directory.path().join("all.cedar"), text).unwrap();
+        fs::write(&entities, ENTITIES).unwrap();
+        Policies::load(directory.path(), Some(&entities))
+    }
+
+    fn named(name: &str, with_token: bool) -> Caller {
+        let (scopes, groups) = Default::default();
+        let token = TokenIdentity { name: name.to_owned(), issuer: "issuer".to_owned(), scopes, groups };
+        Caller { name: name.to_owned(), certificate: None, token: with_token.then_some(token) }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_policies_that_are_left_out_would_not_have_decided(
+            written in prop::collection::vec(policy(), 1..40),
+            with_token: bool,
+            legacy: bool,
+        ) {
+            let policies = load(&written.concat());
+            // Two scopes may contradict each other, which the validator refuses.
+            prop_assume!(policies.is_ok());
+            let policies = policies.unwrap();
+            let effect = Effect { legacy, ..Effect::default() };
+            for name in ["a", "b", "c", "d"] {
+                let caller = named(name, with_token);
+                let member = uid(&policies.words.caller, name);
+                let groups = policies.hierarchy.groups_of(&member);
+                for action in Action::all() {
+                    let by_scope = policies.evaluate(&caller, action, "eu-west-1_a", &effect).unwrap();
+                    let (request, entities) =
+                        policies.asked(&caller, groups.clone(), action, "eu-west-1_a", &effect).unwrap();
+                    let by_all = policies.authorizer.is_authorized(&request, &policies.set, &entities);
+                    let reasons = |response: &Response| response.diagnostics().reason().cloned().collect::<HashSet<_>>();
+                    prop_assert_eq!(by_scope.decision(), by_all.decision());
+                    prop_assert_eq!(reasons(&by_scope), reasons(&by_all));
+                    let may = policies.scopes.may_permit(action, Member { caller: &member, groups: &groups });
+                    prop_assert!(may || by_all.decision() == Decision::Deny);
+                }
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 
 use crate::access::TokenIdentity;
-use crate::access::token::{Audience, Cause, LEEWAY, TokenError};
+use crate::access::token::{Audience, CallerPrefix, Cause, LEEWAY, TokenError};
 
 /// The longest name of a caller, in characters.
 const LONGEST_NAME: usize = 256;
@@ -17,6 +17,7 @@ pub(super) struct Expected {
     pub(super) issuer: String,
     pub(super) audience: Audience,
     pub(super) caller_claim: String,
+    pub(super) caller_prefix: Option<CallerPrefix>,
 }
 
 impl Expected {
@@ -41,8 +42,12 @@ impl Expected {
         scopes.extend(words(claims, "scp")?);
         let mut groups = list(claims, "groups")?;
         groups.extend(list(claims, "cognito:groups")?);
+        let name = name.ok_or_else(|| bad(&self.caller_claim))?;
+        if self.caller_claim == "client_id" && is_of_cognito_user(claims) {
+            return Err(refused(Cause::User));
+        }
         Ok(TokenIdentity {
-            name: name.ok_or_else(|| bad(&self.caller_claim))?.to_owned(),
+            name: self.caller_prefix.as_ref().map_or_else(|| name.to_owned(), |prefix| prefix.before(name)),
             issuer: self.issuer.clone(),
             scopes,
             groups,
@@ -52,6 +57,12 @@ impl Expected {
 
 fn bad(claim: &str) -> TokenError {
     TokenError::NotAccepted(Cause::Claim(claim.to_owned()))
+}
+
+/// Whether Cognito gave the token to a user who signed in. It has the `client_id` of the app client as well, and would pass as
+/// that client; only a user's has a `username`.
+fn is_of_cognito_user(claims: &Map<String, Value>) -> bool {
+    claims.contains_key("token_use") && claims.contains_key("username")
 }
 
 /// A `NumericDate` (RFC 7519, 2): seconds since 1970, which may have a fraction. Before 1970 is taken for 1970.
@@ -106,6 +117,7 @@ mod tests {
             issuer: "https://issuer.example".to_owned(),
             audience: "mfagate".parse().unwrap(),
             caller_claim: "sub".to_owned(),
+            caller_prefix: None,
         };
         expected.identity(&claims, UNIX_EPOCH + Duration::from_secs(NOW))
     }

@@ -1,6 +1,7 @@
 //! This module verifies bearer tokens: JWTs of one issuer, for one audience, signed by a key of the issuer's key set.
 
 mod audience;
+mod caller_prefix;
 mod claims;
 mod jws;
 mod key_set;
@@ -16,6 +17,7 @@ use http::{HeaderMap, header};
 use crate::access::TokenIdentity;
 
 pub use audience::Audience;
+pub use caller_prefix::CallerPrefix;
 pub use key_set::KeySetFault;
 pub use key_store::{KeyReload, RefreshTimes};
 pub use source::{KeySetUrl, KeySource, SourceFault};
@@ -35,6 +37,8 @@ pub struct TokenOptions {
     pub audience: Audience,
     /// The claim that names the caller; `sub` is the usual one.
     pub caller_claim: String,
+    /// What is put before the name, to keep it apart from names in certificates.
+    pub caller_prefix: Option<CallerPrefix>,
     /// Where the issuer's keys are.
     pub keys: KeySource,
     /// How often the keys are fetched.
@@ -102,6 +106,8 @@ pub enum Cause {
     Issuer,
     /// It is meant for somebody else.
     Audience,
+    /// It is that of a user, where clients are the callers.
+    User,
     /// Its `nbf` is still to come.
     NotYetValid,
     /// This claim is missing or not of the form that it must have.
@@ -129,6 +135,7 @@ impl fmt::Display for Cause {
             Self::Signature => f.write_str("the signature is wrong"),
             Self::Issuer => f.write_str("iss is not the issuer"),
             Self::Audience => f.write_str("it is meant for another audience"),
+            Self::User => f.write_str("it is the token of a user, and not of the client that it names"),
             Self::NotYetValid => f.write_str("nbf is still to come"),
             Self::Claim(claim) => write!(f, "{claim} is missing or has the wrong form"),
         }
@@ -149,10 +156,11 @@ pub struct TokenVerifier {
 impl TokenVerifier {
     /// Reads the key set and keeps it fresh from then on.
     ///
-    /// A key file that is not good is an error. A URL that does not answer is not: it is logged and tried again, and until
+    /// A key file that is not good is an error. A URL that does not answer is not (ask [`reload`](Self::reload)): it is logged and tried again, and until
     /// then no token is accepted, so that a restart during an outage of the issuer is no outage of callers with certificates.
     pub async fn start(options: TokenOptions) -> Result<Self, SourceFault> {
-        let TokenOptions { issuer, audience, caller_claim, keys, times, clock } = options;
+        let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, times, clock } = options;
+        let expected = claims::Expected { issuer, audience, caller_claim, caller_prefix };
         let must_be_there = matches!(keys, KeySource::File(_));
         let keys = Arc::new(key_store::KeyStore::new(source::Source::new(keys)?, times, clock.clone()));
         match keys.fetch_now().await {
@@ -161,7 +169,7 @@ impl TokenVerifier {
             Ok(_) | Err(_) => {}
         }
         let refreshing = key_store::Refreshing::start(&keys);
-        Ok(Self { expected: claims::Expected { issuer, audience, caller_claim }, keys, clock, _refreshing: refreshing })
+        Ok(Self { expected, keys, clock, _refreshing: refreshing })
     }
 
     /// Fetches the key set again, whenever that was last done. Where it is not good, the last good one stays in use.

@@ -80,7 +80,7 @@ fn an_explanation_shows_the_policies_that_decided_with_text_and_place() {
     assert!(allowed.starts_with("allow\n"), "{allowed}");
     for part in [
         "groups    [\"support\"]",
-        "weakens_mfa=true legacy=false for_signed_in_user=false",
+        "weakens_mfa=true legacy=false for_signed_in_user=false by_session=false",
         "support-resets-totp-in-the-eu  (",
         "examples/policies/support.cedar:2)\n@id(\"support-resets-totp-in-the-eu\")\npermit (",
         "when { resource.region like \"eu-*\" };",
@@ -152,8 +152,10 @@ fn words_that_are_no_question_are_all_named() {
 fn an_action_implies_what_its_context_leaves_out() {
     let policies = example_policies();
     let effect = |action: &str, context: &[&str]| question(&policies, "a", action, "eu-west-1_a", context).effect;
-    assert!(effect("SetUserSettings", &[]).legacy && effect("SetUserSettings", &[]).for_signed_in_user);
+    assert!(effect("SetUserSettings", &[]).legacy && effect("SetUserSettings", &[]).for_signed_in_user());
     assert!(!effect("SetUserSettings", &["legacy=false"]).legacy);
+    assert!(effect("VerifySoftwareToken", &["by_session=true"]).by_session());
+    assert!(!effect("VerifySoftwareToken", &[]).by_session());
     assert!(effect("DeleteWebAuthnCredential", &[]).weakens_mfa);
     assert!(effect("AdminSetUserMfaPreference", &["factors_disabled=SMS_MFA"]).weakens_mfa);
     assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=OPTIONAL"]).weakens_mfa);

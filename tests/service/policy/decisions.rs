@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::access::{Effect, Factor};
+use mfagate::access::{Effect, EndUserProof, Factor};
 use mfagate::proto::Rpc;
 use mfagate::request::pool_config::MfaConfiguration;
 use proptest::prelude::*;
@@ -189,6 +189,7 @@ fn every_member_of_the_context_is_what_the_request_would_do() {
             condition("weakens", "context.weakens_mfa"),
             condition("legacy", "context.legacy"),
             condition("user", "context.for_signed_in_user"),
+            condition("session", "context.by_session"),
         ]
         .concat(),
     )
@@ -201,13 +202,15 @@ fn every_member_of_the_context_is_what_the_request_would_do() {
         ("configuration", Effect { mfa_configuration: Some(MfaConfiguration::Optional), ..nothing.clone() }),
         ("weakens", Effect { weakens_mfa: true, ..nothing.clone() }),
         ("legacy", Effect { legacy: true, ..nothing.clone() }),
-        ("user", Effect { for_signed_in_user: true, ..nothing.clone() }),
+        ("user", Effect { end_user: Some(EndUserProof::AccessToken), ..nothing.clone() }),
     ];
     let ids = |effect: &Effect| policies.decide(&workload("a"), Rpc::GetUser, POOL, effect).policy_ids;
     assert_eq!(ids(&nothing), Vec::<String>::new());
     for (id, effect) in effects {
         assert_eq!(ids(&effect), [id]);
     }
+    let by_session = Effect { end_user: Some(EndUserProof::Session), ..nothing };
+    assert_eq!(ids(&by_session), ["session", "user"]);
 }
 
 #[test]

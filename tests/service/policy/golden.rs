@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use mfagate::access::policy::Policies;
-use mfagate::access::{Caller, Effect, Factor};
+use mfagate::access::{Caller, Effect, EndUserProof, Factor};
 use mfagate::proto::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::request::pool_config::MfaConfiguration;
 use prost::Message as _;
@@ -50,7 +50,7 @@ const POOLS: [(&str, &str); 3] =
 fn variants(rpc: Rpc) -> Vec<(&'static str, Effect)> {
     let factors = |factors: &[Factor]| factors.iter().copied().collect::<BTreeSet<_>>();
     let nothing = Effect::default();
-    let user = Effect { for_signed_in_user: true, ..nothing.clone() };
+    let user = Effect { end_user: Some(EndUserProof::AccessToken), ..nothing.clone() };
     let enables = |of: &Effect| {
         let enabled = factors(&[Factor::SoftwareTokenMfa]);
         ("enables TOTP", Effect { factors_enabled: enabled, preferred: Some(Factor::SoftwareTokenMfa), ..of.clone() })

@@ -1,0 +1,221 @@
+//! How long the whole interceptor takes, and what a denial costs beside an allowance: the layer, the gate and the record,
+//! alone and as part of a call over HTTP/2 before an embedded Cognito.
+//!
+//! The cases take turns, so that all see the same machine. Read the ratios; the times are of this machine and hour.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failure ends the run, and the table is its result")]
+
+#[expect(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/service/issuer.rs"]
+mod issuer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderValue, header};
+use mfagate::access::policy::PolicyStore;
+use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::access::{Authentication, Authorize, Call, CertificateIdentity, Effect, Gate, Guard, Intent};
+use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
+use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::embedded::{Embedded, Options};
+use mfagate::proto::Rpc;
+use mfagate::proto::v1::AdminGetUserRequest;
+use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::server::{self, ConnectionInfo, Service};
+use mfagate::service::Facade;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tonic::codegen::BoxFuture;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint as ClientEndpoint};
+use tonic::{Code, Request, Status};
+use tower_http::auth::AsyncAuthorizeRequest as _;
+
+use issuer::{ISSUER, SigningKey, key_set};
+
+/// How often each case gets its turn, and how many calls it makes then.
+const ROUNDS: usize = 200;
+const CALLS: u32 = 20;
+
+/// Auditors of this issuer read every pool but those of one Region; nobody deletes anything.
+const POLICIES: &str = r#"
+permit (principal, action in Mfagate::Action::"Read", resource) when { resource.region != "eu-west-1" };
+permit (principal == Mfagate::Caller::"another", action, resource);
+"#;
+
+const POOL: &str = "us-west-2_EXAMPLE";
+const OTHER_POOL: &str = "eu-west-1_Shop01";
+
+/// Who calls, how, and on what.
+#[derive(Clone, Debug)]
+struct Attempt {
+    certificate: bool,
+    authorization: Option<HeaderValue>,
+    path: &'static str,
+    user_pool_id: &'static str,
+}
+
+struct Case {
+    name: &'static str,
+    make: Box<dyn Fn() -> BoxFuture<(), Status>>,
+    expected: Code,
+}
+
+/// The median time of one call of each case, in their order.
+async fn measure(cases: &[Case]) -> Vec<Duration> {
+    let mut times = vec![Vec::with_capacity(ROUNDS); cases.len()];
+    for _ in 0..ROUNDS {
+        for (case, times) in cases.iter().zip(&mut times) {
+            let started = Instant::now();
+            for _ in 0..CALLS {
+                let code = (case.make)().await.map_or_else(|status| status.code(), |()| Code::Ok);
+                assert_eq!(code, case.expected, "{}", case.name);
+            }
+            times.push(started.elapsed() / CALLS);
+        }
+    }
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    };
+    times.into_iter().map(median).collect()
+}
+
+/// Prints each case beside the first.
+async fn table(title: &str, cases: &[Case]) {
+    let times = measure(cases).await;
+    println!("{title}");
+    let first = times.first().copied().unwrap_or_default();
+    for (case, time) in cases.iter().zip(times) {
+        println!("  {:<52}{time:>10.1?}  {:>5.2}", case.name, time.as_secs_f64() / first.as_secs_f64());
+    }
+}
+
+/// The layer and the gate, without a network.
+fn alone(authorize: &Authorize, gate: &Gate, attempt: &Attempt) -> BoxFuture<(), Status> {
+    let (mut authorize, gate, attempt) = (authorize.clone(), gate.clone(), attempt.clone());
+    Box::pin(async move {
+        let mut request = http::Request::post(format!("http://mfagate{}", attempt.path)).body(()).unwrap();
+        if let Some(value) = attempt.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        let certificate = attempt.certificate.then(|| CertificateIdentity {
+            name: "spiffe://example.org/auditor".to_owned(),
+            trust_domain: Some("example.org".to_owned()),
+        });
+        request.extensions_mut().insert(ConnectionInfo { peer: ([127, 0, 0, 1], 4711).into(), certificate });
+        let refused = |answer: http::Response<_>| Status::from_header_map(answer.headers()).unwrap();
+        let admitted = authorize.authorize(request).await.map_err(refused)?;
+        let call = Call::of(&Request::from_http(admitted));
+        let rpc = Rpc::from_path(attempt.path).unwrap();
+        let intent = Intent::new(rpc, attempt.user_pool_id, Some("testuser"), Effect::default());
+        gate.authorize(&call, intent).await.map(|_| ()).map_err(Status::from)
+    })
+}
+
+/// A read over HTTP/2.
+fn over_http(channel: &Channel, attempt: &Attempt) -> BoxFuture<(), Status> {
+    let (channel, attempt) = (channel.clone(), attempt.clone());
+    Box::pin(async move {
+        let request =
+            AdminGetUserRequest { user_pool_id: attempt.user_pool_id.to_owned(), username: "testuser".to_owned() };
+        let mut request = Request::new(request);
+        if let Some(value) = attempt.authorization {
+            let value: MetadataValue<Ascii> = value.to_str().unwrap().parse().unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
+        MfaPreferenceServiceClient::new(channel).admin_get_user(request).await.map(|_| ())
+    })
+}
+
+/// A service that is served until the end of the run.
+async fn serve(service: Service) -> Channel {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(server::serve(listener, service, std::future::pending()));
+    ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+async fn verifier(directory: &Path, key: &SigningKey) -> TokenVerifier {
+    let path = directory.join("keys.json");
+    std::fs::write(&path, key_set(&[key])).unwrap();
+    let options = TokenOptions {
+        issuer: ISSUER.to_owned(),
+        audience: "mfagate".parse().unwrap(),
+        caller_claim: "sub".to_owned(),
+        caller_prefix: None,
+        keys: KeySource::File(path),
+        times: RefreshTimes { file: Duration::from_hours(1), ..RefreshTimes::default() },
+        clock: Clock::default(),
+    };
+    TokenVerifier::start(options).await.unwrap()
+}
+
+#[tokio::main]
+async fn main() {
+    let directory = tempfile::tempdir().unwrap();
+    let policies = directory.path().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    std::fs::write(policies.join("all.cedar"), POLICIES).unwrap();
+    let audit = AuditTarget::File(directory.path().join("audit.jsonl"));
+    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None).unwrap());
+    let gate = Gate::Guarded(Arc::new(Guard::new(Arc::new(PolicyStore::open(policies, None).unwrap()), audit)));
+    let key = SigningKey::rsa("key-1");
+    let authentication = Authentication::new(Some(verifier(directory.path(), &key).await));
+    let authorize = Authorize::new(gate.clone(), Arc::new(authentication));
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = json!({ "iss": ISSUER, "aud": "mfagate", "sub": "auditor", "exp": now + 3600 });
+    let bearer = |token: String| HeaderValue::from_str(&format!("Bearer {token}")).ok();
+    let (read, change) = (Rpc::AdminGetUser.path(), Rpc::AdminDeleteSoftwareToken.path());
+    let by_token =
+        Attempt { certificate: false, authorization: bearer(key.token(&claims)), path: read, user_pool_id: POOL };
+    let forged = Attempt { authorization: bearer(SigningKey::rsa("key-1").token(&claims)), ..by_token.clone() };
+    let nobody = Attempt { authorization: None, ..by_token.clone() };
+    let by_certificate = Attempt { certificate: true, authorization: None, ..by_token.clone() };
+
+    let alone = |name, attempt: Attempt, expected| {
+        let (authorize, gate) = (authorize.clone(), gate.clone());
+        Case { name, expected, make: Box::new(move || alone(&authorize, &gate, &attempt)) }
+    };
+    let on_the_other = |attempt: &Attempt| Attempt { user_pool_id: OTHER_POOL, ..attempt.clone() };
+    let a_change = |attempt: &Attempt| Attempt { path: change, ..attempt.clone() };
+    let cases = [
+        alone("allowed, RS256 token", by_token.clone(), Code::Ok),
+        alone("denied on the pool, RS256 token", on_the_other(&by_token), Code::PermissionDenied),
+        alone("denied before the body, RS256 token", a_change(&by_token), Code::PermissionDenied),
+        alone("refused, forged RS256 token", forged.clone(), Code::Unauthenticated),
+        alone("refused, no credential", nobody.clone(), Code::Unauthenticated),
+        alone("allowed, certificate", by_certificate.clone(), Code::Ok),
+        alone("denied on the pool, certificate", on_the_other(&by_certificate), Code::PermissionDenied),
+        alone("denied before the body, certificate", a_change(&by_certificate), Code::PermissionDenied),
+    ];
+    table("the interceptor: layer, gate and record", &cases).await;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let embedded = Embedded::start(listener, Options { data: None, demo: true }).await.unwrap();
+    let endpoint = Endpoint::Url(embedded.url());
+    let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
+    let open = serve(Service::open(cognito(), Duration::ZERO)).await;
+    let guarded = Service {
+        facade: Facade::new(gate.clone(), cognito()),
+        authorize: authorize.clone(),
+        tls: None,
+        drain_timeout: Duration::ZERO,
+    };
+    let guarded = serve(guarded).await;
+    let call = |name, channel: &Channel, attempt: Attempt, expected| {
+        let channel = channel.clone();
+        Case { name, expected, make: Box::new(move || over_http(&channel, &attempt)) }
+    };
+    let cases = [
+        call("allowed, RS256 token", &guarded, by_token.clone(), Code::Ok),
+        call("the same without an interceptor", &open, nobody.clone(), Code::Ok),
+        call("denied on the pool, RS256 token", &guarded, on_the_other(&by_token), Code::PermissionDenied),
+        call("refused, forged RS256 token", &guarded, forged, Code::Unauthenticated),
+        call("refused, no credential", &guarded, nobody, Code::Unauthenticated),
+    ];
+    table("a read over HTTP/2 before the embedded Cognito", &cases).await;
+    embedded.shutdown().await;
+}
