@@ -3,16 +3,14 @@
 import dataclasses
 import json
 import re
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from suite import cognito, gate, manual, peer, relay
+from suite import cognito, gate, iam, manual, peer, relay
 from suite.gate import Gate, Refusal
 
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 POOL = {"MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
 EVERYTHING = ["cognito-idp:*"]
 READ_ONLY = ["cognito-idp:GetUserPoolMfaConfig"]
@@ -38,27 +36,10 @@ def account() -> Iterator[Account]:
         pool_id = cognito.must(user_pools, "CreateUserPool", PoolName="conformance")["UserPool"]["Id"]
         cognito.must(user_pools, "SetUserPoolMfaConfig", UserPoolId=pool_id, **POOL)
         cognito.must(user_pools, "AdminCreateUser", UserPoolId=pool_id, Username="maria", MessageAction="SUPPRESS")
-        administrator = iam_user(running.url, "administrator", EVERYTHING)
-        reader = iam_user(running.url, "reader", READ_ONLY)
-        check_from_now_on(running.url)
+        administrator = iam.user(running.url, "administrator", EVERYTHING)
+        reader = iam.user(running.url, "reader", READ_ONLY)
+        iam.check_from_now_on(running.url)
         yield Account(running.url, relayed, pool_id, administrator, reader)
-
-
-def iam_user(url: str, name: str, actions: list[str]) -> tuple[str, str]:
-    """Makes an IAM user who may do these actions, and answers an access key."""
-    iam = cognito.client(url, service="iam", region="us-east-1")
-    iam.create_user(UserName=name)
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-    iam.put_user_policy(UserName=name, PolicyName="conformance", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return key["AccessKeyId"], key["SecretAccessKey"]
-
-
-def check_from_now_on(url: str) -> None:
-    """Ends the requests that are free of authentication."""
-    request = urllib.request.Request(f"{url}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}, method="POST")
-    with OPENER.open(request, timeout=10) as answer:
-        assert answer.status == 200
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,14 @@ class Control:
         """Adds a fault that waits for a request."""
         self._ask("PUT", "faults", fault)
 
+    def requests(self) -> list[dict[str, object]]:
+        """The requests that the server got since they were last forgotten; their `Operation` says what was asked."""
+        return self._ask("GET", "requests")["Requests"]
+
+    def forget_requests(self) -> None:
+        """Begins the list of requests anew."""
+        self._ask("DELETE", "requests")
+
     def _ask(
         self, method: str, path: str, body: object = None, query: dict[str, str] | None = None
     ) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Runs mfagate and calls its RPCs with messages learned over reflection."""
 
+import copy
 import dataclasses
 import os
 import pathlib
@@ -51,11 +52,17 @@ class Refusal:
 class Gate:
     """A running mfagate."""
 
-    def __init__(self, process: Process, address: str, metadata: Metadata = ()) -> None:
+    def __init__(
+        self,
+        process: Process,
+        address: str,
+        metadata: Metadata = (),
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         self.process = process
         self.address = address
         self._metadata = metadata
-        self._channel = grpc.insecure_channel(address)
+        self._channel = _channel(address, credentials)
         self.reflection = Reflection(self._channel, metadata)
         self.methods = {
             method.name: method
@@ -110,10 +117,29 @@ class Gate:
             details[short] = json_format.MessageToDict(detail)
         return Refusal(error.code().name, error.details() or "", details)
 
+    @contextmanager
+    def known_to(self, metadata: Metadata = (), credentials: grpc.ChannelCredentials | None = None) -> Iterator["Gate"]:
+        """The same mfagate over a connection of another caller, who need not be let in: it asks for no descriptors."""
+        other = copy.copy(self)
+        other._metadata = metadata
+        other._channel = _channel(self.address, credentials)
+        try:
+            yield other
+        finally:
+            other._channel.close()
+
     def close(self) -> None:
         """Closes the connection and ends the process."""
         self._channel.close()
         self.process.stop()
+
+
+def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+    """A connection of its own, in the clear without credentials. grpcio shares those of equal channels."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    if credentials is None:
+        return grpc.insecure_channel(address, options)
+    return grpc.secure_channel(address, credentials, options)
 
 
 def binary() -> pathlib.Path:
@@ -131,10 +157,11 @@ def running(
     *arguments: str,
     environment: dict[str, str] | None = None,
     metadata: Metadata = (),
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> Iterator[Gate]:
     """Runs `mfagate COMMAND` on a port that the system chooses, for the length of the block.
 
-    Every call carries the metadata.
+    Every call carries the metadata, and goes over TLS where there are credentials.
     """
     process = Process(
         f"mfagate {command}",
@@ -143,7 +170,7 @@ def running(
     )
     try:
         address = process.wait_for_output(GATE_ADDRESS).group(1)
-        gate = Gate(process, address, metadata)
+        gate = Gate(process, address, metadata, credentials)
     except BaseException:
         process.stop()
         raise
@@ -153,19 +180,23 @@ def running(
         gate.close()
 
 
-@contextmanager
-def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
-    """Runs `mfagate serve` with AWS credentials in its environment, called by one who may do everything."""
-    credentials = {
+def aws_keys(key: str, secret: str) -> dict[str, str]:
+    """The environment that gives mfagate AWS credentials."""
+    return {
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
         # Without it the SDK would look for a Region in a place that only an EC2 instance has.
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+@contextmanager
+def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
+    """Runs `mfagate serve` with AWS credentials in its environment, called by one who may do everything."""
     with tempfile.TemporaryDirectory() as directory:
         caller = new_caller(pathlib.Path(directory))
         options = ["--cognito-endpoint", endpoint, *caller.options]
-        with running("serve", *options, environment=credentials, metadata=caller.metadata) as gate:
+        with running("serve", *options, environment=aws_keys(key, secret), metadata=caller.metadata) as gate:
             yield gate
 
 

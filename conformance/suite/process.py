@@ -66,9 +66,9 @@ class Process:
             time.sleep(POLL_SECONDS)
         raise ProcessFailed(f"{self.name} did not reach {what} in {READY_WITHIN_SECONDS} s:\n{self.output()}")
 
-    def wait_for_output(self, pattern: str) -> re.Match[str]:
-        """The first match of `pattern` in what the program prints."""
-        match = self.wait_for(f"printing /{pattern}/", lambda: re.search(pattern, self.output()))
+    def wait_for_output(self, pattern: str, since: int = 0) -> re.Match[str]:
+        """The first match of `pattern` in what the program prints, after so many characters."""
+        match = self.wait_for(f"printing /{pattern}/", lambda: re.search(pattern, self.output()[since:]))
         assert isinstance(match, re.Match)
         return match
 

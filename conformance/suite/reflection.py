@@ -56,8 +56,12 @@ class Reflection:
 
     def methods(self, service: str) -> list[MethodDescriptor]:
         """The methods of a service."""
-        self._load(file_containing_symbol=service)
-        return list(self._pool.FindServiceByName(service).methods)
+        try:
+            descriptor = self._pool.FindServiceByName(service)
+        except KeyError:
+            self._load(file_containing_symbol=service)
+            descriptor = self._pool.FindServiceByName(service)
+        return list(descriptor.methods)
 
     def message(self, name: str) -> type:
         """The class of a message, by its full name."""

@@ -1,10 +1,11 @@
-"""Stands before a moto that checks signatures, and turns its XML refusals into AWS's JSON."""
+"""Stands before a moto that checks signatures, and turns its refusals into the form that AWS's have."""
 
+import html
 import http.client
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -12,10 +13,26 @@ from urllib.parse import urlsplit
 HOP_BY_HOP = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 
+Form = Callable[[str, str], bytes]
+"""Makes an answer of a code and a message."""
+
+
+def json_form(code: str, message: str) -> bytes:
+    """A refusal as Cognito has it."""
+    code = {"AccessDenied": "AccessDeniedException"}.get(code, code)
+    return json.dumps({"__type": code, "Message": message}).encode()
+
+
+def query_form(code: str, message: str) -> bytes:
+    """A refusal as STS has it. moto's own has one more element around it, which no client of STS looks into."""
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{html.escape(message)}</Message></Error>"
+    return f"<ErrorResponse>{error}<RequestId>moto</RequestId></ErrorResponse>".encode()
+
+
 @contextmanager
-def started(url: str) -> Iterator[str]:
+def started(url: str, form: Form = json_form) -> Iterator[str]:
     """Runs a relay before `url` for the length of the block, and answers where it listens."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(urlsplit(url).netloc))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(urlsplit(url).netloc, form))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -26,7 +43,7 @@ def started(url: str) -> Iterator[str]:
         server.server_close()
 
 
-def _handler(address: str) -> type[BaseHTTPRequestHandler]:
+def _handler(address: str, form: Form) -> type[BaseHTTPRequestHandler]:
     class Relay(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -39,7 +56,7 @@ def _handler(address: str) -> type[BaseHTTPRequestHandler]:
             content = answer.read()
             headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
             peer.close()
-            content = _as_json(content)
+            content = _formed(content, form)
             self.send_response(answer.status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -53,10 +70,6 @@ def _handler(address: str) -> type[BaseHTTPRequestHandler]:
     return Relay
 
 
-def _as_json(content: bytes) -> bytes:
+def _formed(content: bytes, form: Form) -> bytes:
     refusal = re.search(rb"<Code>(.*?)</Code><Message>(.*?)</Message>", content, re.S)
-    if refusal is None:
-        return content
-    code = refusal[1].decode()
-    code = {"AccessDenied": "AccessDeniedException"}.get(code, code)
-    return json.dumps({"__type": code, "Message": refusal[2].decode()}).encode()
+    return content if refusal is None else form(refusal[1].decode(), html.unescape(refusal[2].decode()))

@@ -11,14 +11,20 @@ use crate::proto::v1::ErrorReason;
 /// The most characters of a code, which a strange endpoint could make as long as it likes.
 const LONGEST_CODE: usize = 128;
 
-/// The error that `operation` ended with. `request` holds the texts that must not come out again.
-pub(super) fn translate<E>(operation: Operation, error: &SdkError<E, HttpResponse>, request: &[String]) -> Error
+/// The error that `operation` ended with. `timed_out` says what it means that the time was up, and `request` holds the texts
+/// that must not come out again.
+pub(super) fn translate<E>(
+    operation: Operation,
+    error: &SdkError<E, HttpResponse>,
+    timed_out: ErrorReason,
+    request: &[String],
+) -> Error
 where
     E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
 {
     let translated = match error {
         SdkError::ConstructionFailure(_) => Error::new(ErrorReason::FacadeRequestRejected),
-        SdkError::TimeoutError(_) => Error::new(ErrorReason::DeadlineExceeded),
+        SdkError::TimeoutError(_) => Error::new(timed_out),
         // Missing credentials, a bad endpoint or a failed signature come out as a dispatch failure too, but no caller can
         // wait them out.
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {

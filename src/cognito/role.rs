@@ -231,10 +231,14 @@ impl std::error::Error for RoleError {}
 
 impl From<SdkError<AssumeRoleError, HttpResponse>> for RoleError {
     fn from(error: SdkError<AssumeRoleError, HttpResponse>) -> Self {
-        match error.as_service_error().map(|error| error.code()) {
-            Some(code) => Self::Refused(code.unwrap_or("no code").chars().take(128).collect()),
-            None => Self::Unreachable(failure::cause(&error, &[])),
+        if let SdkError::ServiceError(answer) = &error {
+            return Self::Refused(match answer.err().code() {
+                Some(code) => code.chars().take(128).collect(),
+                // Not an answer of STS: a proxy, or another server at the endpoint.
+                None => format!("no code, HTTP status {}", answer.raw().status().as_u16()),
+            });
         }
+        Self::Unreachable(failure::cause(&error, &[]))
     }
 }
 

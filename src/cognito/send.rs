@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_cognitoidentityprovider::Client;
@@ -10,9 +12,13 @@ use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
 use aws_sdk_cognitoidentityprovider::config::{Builder, SharedCredentialsProvider};
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{BeforeTransmitInterceptorContextRef, InterceptorContext};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -113,8 +119,10 @@ impl PoolClient {
             let error = Error::new(ErrorReason::NoTimeLeft).of(operation);
             return Err(error.because("no time was left to call Cognito"));
         }
+        let sent = Sent::default();
         let mut config = Builder::new()
             .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
+            .interceptor(sent.clone())
             .retry_classifier(NotRetried::<E>(PhantomData));
         if !operation.is_idempotent() {
             config = config.retry_config(RetryConfig::disabled());
@@ -122,11 +130,18 @@ impl PoolClient {
 
         // In the configuration of the one operation, which then has an identity cache of its own (SDK 1.144).
         config.set_credentials_provider(self.credentials.clone());
-        let sent = call(&self.client, config);
+        let answer = call(&self.client, config);
         let pool = self.permit.user_pool_id().to_owned();
         request.push(pool.clone());
-        let outcome =
-            async move { sent.await.map_err(|error| failure::translate(operation, &error, &request).about(&pool)) };
+        // Time that ran out before anything was sent went into credentials, and no change can have been made.
+        let unsent =
+            if left < self.operation_timeout { ErrorReason::NoTimeLeft } else { ErrorReason::FacadeDispatchFailed };
+        let outcome = async move {
+            answer.await.map_err(|error| {
+                let timed_out = if sent.is_sent() { ErrorReason::DeadlineExceeded } else { unsent };
+                failure::translate(operation, &error, timed_out, &request).about(&pool)
+            })
+        };
         if operation.is_read() {
             return outcome.await;
         }
@@ -154,6 +169,33 @@ impl PoolClient {
             // The panic's text may hold anything.
             Err(_) => Err(Error::new(ErrorReason::FacadeFailed).of(operation).because("a change panicked")),
         }
+    }
+}
+
+/// Whether a request has left for Cognito, be it to no avail.
+#[derive(Clone, Debug, Default)]
+struct Sent(Arc<AtomicBool>);
+
+impl Sent {
+    fn is_sent(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Sent {
+    fn name(&self) -> &'static str {
+        "sent"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -11,15 +11,16 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use mfagate::cognito::{AssumedRole, Credentials, Endpoint, RoleOptions, SessionName};
+use mfagate::proto::v1::AdminGetUserRequest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tonic::Code;
+use tonic::{Code, Request};
 
 use crate::binary::Binary;
 use crate::guard::Guard;
 use crate::served::{bearer, read, set};
 use crate::sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key, serve};
-use crate::support::{POOL, TestService, USER, refused};
+use crate::support::{POOL, TestService, USER, patient, refused};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -310,9 +311,16 @@ async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
     sts.hold();
-    refused(set(channel.clone(), &support, true, "set").await, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    // Not that the time was up, which would mean that the change may have been made.
+    refused(set(channel.clone(), &support, true, "set").await, Code::Internal, "FACADE_DISPATCH_FAILED");
     let outcome = guard.records().last().unwrap()["outcome"].clone();
-    assert_eq!(outcome, json!({ "code": "DEADLINE_EXCEEDED", "reason": "DEADLINE_EXCEEDED" }));
+    assert_eq!(outcome, json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
+    // Where it was the caller who would not wait longer, the caller is told so.
+    let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
+    request.metadata_mut().insert("authorization", support.parse().unwrap());
+    request.metadata_mut().insert("grpc-timeout", "900m".parse().unwrap());
+    let answer = patient(binary.address().await).admin_get_user(request).await;
+    refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
     assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 
     sts.go_on();

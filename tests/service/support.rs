@@ -86,10 +86,9 @@ impl TestService {
         MfaPreferenceServiceClient::new(self.channel())
     }
 
-    /// A client without timers of its own: tonic's channel ends a call by itself and hides what the server answers.
+    /// A client that waits for the service's own answer.
     pub(crate) fn patient(&self) -> PatientClient {
-        let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-        MfaPreferenceServiceClient::with_origin(http, format!("http://{}", self.address).parse().unwrap())
+        patient(self.address)
     }
 
     pub(crate) fn software_tokens(&self) -> SoftwareTokenServiceClient<Channel> {
@@ -103,6 +102,12 @@ impl TestService {
     pub(crate) fn pool_configs(&self) -> PoolConfigServiceClient<Channel> {
         PoolConfigServiceClient::new(self.channel())
     }
+}
+
+/// A client without timers of its own: tonic's channel ends a call by itself and hides what the server answers.
+pub(crate) fn patient(address: SocketAddr) -> PatientClient {
+    let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    MfaPreferenceServiceClient::with_origin(http, format!("http://{address}").parse().unwrap())
 }
 
 /// The control endpoints of the embedded Cognito.

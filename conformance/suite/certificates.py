@@ -1,0 +1,128 @@
+"""Makes certificate authorities and certificates with the openssl command."""
+
+import dataclasses
+import datetime
+import pathlib
+import subprocess
+
+import grpc
+
+OPENSSL_WITHIN_SECONDS = 30
+DAY = datetime.timedelta(days=1)
+CLIENT = "clientAuth"
+SERVER = "serverAuth"
+SETTINGS = """
+[ca]
+default_ca = authority
+[authority]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+policy = subject
+unique_subject = no
+rand_serial = yes
+[subject]
+commonName = supplied
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """A certificate and its private key, in PEM files."""
+
+    certificate: pathlib.Path
+    key: pathlib.Path
+
+    @property
+    def serial(self) -> str:
+        """The serial number, as openssl writes it."""
+        return openssl("x509", "-noout", "-serial", "-in", self.certificate).strip()
+
+    def replace(self, other: "Identity") -> None:
+        """Puts another identity into these files."""
+        self.certificate.write_bytes(other.certificate.read_bytes())
+        self.key.write_bytes(other.key.read_bytes())
+
+
+class Authority:
+    """A certificate authority with a directory of its own."""
+
+    def __init__(self, directory: pathlib.Path, name: str) -> None:
+        self._directory = directory / name
+        self._directory.mkdir()
+        self.certificate = self._directory / "ca.pem"
+        self._key = self._directory / "ca.key"
+        (self._directory / "index.txt").touch()
+        (self._directory / "ca.conf").write_text(SETTINGS)
+        new_key(self._key)
+        openssl(
+            *("req", "-x509", "-new", "-key", self._key, "-subj", f"/CN={name}", "-days", "2"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign", "-out", self.certificate),
+        )
+
+    def issue(
+        self,
+        name: str,
+        alternative_names: str = "",
+        usage: str = CLIENT,
+        starts: datetime.timedelta = -DAY,
+        ends: datetime.timedelta = DAY,
+    ) -> Identity:
+        """Makes a key and signs its certificate; the times are from now on."""
+        made = Identity(self._directory / f"{name}.pem", self._directory / f"{name}.key")
+        request, extensions = self._directory / f"{name}.csr", self._directory / f"{name}.ext"
+        lines = ["basicConstraints=CA:FALSE", f"extendedKeyUsage={usage}"]
+        if alternative_names:
+            lines.append(f"subjectAltName={alternative_names}")
+        extensions.write_text("\n".join(lines) + "\n")
+        new_key(made.key)
+        openssl("req", "-new", "-key", made.key, "-subj", f"/CN={name}", "-out", request)
+        # `openssl x509` of 3.0 knows days only; `openssl ca` knows times.
+        openssl(
+            *("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", self.certificate, "-keyfile", self._key),
+            *("-startdate", _time(starts), "-enddate", _time(ends)),
+            *("-extfile", extensions, "-in", request, "-out", made.certificate),
+            directory=self._directory,
+        )
+        return made
+
+    def credentials(self, identity: Identity | None = None) -> grpc.ChannelCredentials:
+        """What a grpcio channel trusts this authority with, and presents the identity with."""
+        return grpc.ssl_channel_credentials(
+            self.certificate.read_bytes(),
+            identity.key.read_bytes() if identity else None,
+            identity.certificate.read_bytes() if identity else None,
+        )
+
+
+def new_key(file: pathlib.Path) -> None:
+    """Makes a private key."""
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", file)
+
+
+def _time(from_now: datetime.timedelta) -> str:
+    return (datetime.datetime.now(datetime.UTC) + from_now).strftime("%Y%m%d%H%M%SZ")
+
+
+def openssl(*arguments: str | pathlib.Path, directory: pathlib.Path | None = None) -> str:
+    """What an openssl command prints; one that fails raises with what it says of that."""
+    done = run_openssl(*arguments, directory=directory)
+    assert done.returncode == 0, f"openssl {arguments[0]}: {done.stdout}"
+    return done.stdout
+
+
+def run_openssl(
+    *arguments: str | pathlib.Path, directory: pathlib.Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs openssl to its end, whatever becomes of it; standard error is with standard output."""
+    return subprocess.run(
+        ["openssl", *map(str, arguments)],
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=OPENSSL_WITHIN_SECONDS,
+        check=False,
+    )

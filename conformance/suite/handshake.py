@@ -1,0 +1,66 @@
+"""Makes TLS handshakes with `openssl s_client`, and tells how far they got."""
+
+import dataclasses
+import pathlib
+import re
+import subprocess
+
+from .certificates import Identity
+
+ENDED_WITHIN_SECONDS = 30
+# A whole HTTP/2 connection: preface, empty SETTINGS, and GOAWAY, after which the server has no reason to stay.
+CONNECTION = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+    + bytes((0, 0, 8, 7, 0, 0, 0, 0, 0))
+    + bytes(8)
+)
+SERVERS_SETTINGS = re.compile(rb"\x00\x00.\x04\x00\x00\x00\x00\x00", re.S)
+
+
+@dataclasses.dataclass(frozen=True)
+class Handshake:
+    """What came of a handshake."""
+
+    protocol: str | None
+    """The version of TLS that was agreed on."""
+    application: str | None
+    """The protocol that was agreed on inside it."""
+    serial: str | None
+    """The serial number of the server's certificate."""
+    alert: str | None
+    """Why the server ended it."""
+    speaks: bool
+    """Whether the server then spoke HTTP/2: in TLS 1.3 a client has done its part before the server looks at it."""
+
+
+def handshake(address: str, authority: pathlib.Path, identity: Identity | None, *options: str) -> Handshake:
+    """Connects to a server that this authority must have signed, and presents the identity."""
+    own = ("-cert", identity.certificate, "-key", identity.key) if identity else ()
+    command = ["openssl", "s_client", "-connect", address, "-alpn", "h2", "-CAfile", authority, *own, *options]
+    done = subprocess.run(
+        [*map(str, command), "-verify_return_error", "-verify_hostname", "localhost", "-ign_eof"],
+        input=CONNECTION,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=ENDED_WITHIN_SECONDS,
+        check=False,
+    )
+
+    def said(pattern: bytes) -> str | None:
+        found = re.search(pattern, done.stdout, re.M)
+        return found.group(1).decode() if found else None
+
+    pem = said(rb"(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)")
+    return Handshake(
+        protocol=said(rb"^New, (TLSv[\d.]+), "),
+        application=said(rb"^ALPN protocol: (\S+)"),
+        serial=_serial(pem) if pem else None,
+        alert=said(rb":(?:sslv3|tlsv1|tlsv13) alert ([\w ]+):"),
+        speaks=SERVERS_SETTINGS.search(done.stdout) is not None,
+    )
+
+
+def _serial(pem: str) -> str:
+    command = ["openssl", "x509", "-noout", "-serial"]
+    return subprocess.run(command, input=pem, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,99 @@
+"""Runs `mfagate serve`, and tells what it recorded and what the embedded Cognito was asked."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import grpc
+
+from . import gate
+from .caller import POLICY
+from .control import Control
+from .gate import Gate
+from .reflection import Metadata
+
+POOL = "us-west-2_EXAMPLE"
+USER = "testuser"
+READ = "GetUserPoolMfaConfig"
+READ_PATH = f"mfagate.v1.PoolConfigService/{READ}"
+READ_REQUEST: dict[str, object] = {"user_pool_id": POOL}
+"""A call that everybody known may make, and that changes nothing."""
+
+Options = Mapping[str, str | pathlib.Path]
+
+
+@dataclasses.dataclass
+class Seen:
+    """What came of the calls of a block, complete when the block has ended."""
+
+    records: list[dict[str, object]] = dataclasses.field(default_factory=list)
+    """The audit records of mfagate's own RPCs. grpcurl reads descriptors first, which is recorded as well."""
+    asked: list[str] = dataclasses.field(default_factory=list)
+    """The operations that Cognito was asked for."""
+
+    def callers(self) -> list[tuple[object, object]]:
+        """Who made each call, and how that was proved."""
+        return [(record.get("caller"), record["authenticated"]) for record in self.records]
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A running `mfagate serve`."""
+
+    gate: Gate
+    control: Control
+    audit_log: pathlib.Path
+
+    @contextmanager
+    def watched(self) -> Iterator[Seen]:
+        """What mfagate records and Cognito is asked in the block. A record is written before its call is answered."""
+        written = self.audit_log.stat().st_size
+        self.control.forget_requests()
+        seen = Seen()
+        yield seen
+        with self.audit_log.open("rb") as log:
+            log.seek(written)
+            records = [json.loads(line) for line in log]
+        seen.records += [record for record in records if record.get("rpc") != "ServerReflection"]
+        seen.asked += [str(request["Operation"]) for request in self.control.requests()]
+
+    def reload(self) -> str:
+        """Sends SIGHUP, waits until it is done, and answers what was logged meanwhile."""
+        logged = len(self.gate.process.output())
+        os.kill(self.gate.process.pid, signal.SIGHUP)
+        self.gate.process.wait_for_output(r"(?m)serve: reloaded( in part)?\b", logged)
+        return self.gate.process.output()[logged:]
+
+
+@contextmanager
+def before(
+    cognito: str,
+    directory: pathlib.Path,
+    options: Options,
+    metadata: Metadata = (),
+    credentials: grpc.ChannelCredentials | None = None,
+    key: tuple[str, str] = ("test", "test"),
+) -> Iterator[Served]:
+    """Runs `mfagate serve` before a Cognito, with an AWS key and with callers by these options, who may do everything.
+
+    Its own calls, the reading of descriptors included, carry the metadata and go over TLS with the credentials.
+    """
+    policies = directory / "policies"
+    policies.mkdir()
+    (policies / "all.cedar").write_text(POLICY)
+    audit_log = directory / "audit.jsonl"
+    own: Options = {
+        "--cognito-endpoint": cognito,
+        "--policies": policies,
+        "--audit-log": audit_log,
+        "--audit-username": "none",
+    }
+    arguments = [str(part) for option in {**own, **options}.items() for part in option]
+    environment = gate.aws_keys(*key)
+    running = gate.running("serve", *arguments, environment=environment, metadata=metadata, credentials=credentials)
+    with running as started:
+        yield Served(started, Control(cognito), audit_log)

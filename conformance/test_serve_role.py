@@ -1,0 +1,185 @@
+"""Has `mfagate serve` assume a role for each caller, at the STS of a moto that checks signatures and policies."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from suite import cognito, iam, issuer, manual, peer, process, relay, served
+from suite.gate import Gate, Refusal
+from suite.issuer import Issuer
+from suite.reflection import Metadata
+from suite.served import READ, Served
+
+COGNITO_ONLY = ["cognito-idp:*"]
+STS_ONLY = ["sts:AssumeRole"]
+CALLERS = ["payments", "reports desk/zoë"]
+SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """An AWS account of moto, whose IAM users may do one thing each, and whose role does the rest."""
+
+    url: str
+    cognito_url: str
+    """The same in the form of Cognito's refusals."""
+    sts_url: str
+    """The same in the form of STS's refusals."""
+    pool_id: str
+    base: tuple[str, str]
+    """The key of a user who may assume roles and do nothing else."""
+    helpless: tuple[str, str]
+    """The key of a user whom the role trusts, and who may not assume it."""
+    role: str
+    of_another: str
+    """A role that may do everything and that trusts the helpless user alone."""
+    idle: str
+    """A role that the base user may assume, and that may not use Cognito."""
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    """The account, checked from the moment it is prepared."""
+    with (
+        peer.started("moto_with_iam") as running,
+        relay.started(running.url) as cognito_url,
+        relay.started(running.url, relay.query_form) as sts_url,
+    ):
+        user_pools = cognito.client(running.url)
+        pool_id = cognito.must(user_pools, "CreateUserPool", PoolName="conformance")["UserPool"]["Id"]
+        base = iam.user(running.url, "base", STS_ONLY)
+        helpless = iam.user(running.url, "helpless", ["cognito-idp:ListUserPools"])
+        role = iam.role(running.url, "mfagate", "base", COGNITO_ONLY)
+        of_another = iam.role(running.url, "another", "helpless", COGNITO_ONLY)
+        idle = iam.role(running.url, "idle", "base", ["sts:GetSessionToken"])
+        iam.check_from_now_on(running.url)
+        yield Account(running.url, cognito_url, sts_url, pool_id, base, helpless, role, of_another, idle)
+
+
+@pytest.fixture(scope="module")
+def trusted() -> Iterator[Issuer]:
+    """The issuer of the callers' tokens."""
+    with issuer.started("ES256") as running:
+        yield running
+
+
+def metadata(trusted: Issuer, caller: str) -> Metadata:
+    """What the calls of this caller carry."""
+    return (("authorization", f"Bearer {trusted.keys[0].sign(trusted.claims(caller))}"),)
+
+
+class Serving:
+    """Starts `mfagate serve` before the account, and makes calls of it."""
+
+    def __init__(self, account: Account, trusted: Issuer, directory: pathlib.Path) -> None:
+        self._account = account
+        self._trusted = trusted
+        self._directory = directory
+
+    @contextmanager
+    def assuming(
+        self, role: str | None, key: tuple[str, str] | None = None, sts: str | None = None
+    ) -> Iterator[Served]:
+        """Runs it with the base user's key or another; without a role, that key signs for Cognito."""
+        options = self._trusted.options()
+        if role is not None:
+            options |= {"--assume-role": role, "--sts-endpoint": sts or self._account.url}
+        cognito_url, key = self._account.cognito_url, key or self._account.base
+        own = metadata(self._trusted, CALLERS[0])
+        with served.before(cognito_url, self._directory, options, own, key=key) as running:
+            yield running
+
+    def read(self, running: Gate, caller: str) -> dict[str, object] | Refusal:
+        """Reads the pool's configuration as this caller."""
+        with running.known_to(metadata(self._trusted, caller)) as known:
+            return known.call(READ, {"user_pool_id": self._account.pool_id})
+
+
+@pytest.fixture
+def serving(account: Account, trusted: Issuer, tmp_path: pathlib.Path) -> Serving:
+    """Each test starts its own: sessions are kept for as long as mfagate runs."""
+    return Serving(account, trusted, tmp_path)
+
+
+def is_the_facades_fault(answer: dict[str, object] | Refusal, reason: str) -> None:
+    """Asserts a refusal that is not the caller's to mend, and that names neither account nor role nor key."""
+    assert isinstance(answer, Refusal)
+    manual.is_followed(answer)
+    assert (answer.code, answer.reason, answer.metadata["fault"]) == ("INTERNAL", reason, "FACADE")
+    said = f"{answer.message} {answer.details}"
+    assert not re.search(r"arn:|123456789012|AKIA|ASIA|helpless|AssumeRole", said), said
+
+
+def test_calls_succeed_through_the_role_in_a_session_named_after_each_caller(
+    account: Account, serving: Serving
+) -> None:
+    before = iam.sessions(account.url)
+    with serving.assuming(account.role) as running:
+        for caller in (*CALLERS, *CALLERS):
+            answer = serving.read(running.gate, caller)
+            assert not isinstance(answer, Refusal), answer
+        log = running.gate.process.output()
+    # moto lists sessions in any order. Each caller has one, however often it called.
+    opened = sorted(set(iam.sessions(account.url)) - set(before))
+    assert [role for role, _ in opened] == [account.role] * 2
+    names = [name for _, name in opened]
+    assert names[0] == CALLERS[0]
+    assert re.fullmatch(r"reports-desk-zo--[0-9a-f]{20}", names[1])
+    assert all(SESSION_NAME.fullmatch(name) for name in names)
+    assert re.findall(r"role assumed session=\"?([^\s\"]+)", log) == names
+
+
+def test_each_admin_rpc_goes_through_the_role(account: Account, serving: Serving) -> None:
+    with serving.assuming(account.role) as running:
+        answer = running.gate.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "nobody"})
+        assert isinstance(answer, Refusal)
+        assert answer.reason == "USER_NOT_FOUND"
+        configuration: dict[str, object] = {
+            "user_pool_id": account.pool_id,
+            "mfa_configuration": "USER_POOL_MFA_TYPE_OPTIONAL",
+            "software_token_mfa_configuration": {"enabled": True},
+        }
+        assert not isinstance(running.gate.call("SetUserPoolMfaConfig", configuration), Refusal)
+
+
+def test_without_the_role_the_same_key_is_denied(serving: Serving) -> None:
+    with serving.assuming(None) as running:
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_ACCESS_DENIED")
+
+
+def test_a_role_without_the_right_is_denied(account: Account, serving: Serving) -> None:
+    with serving.assuming(account.idle) as running:
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_ACCESS_DENIED")
+        assert "role assumed session=" in running.gate.process.output()
+
+
+@pytest.mark.parametrize("why", ["the role does not trust the key", "the key may not assume", "the key is unknown"])
+def test_where_sts_refuses_the_log_names_the_cause(account: Account, serving: Serving, why: str) -> None:
+    role, key, code = {
+        "the role does not trust the key": (account.of_another, account.base, "AccessDenied"),
+        "the key may not assume": (account.of_another, account.helpless, "AccessDenied"),
+        "the key is unknown": (account.role, ("AKIAIOSFODNN7EXAMPLE", "A" * 40), "InvalidClientTokenId"),
+    }[why]
+    before = iam.sessions(account.url)
+    with serving.assuming(role, key, account.sts_url) as running:
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_DISPATCH_FAILED")
+        log = running.gate.process.output()
+    assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? error=sts refused .*: {code}\b", log), log
+    assert sorted(iam.sessions(account.url)) == sorted(before)
+
+
+def test_where_a_refusal_is_not_of_the_form_of_sts_the_log_says_so(account: Account, serving: Serving) -> None:
+    # moto as it is: its XML is not that of STS.
+    with serving.assuming(account.of_another) as running:
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_DISPATCH_FAILED")
+        assert re.search("role not assumed .*sts refused .*: no code, HTTP status 403", running.gate.process.output())
+
+
+def test_where_sts_cannot_be_reached_the_log_names_the_cause(account: Account, serving: Serving) -> None:
+    with serving.assuming(account.role, sts=f"http://127.0.0.1:{process.free_port()}") as running:
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_DISPATCH_FAILED")
+        assert re.search(r"role not assumed .*sts could not be asked", running.gate.process.output())
