@@ -233,7 +233,15 @@ def test_two_tokens_are_refused_though_both_are_good(accepting: Accepting) -> No
     assert seen.asked == []
 
 
-@pytest.mark.parametrize("kilobytes", [16, 128, 1024])
+def test_a_token_may_be_of_some_kilobytes_and_no_more(accepting: Accepting) -> None:
+    got_in(accepting, claiming(padding="x" * 1024 * 11)(accepting.issuer))
+    with accepting.served.watched() as seen:
+        is_refused(accepting.grpcio(claiming(padding="x" * 1024 * 13)(accepting.issuer)), "malformed")
+    assert seen.callers() == [(None, "none")]
+    assert seen.asked == []
+
+
+@pytest.mark.parametrize("kilobytes", [32, 128, 1024])
 def test_a_token_that_is_too_large_gets_nowhere(accepting: Accepting, kilobytes: int) -> None:
     token = claiming(padding="x" * 1024 * kilobytes)(accepting.issuer)
     with accepting.served.watched() as seen:

@@ -23,6 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
+use crate::access::token::LARGEST_TOKEN;
 use crate::access::{Authentication, Authorize, Gate};
 use crate::cognito::Cognito;
 use crate::proto::FILE_DESCRIPTOR_SET;
@@ -37,6 +38,11 @@ pub use tls::ConnectionInfo;
 
 /// The most calls at a time on one connection.
 const MOST_STREAMS: u32 = 256;
+
+/// The most bytes of headers, as HTTP/2 counts them: the largest token, and as much again for everything else, so that a token
+/// beyond its limit is answered in gRPC's words. What is larger gets HTTP's 431, or loses its connection.
+#[expect(clippy::cast_possible_truncation, reason = "a constant of some kilobytes")]
+const MOST_HEADER_BYTES: u32 = 2 * LARGEST_TOKEN as u32;
 
 /// How often an idle connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -163,6 +169,7 @@ async fn serve_routes(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let router = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
+        .http2_max_header_list_size(MOST_HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(layers)
         .add_routes(routes);

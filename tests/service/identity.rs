@@ -111,6 +111,16 @@ async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_thei
 }
 
 #[tokio::test]
+async fn a_token_beyond_the_limit_is_answered_like_any_other_bad_one() {
+    let served = Served::with(OPEN).await;
+    let padded = |length: usize| bearer(&served.guard.token("support", json!({ "padding": "x".repeat(length) })));
+    assert_eq!(served.read(Some(&padded(11 * 1024)), POOL).await.unwrap(), USER);
+    for length in [13 * 1024, 20 * 1024] {
+        assert_eq!(credential(served.read(Some(&padded(length)), POOL).await), "malformed");
+    }
+}
+
+#[tokio::test]
 async fn a_prefix_keeps_a_token_from_naming_what_a_certificate_names() {
     let guard = Guard::with(
         r#"permit (principal == Mfagate::Caller::"desk.example.com", action, resource);
