@@ -42,7 +42,8 @@ pub struct Effect {
     /// The pool's new MFA configuration.
     pub mfa_configuration: Option<MfaConfiguration>,
     /// Whether the request weakens MFA: it disables a factor, deletes a software token or passkey, replaces a working software
-    /// token, or sets a pool to OPTIONAL or OFF, whatever it is now.
+    /// token, or sets a pool to anything but ON, whatever it is now. A pool's configuration is replaced as a whole, so a
+    /// factor that it leaves out is disabled.
     pub weakens_mfa: bool,
     /// Whether the RPC is a legacy one.
     pub legacy: bool,

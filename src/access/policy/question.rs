@@ -118,9 +118,9 @@ impl ContextWords {
         let preferred = self.preferred.as_ref().and_then(|word| factor(word, problems));
         let mfa_configuration = self.mfa_configuration.as_ref().and_then(|word| mfa_configuration(word, problems));
         let deletes = matches!(action, Action::Rpc(Rpc::AdminDeleteSoftwareToken | Rpc::DeleteWebAuthnCredential));
-        let weakens_mfa = deletes
-            || !factors_disabled.is_empty()
-            || matches!(mfa_configuration, Some(MfaConfiguration::Off | MfaConfiguration::Optional));
+        let loosens =
+            action == Action::Rpc(Rpc::SetUserPoolMfaConfig) && mfa_configuration != Some(MfaConfiguration::On);
+        let weakens_mfa = deletes || loosens || !factors_disabled.is_empty();
         let by_session = self.by_session.unwrap_or_default();
         let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
         let end_user = match (for_user, by_session) {

@@ -159,7 +159,9 @@ fn an_action_implies_what_its_context_leaves_out() {
     assert!(effect("DeleteWebAuthnCredential", &[]).weakens_mfa);
     assert!(effect("AdminSetUserMfaPreference", &["factors_disabled=SMS_MFA"]).weakens_mfa);
     assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=OPTIONAL"]).weakens_mfa);
+    assert!(effect("SetUserPoolMfaConfig", &[]).weakens_mfa);
     assert!(!effect("SetUserPoolMfaConfig", &["mfa_configuration=ON"]).weakens_mfa);
+    assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=ON", "factors_disabled=SMS_MFA"]).weakens_mfa);
 }
 
 #[test]

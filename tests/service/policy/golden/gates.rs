@@ -65,6 +65,7 @@ pub(super) fn callers() -> Vec<Caller> {
     let [ours, theirs] = ISSUERS;
     vec![
         by_certificate("account-settings", "account-settings"),
+        by_certificate("sign-in-page", "sign-in-page"),
         by_certificate("support-tool", "support-tool"),
         by_certificate("onboarding-job", "onboarding-job"),
         by_certificate("platform-console", "platform-console"),

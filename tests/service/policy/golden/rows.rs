@@ -7,11 +7,11 @@ use mfagate::proto::Rpc;
 use mfagate::proto::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
-    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, GetUserAuthFactorsRequest,
-    GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
-    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SoftwareTokenMfaConfiguration,
-    SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType, VerifySoftwareTokenRequest,
-    associate_software_token_request, verify_software_token_request,
+    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, EmailMfaConfiguration,
+    GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsMfaConfiguration,
+    SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
+    VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
 };
 use mfagate::request::pool_config::MfaConfiguration;
 use tonic::Status;
@@ -38,6 +38,8 @@ enum Variant {
     BySession,
     /// A pool's configuration, where one is stated.
     Pool(Option<MfaConfiguration>),
+    /// A pool's configuration ON that leaves no factor out.
+    PoolWithEveryFactor,
 }
 
 /// One row of the table.
@@ -68,6 +70,7 @@ impl Row {
             Variant::Pool(Some(MfaConfiguration::Optional)) => "OPTIONAL",
             Variant::Pool(Some(MfaConfiguration::Off)) => "OFF",
             Variant::Pool(None) => "not stated",
+            Variant::PoolWithEveryFactor => "ON with every factor",
         };
         let parts = [self.rpc.name(), variant, self.short];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
@@ -102,10 +105,15 @@ impl Row {
                     factors_enabled: if with_totp { totp() } else { BTreeSet::new() },
                     factors_disabled: if with_totp { left_out } else { all },
                     mfa_configuration,
-                    weakens_mfa: mfa_configuration != Some(MfaConfiguration::On),
+                    weakens_mfa: true,
                     ..effect
                 }
             }
+            (Variant::PoolWithEveryFactor, _) => Effect {
+                factors_enabled: of(&[Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]),
+                mfa_configuration: Some(MfaConfiguration::On),
+                ..effect
+            },
         }
     }
 
@@ -121,6 +129,7 @@ impl Row {
             | Variant::DisablesTotp
             | Variant::Again
             | Variant::BySession
+            | Variant::PoolWithEveryFactor
             | Variant::Pool(Some(_)) => Some(operation(self.rpc)),
         }
     }
@@ -220,17 +229,20 @@ impl Row {
 
     fn pool_config(&self) -> SetUserPoolMfaConfigRequest {
         let stated = match self.variant {
-            Variant::Pool(Some(MfaConfiguration::On)) => UserPoolMfaType::On,
+            Variant::Pool(Some(MfaConfiguration::On)) | Variant::PoolWithEveryFactor => UserPoolMfaType::On,
             Variant::Pool(Some(MfaConfiguration::Optional)) => UserPoolMfaType::Optional,
             Variant::Pool(Some(MfaConfiguration::Off)) => UserPoolMfaType::Off,
             _ => UserPoolMfaType::Unspecified,
         };
         let with_totp = matches!(stated, UserPoolMfaType::On | UserPoolMfaType::Optional);
+        let others = self.variant == Variant::PoolWithEveryFactor;
         SetUserPoolMfaConfigRequest {
             user_pool_id: self.pool.to_owned(),
             mfa_configuration: stated.into(),
             software_token_mfa_configuration: with_totp.then_some(SoftwareTokenMfaConfiguration { enabled: true }),
-            ..Default::default()
+            sms_mfa_configuration: others.then(SmsMfaConfiguration::default),
+            email_mfa_configuration: others.then(EmailMfaConfiguration::default),
+            web_authn_configuration: others.then(WebAuthnConfiguration::default),
         }
     }
 }
@@ -257,7 +269,7 @@ fn variants(rpc: Rpc) -> Vec<Variant> {
         Rpc::VerifySoftwareToken => vec![Variant::Only, Variant::BySession],
         Rpc::SetUserPoolMfaConfig => {
             let stated = [MfaConfiguration::On, MfaConfiguration::Optional, MfaConfiguration::Off].map(Some);
-            stated.into_iter().chain([None]).map(Variant::Pool).collect()
+            stated.into_iter().chain([None]).map(Variant::Pool).chain([Variant::PoolWithEveryFactor]).collect()
         }
     }
 }
