@@ -77,12 +77,12 @@ async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
     let symmetric = json!({ "kty": "oct", "kid": "key-1", "alg": "HS256", "k": "canary-symmetric-key" });
     let symmetric = json!({ "keys": [symmetric] }).to_string();
     for (file, text, fault) in [
-        ("server.key", "canary, and not a key at all", "has no PEM block"),
+        ("server.key", "canary, and not a key at all", "has no PEM block of a private key"),
         ("server.key", &false_key(&encoded), "the key is of no kind that TLS can use"),
         ("server.key", &false_key("canary, which is not base64"), "is not well-formed PEM"),
         ("server.key", &another.key, "the key is not that of the certificate"),
-        ("server.pem", &another.key, "has no PEM block"),
-        ("clients.pem", &another.key, "has no PEM block"),
+        ("server.pem", &another.key, "has no PEM block of a certificate"),
+        ("clients.pem", &another.key, "has no PEM block of a certificate"),
         ("username.key", "canary-too-short", "the key has 16 bytes and needs at least 32"),
         ("username.key", &"canary".repeat(1000), "the key has more than 4096 bytes"),
         ("jwks.json", "canary, and not JSON", "it is not a JSON Web Key Set"),
