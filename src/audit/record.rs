@@ -296,7 +296,7 @@ impl MutationRecord {
             aws_request_id = self.aws_request_id.as_ref().map(AwsRequestId::as_str),
             code = code_name(self.outcome.code),
             reason = self.outcome.reason.map(reason_name),
-            "a mutation has ended and is not in the audit log yet"
+            "a change has ended and is not in the audit log yet"
         );
     }
 }
