@@ -219,11 +219,7 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             factors_enabled: Factors(factors_enabled),
             factors_disabled: Factors(factors_disabled),
             preferred: preferred.map(Factor::name),
-            mfa_configuration: mfa_configuration.map(|configuration| match configuration {
-                MfaConfiguration::Off => "OFF",
-                MfaConfiguration::On => "ON",
-                MfaConfiguration::Optional => "OPTIONAL",
-            }),
+            mfa_configuration: mfa_configuration.map(MfaConfiguration::name),
             weakens_mfa: *weakens_mfa,
             legacy: *legacy,
             for_signed_in_user: effect.for_signed_in_user(),
