@@ -3,21 +3,14 @@
 use data_encoding::BASE64;
 use serde_json::json;
 
-use super::assert_holds_none;
+use super::{ENVIRONMENT, USERNAME_KEY, assert_holds_none};
 use crate::authority::{Authority, Pair};
 use crate::binary::{Binary, Ended};
 use crate::guard::Guard;
 use crate::issuer::SigningKey;
 use crate::served::OPEN;
 
-const USERNAME_KEY: &str = "canary-key-of-usernames-canary-key";
 const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]"#;
-const ENVIRONMENT: &[(&str, &str)] = &[
-    ("RUST_LOG", "trace"),
-    ("AWS_ACCESS_KEY_ID", "test"),
-    ("AWS_SECRET_ACCESS_KEY", "canary-secret-access-key"),
-    ("AWS_SESSION_TOKEN", "canary-session-token"),
-];
 
 /// Every file that the options of `serve` can name, all of them good.
 struct Files {
