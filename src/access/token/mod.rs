@@ -26,7 +26,7 @@ pub use source::{KeySetUrl, KeySource, SourceFault};
 pub const LARGEST_TOKEN: usize = 16 * 1024;
 
 /// How far the clocks of issuer and service may be apart.
-pub const LEEWAY: Duration = Duration::from_secs(30);
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// Whose tokens are accepted, and for whom they must be meant.
 #[derive(Clone, Debug)]
