@@ -10,7 +10,7 @@ from suite import certificates, grpcurl, issuer, served
 from suite.certificates import DAY, Authority, Identity
 from suite.gate import Refusal
 from suite.issuer import Issuer
-from suite.reflection import Metadata
+from suite.reflection import Metadata, bearer
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
 
 SPIFFE_ID = "spiffe://example.org/payments"
@@ -30,7 +30,7 @@ class Both:
     def metadata(self, token: str) -> Metadata:
         """What a call with this token carries."""
         text = self.tokens[token]
-        return (("authorization", f"Bearer {text}"),) if text else ()
+        return bearer(text) if text else ()
 
     def grpcio(self, certificate: str, token: str) -> dict[str, object] | Refusal:
         """Makes the call with grpcio."""
@@ -40,8 +40,7 @@ class Both:
 
     def grpcurl(self, certificate: str, token: str, *options: str) -> tuple[int, str]:
         """Makes the call with grpcurl."""
-        identity = self.identities[certificate]
-        own = ("-cert", identity.certificate, "-key", identity.key) if identity else ()
+        own = certificates.options(self.identities[certificate])
         headers = [part for name, value in self.metadata(token) for part in ("-H", f"{name}: {value}")]
         arguments = ("-cacert", self.authority.certificate, *own, *headers, *options)
         return grpcurl.called(*arguments, address=self.served.gate.address, rpc=READ_PATH, request=READ_REQUEST)

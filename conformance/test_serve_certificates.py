@@ -28,8 +28,7 @@ class Callers:
 
     def grpcurl(self, name: str, *options: str) -> tuple[int, str]:
         """Makes the call with grpcurl and the certificate of that name."""
-        identity = self.identities[name]
-        own = ("-cert", identity.certificate, "-key", identity.key) if identity else ()
+        own = certificates.options(self.identities[name])
         return grpcurl.called(
             *("-cacert", self.authority.certificate, *own, *options),
             address=self.served.gate.address,

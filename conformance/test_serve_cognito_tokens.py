@@ -8,6 +8,7 @@ import pytest
 from suite import grpcurl, issuer, served
 from suite.gate import Refusal
 from suite.issuer import CLIENT_ID, SCOPE, Issuer, machine_token
+from suite.reflection import bearer
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
 
 
@@ -23,7 +24,7 @@ def accepting(embedded_url: str, trusted: Issuer, tmp_path_factory: pytest.TempP
     """A `mfagate serve` as the README says for such tokens."""
     directory: pathlib.Path = tmp_path_factory.mktemp("cognito-tokens")
     options = trusted.options() | {"--jwt-audience": f"scope={SCOPE}", "--jwt-caller-claim": "client_id"}
-    metadata = (("authorization", f"Bearer {machine_token(trusted)}"),)
+    metadata = bearer(machine_token(trusted))
     with served.before(embedded_url, directory, options, metadata) as running:
         yield running
 
@@ -34,7 +35,7 @@ def test_a_token_with_the_scope_lets_in_and_the_client_is_the_caller(
 ) -> None:
     token = machine_token(trusted, scope=scope)
     with accepting.watched() as seen:
-        with accepting.gate.known_to((("authorization", f"Bearer {token}"),)) as caller:
+        with accepting.gate.known_to(bearer(token)) as caller:
             assert not isinstance(caller.call(READ, READ_REQUEST), Refusal)
         header = f"authorization: Bearer {token}"
         address = accepting.gate.address
@@ -55,7 +56,7 @@ OTHERS: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_token_without_the_scope_or_the_client_is_refused(accepting: Served, trusted: Issuer, what: str) -> None:
-    metadata = (("authorization", f"Bearer {machine_token(trusted, **OTHERS[what])}"),)
+    metadata = bearer(machine_token(trusted, **OTHERS[what]))
     with accepting.watched() as seen, accepting.gate.known_to(metadata) as caller:
         answer = caller.call(READ, READ_REQUEST)
     assert isinstance(answer, Refusal)

@@ -157,7 +157,8 @@ def test_the_schema_is_printed_as_it_is_in_the_repository(tmp_path: pathlib.Path
     assert printed == (REPOSITORY / "src" / "access" / "mfagate.cedarschema").read_text()
 
 
-def test_the_policy_in_the_readme_is_one_of_the_examples() -> None:
-    (policy,) = [block.text for block in readme.blocks("Write policies") if block.language == "text"]
-    files = (REPOSITORY / "examples" / "policies").glob("*.cedar")
-    assert any(policy in file.read_text() for file in files)
+@pytest.mark.parametrize(("language", "files"), [("text", "*.cedar"), ("json", "entities.json"), ("toml", "*.toml")])
+def test_what_the_readme_shows_of_policies_is_in_the_examples(language: str, files: str) -> None:
+    (shown,) = [block.text for block in readme.blocks("Write policies") if block.language == language]
+    examples = (REPOSITORY / "examples" / "policies").glob(files)
+    assert any(shown in file.read_text() for file in examples)

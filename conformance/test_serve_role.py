@@ -11,7 +11,7 @@ import pytest
 from suite import cognito, iam, issuer, manual, peer, process, relay, served
 from suite.gate import Gate, Refusal
 from suite.issuer import Issuer
-from suite.reflection import Metadata
+from suite.reflection import Metadata, bearer
 from suite.served import READ, Served
 
 COGNITO_ONLY = ["cognito-idp:*"]
@@ -69,7 +69,7 @@ def trusted() -> Iterator[Issuer]:
 
 def metadata(trusted: Issuer, caller: str) -> Metadata:
     """What the calls of this caller carry."""
-    return (("authorization", f"Bearer {trusted.keys[0].sign(trusted.claims(caller))}"),)
+    return bearer(trusted.keys[0].sign(trusted.claims(caller)))
 
 
 class Serving:

@@ -8,6 +8,7 @@ import pytest
 from suite import issuer, served
 from suite.gate import Refusal
 from suite.issuer import Issuer, Key
+from suite.reflection import bearer
 from suite.served import READ, READ_REQUEST, Served
 
 
@@ -21,14 +22,14 @@ def trusted() -> Iterator[Issuer]:
 @pytest.fixture
 def accepting(embedded_url: str, trusted: Issuer, tmp_path: pathlib.Path) -> Iterator[Served]:
     """A `mfagate serve` that has fetched that key."""
-    metadata = (("authorization", f"Bearer {trusted.keys[0].sign(trusted.claims('conformance'))}"),)
+    metadata = bearer(trusted.keys[0].sign(trusted.claims("conformance")))
     with served.before(embedded_url, tmp_path, trusted.options(), metadata) as running:
         yield running
 
 
 def lets_in(accepting: Served, trusted: Issuer, key: Key) -> bool:
     """Whether a good token of this key lets in; one that does not is refused as a token."""
-    metadata = (("authorization", f"Bearer {key.sign(trusted.claims('payments'))}"),)
+    metadata = bearer(key.sign(trusted.claims("payments")))
     with accepting.gate.known_to(metadata) as caller:
         answer = caller.call(READ, READ_REQUEST)
     if isinstance(answer, Refusal):

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from suite import grpcurl, issuer, jwt, manual, served
 from suite.gate import Refusal
 from suite.issuer import Issuer, Key, new_private_key
-from suite.reflection import Metadata
+from suite.reflection import Metadata, bearer
 from suite.served import READ, READ_PATH, READ_REQUEST, Served
 
 JOSERFC_KEYS: dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {
@@ -60,7 +60,7 @@ def accepting(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> It
     directory: pathlib.Path = tmp_path_factory.mktemp("tokens")
     with issuer.started(*ALGORITHMS) as trusted:
         token = trusted.key("RS256").sign(trusted.claims("conformance"))
-        metadata = (("authorization", f"Bearer {token}"),)
+        metadata = bearer(token)
         with served.before(embedded_url, directory, trusted.options(), metadata) as running:
             yield Accepting(running, trusted)
 

@@ -5,7 +5,7 @@ use std::panic::PanicHookInfo;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
@@ -13,14 +13,18 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 ///
 /// Other crates log at INFO at most, whatever the directives say: at TRACE the SDK prints whole requests with the access
 /// token in clear (aws-smithy-runtime 1.16), and HTTP libraries print headers. Panics are logged without their text.
+///
+/// Errors are logged whatever the directives say: `RUST_LOG=inf` is one for a crate of that name, and would else end a program
+/// with wrong options without a word.
 pub fn start(directives: Option<&str>) -> Result<(), TryInitError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.parse_lossy(directives.unwrap_or_default());
     let capped = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
     // Colours are for people; in a file they would tear words apart for every search.
     let colours = io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(io::stderr).with_filter(capped);
-    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(io::stderr);
+    let lines = lines.with_filter(filter.or(LevelFilter::ERROR).and(capped));
+    tracing_subscriber::registry().with(lines).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from . import jwt
+from .reflection import bearer
 
 NAME = "conformance"
 ISSUER = "https://issuer.example"
@@ -47,7 +48,7 @@ def new_caller(directory: pathlib.Path) -> Caller:
     }
     return Caller(
         [str(part) for option in options.items() for part in option],
-        (("authorization", f"Bearer {_token(key)}"),),
+        bearer(_token(key)),
     )
 
 

@@ -44,6 +44,11 @@ class Identity:
         self.key.write_bytes(other.key.read_bytes())
 
 
+def options(identity: Identity | None) -> tuple[str | pathlib.Path, ...]:
+    """What makes grpcurl and `openssl s_client` present an identity."""
+    return ("-cert", identity.certificate, "-key", identity.key) if identity else ()
+
+
 class Authority:
     """A certificate authority with a directory of its own."""
 

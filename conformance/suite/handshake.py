@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 
+from . import certificates
 from .certificates import Identity
 
 ENDED_WITHIN_SECONDS = 30
@@ -36,7 +37,7 @@ class Handshake:
 
 def handshake(address: str, authority: pathlib.Path, identity: Identity | None, *options: str) -> Handshake:
     """Connects to a server that this authority must have signed, and presents the identity."""
-    own = ("-cert", identity.certificate, "-key", identity.key) if identity else ()
+    own = certificates.options(identity)
     command = ["openssl", "s_client", "-connect", address, "-alpn", "h2", "-CAfile", authority, *own, *options]
     done = subprocess.run(
         [*map(str, command), "-verify_return_error", "-verify_hostname", "localhost", "-ign_eof"],

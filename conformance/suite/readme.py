@@ -15,7 +15,8 @@ TIME = re.compile(r"^\S+Z +", re.M)
 VOLATILE = re.compile(
     r'(?P<value>"(?:requestId|request_id|aws_request_id|time|peer)":")[^"]*'
     r'|(?P<number>"duration_ms":)[\d.]+'
-    r"|(?P<hash>policy_set_hash=|policy set +)[0-9a-f]{64}"
+    # The README leaves the hash out: each change to the schema or to an example makes another.
+    r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"
     r"|(?P<port>127\.0\.0\.1:)\d+"
 )
 

@@ -11,6 +11,11 @@ ANSWER_WITHIN_SECONDS = 10
 Metadata = tuple[tuple[str, str], ...]
 
 
+def bearer(token: str) -> Metadata:
+    """What a call with this token carries."""
+    return (("authorization", f"Bearer {token}"),)
+
+
 def _v1_messages() -> dict[str, type]:
     """The messages of reflection v1: those of v1alpha, which grpcio ships, in the package `grpc.reflection.v1`."""
     file = descriptor_pb2.FileDescriptorProto()

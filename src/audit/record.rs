@@ -219,11 +219,7 @@ impl<'a> From<&'a Effect> for EffectLine<'a> {
             factors_enabled: Factors(factors_enabled),
             factors_disabled: Factors(factors_disabled),
             preferred: preferred.map(Factor::name),
-            mfa_configuration: mfa_configuration.map(|configuration| match configuration {
-                MfaConfiguration::Off => "OFF",
-                MfaConfiguration::On => "ON",
-                MfaConfiguration::Optional => "OPTIONAL",
-            }),
+            mfa_configuration: mfa_configuration.map(MfaConfiguration::name),
             weakens_mfa: *weakens_mfa,
             legacy: *legacy,
             for_signed_in_user: effect.for_signed_in_user(),
@@ -296,7 +292,7 @@ impl MutationRecord {
             aws_request_id = self.aws_request_id.as_ref().map(AwsRequestId::as_str),
             code = code_name(self.outcome.code),
             reason = self.outcome.reason.map(reason_name),
-            "a mutation has ended and is not in the audit log yet"
+            "a change has ended and is not in the audit log yet"
         );
     }
 }

@@ -109,7 +109,7 @@ impl Writer {
             let _ = done.send(outcome.map_err(|error| Unavailable::Failed(error.to_string())));
         }
         if !self.kept.is_empty() {
-            tracing::error!(mutations = self.kept.len(), "the audit log ends without records of these mutations");
+            tracing::error!(changes = self.kept.len(), "the audit log ends without records of these changes");
         }
     }
 
@@ -195,7 +195,7 @@ impl Writer {
         let hung = self.progress.hangs.swap(false, Ordering::Relaxed);
         match error {
             Some(error) if !self.failing => {
-                tracing::error!(target = %self.target, %error, "the audit log cannot be written: mutations are refused");
+                tracing::error!(target = %self.target, %error, "the audit log cannot be written: changes are refused");
             }
             None if self.failing || hung => tracing::info!(target = %self.target, "the audit log is written again"),
             Some(_) | None => {}

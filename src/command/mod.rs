@@ -93,7 +93,7 @@ impl std::fmt::Display for CommandError {
             Self::Faults(faults) => write!(f, "{faults}"),
             Self::Policies(error) => write!(f, "{error}"),
             Self::Question(error) => write!(f, "{error}"),
-            Self::Unexpected(count) => write!(f, "{count} decisions are not the expected ones"),
+            Self::Unexpected(count) => write!(f, "decisions that are not the expected ones: {count}"),
         }
     }
 }

@@ -170,7 +170,8 @@ fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
 }
 
 async fn start_verifier(options: TokenOptions, purpose: Purpose, faults: &mut Faults) -> Option<TokenVerifier> {
-    let fault = |fault: SourceFault| format!("--jwks-url or --jwks-file: {fault}");
+    let source = options.keys.to_string();
+    let fault = |fault: SourceFault| format!("{source}: {fault}");
     let verifier = faults.keep(TokenVerifier::start(options).await.map_err(fault))?;
     if purpose == Purpose::Check {
         faults.keep(verifier.reload().await.map_err(fault))?;

@@ -17,6 +17,18 @@ pub enum MfaConfiguration {
     Optional,
 }
 
+impl MfaConfiguration {
+    /// The name in Cognito, in policies and in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "OFF",
+            Self::On => "ON",
+            Self::Optional => "OPTIONAL",
+        }
+    }
+}
+
 /// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then drops what it has.
 #[derive(Clone, Debug)]
 pub struct PoolMfaConfig {

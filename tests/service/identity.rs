@@ -2,11 +2,11 @@
 //! with a prefix.
 
 use serde_json::{Value, json};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::authority::{Authority, payments};
 use crate::guard::{Guard, claims_of};
-use crate::served::{OPEN, Served, bearer, read};
+use crate::served::{OPEN, Served, bearer, credential, read};
 use crate::support::{POOL, USER, refused};
 
 /// Both proofs are needed, and each has a part in what is permitted.
@@ -15,11 +15,6 @@ const BOTH: &str = r#"
 permit (principal == Mfagate::Caller::"spiffe://example.com/payments", action, resource)
 when { principal has certificate && principal has token && principal.scopes.contains("mfa/read") };
 "#;
-
-fn credential(answer: Result<String, Status>) -> String {
-    let details = refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
-    details.error_info().unwrap().metadata["credential"].clone()
-}
 
 fn last_record(guard: &Guard) -> Value {
     guard.records().last().unwrap().clone()

@@ -9,6 +9,7 @@
 
 mod access;
 mod audit;
+mod audit_manual;
 mod authority;
 mod binary;
 mod bounds;

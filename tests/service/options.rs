@@ -52,6 +52,14 @@ async fn addresses_in_the_environment_are_refused_alike() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_is_said_whatever_the_log_is_to_tell() {
+    // The second is a slip for `info`, and means a crate of that name.
+    for directives in ["off", "inf", "another_crate=trace", "info,mfagate=off"] {
+        refuses(&["serve"], &[("RUST_LOG", directives)], "--policies is missing").await;
+    }
+}
+
+#[tokio::test]
 async fn names_are_refused_where_an_address_is_due() {
     for address in NO_ADDRESSES {
         refuses(&["dev", "--listen", address], &[], "must be an IP address and a port").await;

@@ -123,8 +123,8 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
     // A decision differs from another by the digits of its duration, and a mutation is longer than what is left then.
     leave_room(&guard, decision + 40);
     set("cut-off").await.unwrap();
-    binary.logs("the audit log cannot be written: mutations are refused").await;
-    binary.logs("a mutation has ended and is not in the audit log yet").await;
+    binary.logs("the audit log cannot be written: changes are refused").await;
+    binary.logs("a change has ended and is not in the audit log yet").await;
     let line = binary.stderr().lines().find(|line| line.contains("is not in the audit log yet")).unwrap().to_owned();
     assert!(line.contains("ERROR") && line.contains("cut-off") && line.contains("code=\"OK\""), "{line}");
     assert_eq!(changes().await, 2);

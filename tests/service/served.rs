@@ -1,15 +1,17 @@
 //! This file runs `mfagate serve` before an embedded Cognito, and makes the calls of its callers.
 
+use std::fmt::Debug;
+
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use serde_json::json;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::authority::{Authority, Pair};
 use crate::binary::Binary;
 use crate::guard::Guard;
-use crate::support::{POOL, TestService, USER};
+use crate::support::{POOL, TestService, USER, refused};
 
 /// The credentials that the program signs with.
 pub(crate) const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
@@ -95,6 +97,13 @@ pub(crate) async fn set(channel: Channel, authorization: &str, enabled: bool, id
     request.metadata_mut().insert("authorization", authorization.parse().unwrap());
     request.metadata_mut().insert("x-request-id", id.parse().unwrap());
     MfaPreferenceServiceClient::new(channel).admin_set_user_mfa_preference(request).await.map(|_| ())
+}
+
+/// What a caller who is not known is told of its credential: the kind of fault that it has.
+#[track_caller]
+pub(crate) fn credential<T: Debug>(answer: Result<T, Status>) -> String {
+    let details = refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+    details.error_info().unwrap().metadata["credential"].clone()
 }
 
 /// The `authorization` header of that token.

@@ -374,6 +374,11 @@ async fn new_files_are_used_for_new_connections_and_old_connections_stay() {
     assert!(server.seen(Some(&new_client)).await.certificate.is_some());
 }
 
+/// The two forms in which openssl writes a key that needs a passphrase.
+const ENCRYPTED_PKCS_8: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIHsMFcG\n-----END ENCRYPTED PRIVATE KEY-----\n";
+const ENCRYPTED_SEC_1: &str = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,C3ADCB62\n\n\
+                               8TXMZQM2\n-----END EC PRIVATE KEY-----\n";
+
 #[tokio::test]
 async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
     let mut server = TestServer::start(ClientCertificates::Required).await;
@@ -395,13 +400,15 @@ async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
     for (pair, ca, file, problem) in [
         (mixed, ca.as_str(), &key, TlsProblem::KeyMismatch),
         (expired, &ca, &certificate, TlsProblem::NotValidNow),
-        (changed(|pair| pair.certificate = String::new()), &ca, &certificate, TlsProblem::Empty),
-        (changed(|pair| pair.certificate = pair.key.clone()), &ca, &certificate, TlsProblem::Empty),
+        (changed(|pair| pair.certificate = String::new()), &ca, &certificate, TlsProblem::NoCertificate),
+        (changed(|pair| pair.certificate = pair.key.clone()), &ca, &certificate, TlsProblem::NoCertificate),
         (changed(|pair| pair.certificate.truncate(200)), &ca, &certificate, TlsProblem::NotPem),
-        (changed(|pair| pair.key = String::new()), &ca, &key, TlsProblem::Empty),
-        (changed(|pair| pair.key = pair.certificate.clone()), &ca, &key, TlsProblem::Empty),
+        (changed(|pair| pair.key = String::new()), &ca, &key, TlsProblem::NoKey),
+        (changed(|pair| pair.key = pair.certificate.clone()), &ca, &key, TlsProblem::NoKey),
+        (changed(|pair| pair.key = ENCRYPTED_PKCS_8.to_owned()), &ca, &key, TlsProblem::EncryptedKey),
+        (changed(|pair| pair.key = ENCRYPTED_SEC_1.to_owned()), &ca, &key, TlsProblem::EncryptedKey),
         (changed(|pair| pair.key = "x".repeat(1024 * 1024 + 1)), &ca, &key, TlsProblem::TooLarge),
-        (good.clone(), "", &client_ca, TlsProblem::Empty),
+        (good.clone(), "", &client_ca, TlsProblem::NoCertificate),
         (
             good.clone(),
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",

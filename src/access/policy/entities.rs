@@ -55,7 +55,10 @@ impl Hierarchy {
         let declared: HashSet<EntityUid> = rows.iter().filter_map(|row| entity_uid(words, &row.uid)).collect();
         for row in &rows {
             let Some(child) = entity_uid(words, &row.uid) else {
-                problems.push(format!("entities of the type {} cannot be listed", row.uid.type_name));
+                problems.push(format!(
+                    "{}::{:?} cannot be listed: callers, pools and their groups can",
+                    row.uid.type_name, row.uid.id
+                ));
                 continue;
             };
             if !row.attrs.is_empty() {

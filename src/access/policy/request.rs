@@ -6,24 +6,11 @@ use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 
 use crate::access::policy::schema::{Vocabulary, uid};
 use crate::access::{Caller, Effect, Factor};
-use crate::request::pool_config::MfaConfiguration;
 
 /// The Region of a pool: what stands before the last underscore of its id, as everywhere in mfagate. An id without an
 /// underscore is none, so it is in no Region.
 pub(super) fn region(user_pool_id: &str) -> &str {
     user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
-}
-
-impl MfaConfiguration {
-    /// The name in Cognito, in policies and in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "OFF",
-            Self::On => "ON",
-            Self::Optional => "OPTIONAL",
-        }
-    }
 }
 
 impl Vocabulary {
@@ -129,6 +116,7 @@ mod tests {
     use crate::access::policy::action::Action;
     use crate::access::policy::schema::TEXT;
     use crate::access::{CertificateIdentity, EndUserProof, TokenIdentity};
+    use crate::request::pool_config::MfaConfiguration;
 
     fn effects() -> [Effect; 2] {
         let everything = BTreeSet::from([Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]);

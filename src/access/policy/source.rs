@@ -38,7 +38,7 @@ impl Sources {
     pub(super) fn read(directory: &Path, entities: Option<&Path>) -> Self {
         let mut faults = Vec::new();
         let mut keep = |file: Result<SourceFile, Fault>| file.map_err(|fault| faults.push(fault)).ok();
-        let paths = keep_paths(directory);
+        let paths = cedar_files(directory);
         let (policies, unlisted) = match paths {
             Ok(paths) => (paths.iter().filter_map(|path| keep(SourceFile::read(path))).collect(), None),
             Err(fault) => (Vec::new(), Some(fault)),
@@ -74,7 +74,7 @@ impl Sources {
     }
 }
 
-fn keep_paths(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
+fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let failed = |error: std::io::Error| Fault::at(directory, None, format!("cannot be read: {error}"));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {

@@ -129,10 +129,14 @@ impl KeyStore {
         let fault = outcome.as_ref().err().map(SourceFault::to_string);
         if fault != fetched.fault {
             let (source, keys) = (self.source.place(), self.current.load().len());
-            if let Some(fault) = &fault {
-                tracing::error!(%source, fault, keys, "the key set was not read, the last good keys stay in use");
-            } else {
-                tracing::info!(%source, keys, "the key set is readable again");
+            match &fault {
+                Some(fault) if keys == 0 => {
+                    tracing::error!(%source, fault, "the key set was not read, no token is accepted until it is");
+                }
+                Some(fault) => {
+                    tracing::error!(%source, fault, keys, "the key set was not read, the last good keys stay in use");
+                }
+                None => tracing::info!(%source, keys, "the key set is readable again"),
             }
             fetched.fault = fault;
         }

@@ -26,7 +26,7 @@ pub use source::{KeySetUrl, KeySource, SourceFault};
 pub const LARGEST_TOKEN: usize = 16 * 1024;
 
 /// How far the clocks of issuer and service may be apart.
-pub const LEEWAY: Duration = Duration::from_secs(30);
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// Whose tokens are accepted, and for whom they must be meant.
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl fmt::Display for Cause {
             Self::KeyOfAnotherAlgorithm => f.write_str("alg is not that of the key"),
             Self::Signature => f.write_str("the signature is wrong"),
             Self::Issuer => f.write_str("iss is not the issuer"),
-            Self::Audience => f.write_str("it is meant for another audience"),
+            Self::Audience => f.write_str("aud, or the claim in its place, does not have the audience"),
             Self::User => f.write_str("it is the token of a user, and not of the client that it names"),
             Self::NotYetValid => f.write_str("nbf is still to come"),
             Self::Claim(claim) => write!(f, "{claim} is missing or has the wrong form"),
@@ -156,8 +156,9 @@ pub struct TokenVerifier {
 impl TokenVerifier {
     /// Reads the key set and keeps it fresh from then on.
     ///
-    /// A key file that is not good is an error. A URL that does not answer is not (ask [`reload`](Self::reload)): it is logged and tried again, and until
-    /// then no token is accepted, so that a restart during an outage of the issuer is no outage of callers with certificates.
+    /// A key file that is not good is an error. A URL that does not answer is not (ask [`reload`](Self::reload)): it is
+    /// logged and tried again, and until then no token is accepted, so that a restart during an outage of the issuer is no
+    /// outage of callers with certificates.
     pub async fn start(options: TokenOptions) -> Result<Self, SourceFault> {
         let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, times, clock } = options;
         let expected = claims::Expected { issuer, audience, caller_claim, caller_prefix };

@@ -125,14 +125,26 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| TlsProblem::NotPem)?;
-    if certificates.is_empty() { Err(TlsProblem::Empty) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(TlsProblem::NoCertificate) } else { Ok(certificates) }
 }
 
 fn key(pem: &[u8], provider: &CryptoProvider) -> Result<Arc<dyn rustls::sign::SigningKey>, TlsProblem> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
-        if matches!(error, pem::Error::NoItemsFound) { TlsProblem::Empty } else { TlsProblem::NotPem }
+        if is_encrypted(pem) {
+            TlsProblem::EncryptedKey
+        } else if matches!(error, pem::Error::NoItemsFound) {
+            TlsProblem::NoKey
+        } else {
+            TlsProblem::NotPem
+        }
     })?;
     provider.key_provider.load_private_key(key).map_err(|_| TlsProblem::BadKey)
+}
+
+/// Whether a key is there that needs a passphrase, in PKCS #8 or in the older form of openssl (RFC 1421, 4.6.1.1).
+fn is_encrypted(pem: &[u8]) -> bool {
+    let pem = String::from_utf8_lossy(pem);
+    ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].iter().any(|mark| pem.contains(mark))
 }
 
 fn matches(certified: &CertifiedKey) -> Result<(), TlsProblem> {

@@ -5,6 +5,7 @@ mod connection;
 mod incoming;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,11 +49,15 @@ pub struct TlsFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsProblem {
     /// It could not be read.
-    Unreadable(std::io::ErrorKind),
+    Unreadable(io::ErrorKind),
     /// It is larger than any such file.
     TooLarge,
-    /// It holds no PEM block of the kind that it is for.
-    Empty,
+    /// It holds no PEM block of a certificate.
+    NoCertificate,
+    /// It holds no PEM block of a private key.
+    NoKey,
+    /// Its key needs a passphrase, which nobody could type when it is read again.
+    EncryptedKey,
     /// A PEM block in it is broken.
     NotPem,
     /// A certificate in it is not one, or cannot be used.
@@ -74,9 +79,13 @@ impl fmt::Display for TlsFault {
 impl fmt::Display for TlsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // In the words of std it is an "entity", which in the same log is something else: Cedar's.
+            Self::Unreadable(io::ErrorKind::NotFound) => f.write_str("cannot be read: no such file"),
             Self::Unreadable(kind) => write!(f, "cannot be read: {kind}"),
             Self::TooLarge => write!(f, "is larger than {} bytes", configuration::LARGEST_FILE),
-            Self::Empty => f.write_str("has no PEM block of the kind that belongs there"),
+            Self::NoCertificate => f.write_str("has no PEM block of a certificate"),
+            Self::NoKey => f.write_str("has no PEM block of a private key"),
+            Self::EncryptedKey => f.write_str("the key is encrypted; give one that needs no passphrase"),
             Self::NotPem => f.write_str("is not well-formed PEM"),
             Self::BadCertificate => f.write_str("has a certificate that cannot be used"),
             Self::NotValidNow => f.write_str("the certificate has expired or is not valid yet"),

@@ -3,21 +3,14 @@
 use data_encoding::BASE64;
 use serde_json::json;
 
-use super::assert_holds_none;
+use super::{ENVIRONMENT, USERNAME_KEY, assert_holds_none};
 use crate::authority::{Authority, Pair};
 use crate::binary::{Binary, Ended};
 use crate::guard::Guard;
 use crate::issuer::SigningKey;
 use crate::served::OPEN;
 
-const USERNAME_KEY: &str = "canary-key-of-usernames-canary-key";
 const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]"#;
-const ENVIRONMENT: &[(&str, &str)] = &[
-    ("RUST_LOG", "trace"),
-    ("AWS_ACCESS_KEY_ID", "test"),
-    ("AWS_SECRET_ACCESS_KEY", "canary-secret-access-key"),
-    ("AWS_SESSION_TOKEN", "canary-session-token"),
-];
 
 /// Every file that the options of `serve` can name, all of them good.
 struct Files {
@@ -77,12 +70,12 @@ async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
     let symmetric = json!({ "kty": "oct", "kid": "key-1", "alg": "HS256", "k": "canary-symmetric-key" });
     let symmetric = json!({ "keys": [symmetric] }).to_string();
     for (file, text, fault) in [
-        ("server.key", "canary, and not a key at all", "has no PEM block"),
+        ("server.key", "canary, and not a key at all", "has no PEM block of a private key"),
         ("server.key", &false_key(&encoded), "the key is of no kind that TLS can use"),
         ("server.key", &false_key("canary, which is not base64"), "is not well-formed PEM"),
         ("server.key", &another.key, "the key is not that of the certificate"),
-        ("server.pem", &another.key, "has no PEM block"),
-        ("clients.pem", &another.key, "has no PEM block"),
+        ("server.pem", &another.key, "has no PEM block of a certificate"),
+        ("clients.pem", &another.key, "has no PEM block of a certificate"),
         ("username.key", "canary-too-short", "the key has 16 bytes and needs at least 32"),
         ("username.key", &"canary".repeat(1000), "the key has more than 4096 bytes"),
         ("jwks.json", "canary, and not JSON", "it is not a JSON Web Key Set"),

@@ -24,6 +24,15 @@ const CODE: &str = "918273";
 const SECRET: &str = "CANARYSECRETCANARYSECRET";
 const PHONE: &str = "+canary-phone";
 const PASSWORD: &str = "Canary-passw0rd!";
+/// The key of the usernames in the audit log.
+const USERNAME_KEY: &str = "canary-key-of-usernames-canary-key";
+/// The log at its most talkative, and credentials as AWS would issue them, with a canary in each.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("RUST_LOG", "trace"),
+    ("AWS_ACCESS_KEY_ID", "test"),
+    ("AWS_SECRET_ACCESS_KEY", "canary-secret-access-key"),
+    ("AWS_SESSION_TOKEN", "canary-session-token"),
+];
 
 /// Gives the demo pool the user whose name is a canary, and gives an access token of that user.
 async fn plant_user(cognito: &CognitoControl) -> String {

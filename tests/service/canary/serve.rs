@@ -13,22 +13,12 @@ use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
 use super::calls::{Call, Door, Headers, calls, fail, succeed, told};
-use super::{KNOWN, USERNAME, assert_holds_none, holds, parts_of, plant_user};
+use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds, parts_of, plant_user};
 use crate::authority::{Authority, payments};
 use crate::binary::Binary;
 use crate::guard::Guard;
 use crate::served::{OPEN, bearer};
 use crate::support::{TestService, refused};
-
-/// As Cognito and AWS would issue them, with a canary in each.
-const ENVIRONMENT: &[(&str, &str)] = &[
-    ("RUST_LOG", "trace"),
-    ("AWS_ACCESS_KEY_ID", "test"),
-    ("AWS_SECRET_ACCESS_KEY", "canary-secret-access-key"),
-    ("AWS_SESSION_TOKEN", "canary-session-token"),
-];
-
-const USERNAME_KEY: &str = "canary-key-of-usernames-canary-key";
 
 /// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
 struct Planted {
