@@ -3,7 +3,7 @@
 use crate::access::Witness;
 use crate::proto::Rpc;
 use crate::request::Violation;
-use crate::request::text::{Text, UserPoolIdText};
+use crate::request::text::{Text, UserPoolIdText, region};
 
 /// An allow decision on one call. Only the gate makes it, and there is one for each call.
 #[derive(Debug)]
@@ -56,8 +56,7 @@ impl Permit {
     /// The Region of the pool: what stands before the underscore of its id.
     #[must_use]
     pub fn region(&self) -> &str {
-        let pool = self.user_pool_id();
-        pool.rsplit_once('_').map_or(pool, |(region, _)| region)
+        region(self.user_pool_id())
     }
 
     /// The name of the caller, where callers are known.

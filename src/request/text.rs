@@ -146,6 +146,13 @@ texts! {
     KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
 }
 
+/// The Region of a pool: what stands before the last underscore of its id. Text without an underscore is no pool id, so it is
+/// in no Region.
+#[must_use]
+pub fn region(user_pool_id: &str) -> &str {
+    user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,5 +186,13 @@ mod tests {
     fn the_longest_text_is_counted_in_characters_of_four_bytes() {
         assert!(FreeText::parse("🦀".repeat(131_072)).is_ok());
         assert!(FreeText::parse("🦀".repeat(131_073)).is_err());
+    }
+
+    #[test]
+    fn a_region_is_what_stands_before_the_last_underscore() {
+        assert_eq!(region("eu-west-1_Shop01"), "eu-west-1");
+        assert_eq!(region("eu-west-1_x_y"), "eu-west-1_x");
+        assert_eq!(region("eu-west-1"), "");
+        assert_eq!(region(""), "");
     }
 }

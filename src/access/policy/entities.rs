@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::access::policy::fault::Fault;
-use crate::access::policy::request::region;
 use crate::access::policy::schema::{Vocabulary, uid};
 use crate::access::policy::source::SourceFile;
-use crate::request::text::UserPoolIdText;
+use crate::request::text::{UserPoolIdText, region};
 
 /// The groups of callers and of pools, and who is in them.
 #[derive(Debug)]

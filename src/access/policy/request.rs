@@ -6,12 +6,7 @@ use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 
 use crate::access::policy::schema::{Vocabulary, uid};
 use crate::access::{Caller, Effect, Factor};
-
-/// The Region of a pool: what stands before the last underscore of its id, as everywhere in mfagate. An id without an
-/// underscore is none, so it is in no Region.
-pub(super) fn region(user_pool_id: &str) -> &str {
-    user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
-}
+use crate::request::text::region;
 
 impl Vocabulary {
     /// The caller as a principal in these groups.
@@ -167,13 +162,5 @@ mod tests {
             Request::new(principal.uid(), action, resource.uid(), context, schema).unwrap();
             Entities::from_entities([principal, resource], schema).unwrap();
         }
-    }
-
-    #[test]
-    fn a_region_is_what_stands_before_the_last_underscore() {
-        assert_eq!(region("eu-west-1_Shop01"), "eu-west-1");
-        assert_eq!(region("eu-west-1_x_y"), "eu-west-1_x");
-        assert_eq!(region("eu-west-1"), "");
-        assert_eq!(region(""), "");
     }
 }
