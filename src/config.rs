@@ -254,6 +254,10 @@ pub struct Explain {
     #[arg(long, value_name = "ISSUER")]
     pub issuer: Option<String>,
 
+    /// The name in the caller's token, where the caller has a certificate as well.
+    #[arg(long, value_name = "NAME")]
+    pub token: Option<String>,
+
     /// The permission that the call needs, as the RPC declares it.
     #[arg(long, value_name = "PERMISSION")]
     pub action: String,

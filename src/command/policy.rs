@@ -16,11 +16,11 @@ pub fn policy(action: Policy) -> Result<(), CommandError> {
 }
 
 fn explain(options: Explain) -> Result<(), CommandError> {
-    let Explain { files, caller, certificate, scopes, groups, issuer, action, pool, context } = options;
+    let Explain { files, caller, certificate, scopes, groups, issuer, token, action, pool, context } = options;
     let policies = load(&files)?;
     let refused = |error: crate::access::policy::QuestionError| CommandError::Question(error.to_string());
     let context = ContextWords::parse(context.iter().map(String::as_str)).map_err(refused)?;
-    let words = QuestionWords { caller, certificate, scopes, groups, issuer, action, pool, context };
+    let words = QuestionWords { caller, certificate, scopes, groups, issuer, token, action, pool, context };
     let question = Question::parse(&words, &policies).map_err(refused)?;
     print(&explanation(&policies, &question))
 }

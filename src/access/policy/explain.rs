@@ -32,7 +32,8 @@ fn write_explanation(text: &mut String, policies: &Policies, question: &Question
     if let Some(token) = &caller.token {
         writeln!(
             text,
-            "  token     issuer {:?}, scopes {}, groups {}",
+            "  token     name {:?}, issuer {:?}, scopes {}, groups {}",
+            token.name,
             token.issuer,
             quoted(&token.scopes),
             quoted(&token.groups)

@@ -24,6 +24,8 @@ pub struct QuestionWords {
     pub groups: Vec<String>,
     /// Who issued the caller's token.
     pub issuer: Option<String>,
+    /// The name in the caller's token, where the caller has a certificate as well.
+    pub token: Option<String>,
     /// The permission that the caller would use.
     pub action: String,
     /// The user pool; the empty id is the pool of a token that names none.
@@ -190,6 +192,9 @@ impl Question {
         if words.caller.is_empty() {
             problems.push("the caller has no name".to_owned());
         }
+        if words.token.is_some() && !words.has_certificate() {
+            problems.push("the name in the token is that of the caller, who has no certificate".to_owned());
+        }
         let Some(action) = Action::from_permission(&words.action) else {
             problems.push(format!("{:?} is no permission of an RPC, nor ReadReflection", words.action));
             return Err(QuestionError { problems });
@@ -208,7 +213,7 @@ impl Question {
         };
         let effect = words.context.effect(policies, action, &mut problems);
         QuestionError::check(problems)?;
-        Ok(Self { caller: caller(words), action, user_pool_id, effect })
+        Ok(Self { caller: words.caller(), action, user_pool_id, effect })
     }
 
     /// What the policies decide on it.
@@ -218,19 +223,34 @@ impl Question {
     }
 }
 
-fn caller(words: &QuestionWords) -> Caller {
-    let QuestionWords { caller: name, certificate, scopes, groups, issuer, .. } = words;
-    let trust_domain = name.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next()).map(ToOwned::to_owned);
-    let by_certificate = *certificate || trust_domain.is_some();
-    let by_token = !by_certificate || issuer.is_some() || !scopes.is_empty() || !groups.is_empty();
-    Caller {
-        name: name.clone(),
-        certificate: by_certificate.then(|| CertificateIdentity { name: name.clone(), trust_domain }),
-        token: by_token.then(|| TokenIdentity {
+impl QuestionWords {
+    /// A SPIFFE ID's.
+    fn trust_domain(&self) -> Option<&str> {
+        self.caller.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next())
+    }
+
+    fn has_certificate(&self) -> bool {
+        self.certificate || self.trust_domain().is_some()
+    }
+
+    fn has_token(&self) -> bool {
+        let says_so =
+            self.token.is_some() || self.issuer.is_some() || !self.scopes.is_empty() || !self.groups.is_empty();
+        says_so || !self.has_certificate()
+    }
+
+    fn caller(&self) -> Caller {
+        let Self { caller: name, scopes, groups, issuer, token, .. } = self;
+        let trust_domain = self.trust_domain().map(ToOwned::to_owned);
+        Caller {
             name: name.clone(),
-            issuer: issuer.clone().unwrap_or_default(),
-            scopes: scopes.iter().cloned().collect(),
-            groups: groups.iter().cloned().collect(),
-        }),
+            certificate: self.has_certificate().then(|| CertificateIdentity { name: name.clone(), trust_domain }),
+            token: self.has_token().then(|| TokenIdentity {
+                name: token.as_ref().unwrap_or(name).clone(),
+                issuer: issuer.clone().unwrap_or_default(),
+                scopes: scopes.iter().cloned().collect(),
+                groups: groups.iter().cloned().collect(),
+            }),
+        }
     }
 }

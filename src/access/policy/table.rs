@@ -55,6 +55,7 @@ struct Row {
     #[serde(default)]
     groups: Vec<String>,
     issuer: Option<String>,
+    token: Option<String>,
     action: String,
     pool: Option<String>,
     #[serde(default)]
@@ -101,8 +102,9 @@ pub fn test_table(policies: &Policies, file: &Path) -> Result<TableReport, LoadE
 
 impl Row {
     fn into_question(self) -> (String, Expected, Option<Vec<String>>, QuestionWords) {
-        let Self { title, caller, certificate, scopes, groups, issuer, action, pool, context, expect, policies } = self;
-        let words = QuestionWords { caller, certificate, scopes, groups, issuer, action, pool, context };
+        let Self { title, caller, certificate, scopes, groups, issuer, token, action, pool, context, expect, policies } =
+            self;
+        let words = QuestionWords { caller, certificate, scopes, groups, issuer, token, action, pool, context };
         (title, expect, policies, words)
     }
 }

@@ -149,6 +149,29 @@ fn words_that_are_no_question_are_all_named() {
 }
 
 #[test]
+fn a_question_can_be_of_a_caller_with_a_certificate_and_the_token_of_somebody() {
+    let policies = PolicyDirectory::with(
+        r#"permit (principal, action, resource) when { principal has token && principal.token == "alice" };"#,
+    )
+    .load();
+    let ask = |caller: &str, token: Option<&str>| {
+        let words = QuestionWords {
+            caller: caller.to_owned(),
+            token: token.map(ToOwned::to_owned),
+            action: "GetUser".to_owned(),
+            pool: Some("eu-west-1_a".to_owned()),
+            ..QuestionWords::default()
+        };
+        Question::parse(&words, &policies).map(|question| question.ask(&policies).allowed).map_err(|e| e.to_string())
+    };
+    assert_eq!(ask("spiffe://example.org/desk", Some("alice")), Ok(true));
+    assert_eq!(ask("spiffe://example.org/desk", Some("bob")), Ok(false));
+    assert_eq!(ask("spiffe://example.org/desk", None), Ok(false));
+    assert_eq!(ask("alice", None), Ok(true));
+    assert!(ask("bob", Some("alice")).unwrap_err().contains("has no certificate"));
+}
+
+#[test]
 fn an_action_implies_what_its_context_leaves_out() {
     let policies = example_policies();
     let effect = |action: &str, context: &[&str]| question(&policies, "a", action, "eu-west-1_a", context).effect;
