@@ -22,7 +22,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::access::Permit;
+use crate::access::{Permit, Witness};
 use crate::audit::Outcome;
 use crate::cognito::failure;
 use crate::cognito::operation::Operation;
@@ -120,16 +120,7 @@ impl PoolClient {
             return Err(error.because("no time was left to call Cognito"));
         }
         let sent = Sent::default();
-        let mut config = Builder::new()
-            .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
-            .interceptor(sent.clone())
-            .retry_classifier(NotRetried::<E>(PhantomData));
-        if !operation.is_idempotent() {
-            config = config.retry_config(RetryConfig::disabled());
-        }
-
-        // In the configuration of the one operation, which then has an identity cache of its own (SDK 1.144).
-        config.set_credentials_provider(self.credentials.clone());
+        let config = self.config::<E>(operation, left).interceptor(sent.clone());
         let answer = call(&self.client, config);
         let pool = self.permit.user_pool_id().to_owned();
         request.push(pool.clone());
@@ -145,31 +136,51 @@ impl PoolClient {
         if operation.is_read() {
             return outcome.await;
         }
-        let witness = self.permit.witness().cloned();
-        let ended = async move {
-            let started = Instant::now();
-            let outcome = outcome.await;
-            match &outcome {
-                Ok(_) => tracing::info!(operation = operation.name(), "cognito made a change"),
-                Err(error) => tracing::info!(operation = operation.name(), %error, "cognito made no known change"),
-            }
-            if let Some(witness) = witness {
-                let (aws_request_id, told) = match &outcome {
-                    Ok(answer) => (answer.request_id(), Outcome::DONE),
-                    Err(error) => {
-                        (error.aws_request_id(), Outcome { code: error.code(), reason: Some(error.reason()) })
-                    }
-                };
-                witness.mutation_ended(operation, aws_request_id, told, started.elapsed()).await;
-            }
-            outcome
-        };
+        let ended = witnessed(operation, self.permit.witness().cloned(), outcome);
         match self.changes.spawn(ended.in_current_span()).await {
             Ok(outcome) => outcome,
             // The panic's text may hold anything.
             Err(_) => Err(Error::new(ErrorReason::FacadeFailed).of(operation).because("a change panicked")),
         }
     }
+
+    /// What is special to one operation, which may take as long as this. The SDK gives an operation with credentials of its
+    /// own an identity cache of its own, too (1.144).
+    fn config<E>(&self, operation: Operation, left: Duration) -> Builder
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut config = Builder::new()
+            .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
+            .retry_classifier(NotRetried::<E>(PhantomData));
+        if !operation.is_idempotent() {
+            config = config.retry_config(RetryConfig::disabled());
+        }
+        config.set_credentials_provider(self.credentials.clone());
+        config
+    }
+}
+
+/// The outcome of a change, logged and, where changes are recorded, recorded.
+async fn witnessed<T: RequestId>(
+    operation: Operation,
+    witness: Option<Witness>,
+    outcome: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let started = Instant::now();
+    let outcome = outcome.await;
+    match &outcome {
+        Ok(_) => tracing::info!(operation = operation.name(), "cognito made a change"),
+        Err(error) => tracing::info!(operation = operation.name(), %error, "cognito made no known change"),
+    }
+    if let Some(witness) = witness {
+        let (aws_request_id, told) = match &outcome {
+            Ok(answer) => (answer.request_id(), Outcome::DONE),
+            Err(error) => (error.aws_request_id(), Outcome { code: error.code(), reason: Some(error.reason()) }),
+        };
+        witness.mutation_ended(operation, aws_request_id, told, started.elapsed()).await;
+    }
+    outcome
 }
 
 /// Whether a request has left for Cognito, be it to no avail.
