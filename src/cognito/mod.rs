@@ -10,9 +10,11 @@ mod preference;
 mod region;
 mod role;
 mod send;
+mod session_name;
 mod software_token;
 
 pub use operation::{Credential, Operation};
 pub use region::{Cognito, Credentials, Endpoint};
-pub use role::{AssumedRole, RoleArn, RoleOptions, SessionName};
+pub use role::{AssumedRole, RoleArn, RoleOptions};
 pub use send::{Deadline, PoolClient};
+pub use session_name::SessionName;
