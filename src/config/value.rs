@@ -1,0 +1,175 @@
+//! This file parses the values of options that stand for a place or a time.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::cognito::Endpoint;
+
+/// An address on loopback. Others do not parse, so an open gate is never reachable from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loopback(pub SocketAddr);
+
+impl FromStr for Loopback {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address: SocketAddr = text.parse().map_err(|_| "must be an IP address and a port".to_owned())?;
+        if address.ip().is_loopback() {
+            Ok(Self(address))
+        } else {
+            Err("must be on loopback, since callers are not authorized".to_owned())
+        }
+    }
+}
+
+/// An `http` or `https` URL whose host is on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopbackUrl(String);
+
+impl LoopbackUrl {
+    /// The endpoint at this URL.
+    #[must_use]
+    pub fn into_endpoint(self) -> Endpoint {
+        Endpoint::Url(self.0)
+    }
+}
+
+impl FromStr for LoopbackUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (_, loopback) = parse_url(text)?;
+        if loopback {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be on loopback, since callers are not authorized".to_owned())
+        }
+    }
+}
+
+/// Where something that speaks for AWS is, to which access tokens and credentials may be sent: `https`, or `http` on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsUrl(String);
+
+impl AwsUrl {
+    /// The endpoint at this URL.
+    #[must_use]
+    pub fn into_endpoint(self) -> Endpoint {
+        Endpoint::Url(self.0)
+    }
+}
+
+impl FromStr for AwsUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (uri, loopback) = parse_url(text)?;
+        if loopback || uri.scheme_str() == Some("https") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be https, since http is for loopback only".to_owned())
+        }
+    }
+}
+
+/// A URL, and whether its host is on loopback. A user part is refused: it would stand before the host.
+fn parse_url(text: &str) -> Result<(http::Uri, bool), String> {
+    let uri: http::Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("must begin with http:// or https://".to_owned());
+    }
+    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    // A user part before the host, or anything but a port behind it, could make another host look like this one.
+    let behind = authority.strip_prefix(host);
+    let is_port = |text: &str| text.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    let plain = behind.is_some_and(|text| text.is_empty() || is_port(text));
+    if !plain || host.is_empty() {
+        return Err("must have a host, and besides it at most a port".to_owned());
+    }
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let ip = bracketed.unwrap_or(host).parse::<std::net::IpAddr>();
+    let loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+    Ok((uri, loopback))
+}
+
+/// A number with a unit: `500ms`, `5s` or `2m`; never zero.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    let number: u64 = text
+        .strip_suffix(unit)
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| "must be a number and ms, s or m".to_owned())?;
+    let duration = match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    };
+    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "must be a number and ms, s or m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_of_both_families_is_an_address() {
+        for text in ["127.0.0.1:0", "127.0.0.1:65535", "127.255.255.254:1", "[::1]:50051"] {
+            assert_eq!(text.parse(), Ok(Loopback(text.parse().unwrap())));
+        }
+    }
+
+    #[test]
+    fn other_addresses_are_not_loopback() {
+        for text in ["0.0.0.0:1", "128.0.0.1:1", "10.1.2.3:1", "[::]:1", "[::2]:1", "[::ffff:127.0.0.1]:1"] {
+            let error = text.parse::<Loopback>().unwrap_err();
+            assert!(error.starts_with("must be on loopback"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn urls_on_loopback_are_kept_as_they_are() {
+        for text in ["http://127.0.0.1", "https://127.9.9.9:1/path?query", "http://[::1]:1", "http://localhost:1/"] {
+            assert_eq!(text.parse(), Ok(LoopbackUrl(text.to_owned())));
+            assert_eq!(text.parse::<LoopbackUrl>().unwrap().into_endpoint(), Endpoint::Url(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn urls_elsewhere_are_refused() {
+        for text in [
+            "http://example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.",
+            "http://127.1",
+            "http://017700000001",
+            "http://a@localhost",
+            "http://localhost@example.com",
+            "http://localhost:80@example.com",
+            "http://[::1].example.com",
+            "http://[::1]12",
+            "http://[[::1]]",
+            "http://]127.0.0.1[",
+            "ftp://127.0.0.1",
+            "127.0.0.1:1",
+            "//127.0.0.1",
+            "",
+        ] {
+            assert!(text.parse::<LoopbackUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
+        assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(duration("3m"), Ok(Duration::from_mins(3)));
+        let overflow = format!("{}m", u64::MAX);
+        for text in ["", "0s", "0ms", "5", "s", "1h", "1.5s", "1s2", "1 s", "-1s", "+1s", "1S", "٣s", &overflow] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}
