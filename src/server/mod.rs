@@ -44,6 +44,10 @@ const MOST_STREAMS: u32 = 256;
 #[expect(clippy::cast_possible_truncation, reason = "a constant of some kilobytes")]
 const MOST_HEADER_BYTES: u32 = 2 * LARGEST_TOKEN as u32;
 
+/// The largest message of health and reflection, in bytes: the longest name that is asked for is one of ours. Health is public,
+/// so whoever connects could otherwise have 4 MiB kept for each of its streams.
+const LARGEST_QUESTION: usize = 1024;
+
 /// How often an idle connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -224,12 +228,16 @@ async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), ServeEr
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
 
+    let health_service = health_service.max_decoding_message_size(LARGEST_QUESTION);
+    let reflect = reflection().build_v1().map_err(ServeError::Reflection)?;
+    // grpcurl before 1.9 speaks only this one.
+    let reflect_alpha = reflection().build_v1alpha().map_err(ServeError::Reflection)?;
+
     let mut routes = Routes::builder();
     routes
         .add_service(health_service)
-        .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
-        // grpcurl before 1.9 speaks only this one.
-        .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?)
+        .add_service(reflect.max_decoding_message_size(LARGEST_QUESTION))
+        .add_service(reflect_alpha.max_decoding_message_size(LARGEST_QUESTION))
         .add_service(MfaPreferenceServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(SoftwareTokenServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))
