@@ -2,6 +2,9 @@
 
 mod answer;
 mod call;
+mod connection;
+mod incoming;
+mod places;
 pub mod tls;
 
 use std::io;
@@ -31,10 +34,12 @@ use crate::proto::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
 use crate::proto::v1::passkey_service_server::PasskeyServiceServer;
 use crate::proto::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::proto::v1::software_token_service_server::SoftwareTokenServiceServer;
-use crate::server::tls::{HandshakeLimits, TlsAcceptor};
+use crate::server::tls::TlsAcceptor;
 use crate::service::Facade;
 
-pub use tls::ConnectionInfo;
+pub use connection::{Connection, ConnectionInfo};
+pub use incoming::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
+pub use places::{Place, Places};
 
 /// The most calls at a time on one connection.
 const MOST_STREAMS: u32 = 256;
@@ -170,22 +175,15 @@ async fn serve_routes(
         let _ = draining.await;
     };
     let encrypted = tls.is_some();
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = incoming(tls, connections, ConnectionLimits::default());
     let router = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
         .http2_max_header_list_size(MOST_HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(layers)
         .add_routes(routes);
-    let serving = async {
-        match tls {
-            Some(tls) => {
-                let incoming = tls.incoming(incoming, HandshakeLimits::default());
-                router.serve_with_incoming_shutdown(incoming, draining).await
-            }
-            None => router.serve_with_incoming_shutdown(incoming, draining).await,
-        }
-    };
+    let serving = router.serve_with_incoming_shutdown(incoming, draining);
     tokio::pin!(serving);
 
     tracing::info!(%address, encrypted, "serving");
