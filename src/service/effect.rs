@@ -64,8 +64,8 @@ pub(super) fn of_passkey_deletion() -> Effect {
     Effect { weakens_mfa: true, ..for_signed_in_user() }
 }
 
-/// The effect of replacing a pool's configuration: a factor that is left out is disabled. Only ON does not weaken, and only
-/// while it does not say that software tokens are off.
+/// The effect of replacing a pool's configuration: a factor that is left out is disabled, as one that is said to be off is. Only
+/// ON with every factor does not weaken.
 pub(super) fn of_pool_config(request: &v1::SetUserPoolMfaConfigRequest) -> Effect {
     let factors = [
         (Factor::SmsMfa, request.sms_mfa_configuration.is_some()),
@@ -84,7 +84,6 @@ pub(super) fn of_pool_config(request: &v1::SetUserPoolMfaConfigRequest) -> Effec
         v1::UserPoolMfaType::Optional => Some(MfaConfiguration::Optional),
         v1::UserPoolMfaType::Unspecified | v1::UserPoolMfaType::Unrecognized => None,
     };
-    let tokens_off = request.software_token_mfa_configuration.is_some_and(|token| !token.enabled);
-    effect.weakens_mfa = effect.mfa_configuration != Some(MfaConfiguration::On) || tokens_off;
+    effect.weakens_mfa = effect.mfa_configuration != Some(MfaConfiguration::On) || !effect.factors_disabled.is_empty();
     effect
 }
