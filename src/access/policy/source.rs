@@ -79,7 +79,7 @@ impl Sources {
 }
 
 fn keep_paths(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let failed = |error: std::io::Error| Fault::at(directory, None, format!("cannot be read: {error}"));
+    let failed = |error: io::Error| Fault::at(directory, None, format!("cannot be read: {error}"));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -104,7 +104,7 @@ fn text(path: &Path) -> io::Result<String> {
 
 impl SourceFile {
     fn read(path: &Path) -> Result<Self, Fault> {
-        let failed = |error: std::io::Error| Fault::at(path, None, format!("cannot be read: {error}"));
+        let failed = |error: io::Error| Fault::at(path, None, format!("cannot be read: {error}"));
         let text = text(path).map_err(failed)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { name, path: path.to_owned(), text })
