@@ -22,7 +22,7 @@ use mfagate::embedded::{Embedded, Options};
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::AdminGetUserRequest;
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
-use mfagate::server::{self, ConnectionInfo, Service};
+use mfagate::server::{self, ConnectionInfo, Places, Service};
 use mfagate::service::Facade;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -104,7 +104,8 @@ fn alone(authorize: &Authorize, gate: &Gate, attempt: &Attempt) -> BoxFuture<(),
             name: "spiffe://example.org/auditor".to_owned(),
             trust_domain: Some("example.org".to_owned()),
         });
-        request.extensions_mut().insert(ConnectionInfo { peer: ([127, 0, 0, 1], 4711).into(), certificate });
+        let (peer, place) = (([127, 0, 0, 1], 4711).into(), Places::new(1).take().unwrap());
+        request.extensions_mut().insert(ConnectionInfo { peer, certificate, place });
         let refused = |answer: http::Response<_>| Status::from_header_map(answer.headers()).unwrap();
         let admitted = authorize.authorize(request).await.map_err(refused)?;
         let call = Call::of(&Request::from_http(admitted));

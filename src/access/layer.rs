@@ -4,7 +4,6 @@
 //! doubled slashes, dots, percent signs or other capitals included, is denied before the router sees it. A query is no part of
 //! the path for either of them, and a fragment is cut off before both.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,6 @@ use http::{HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
-use tonic::transport::server::TcpConnectInfo;
 use tower_http::auth::AsyncAuthorizeRequest;
 use tower_http::request_id::RequestId;
 
@@ -80,10 +78,13 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
         Box::pin(async move {
             let mut call = call(&request);
             if let Gate::Guarded(guard) = &this.gate {
-                let certificate =
-                    request.extensions().get::<ConnectionInfo>().and_then(|info| info.certificate.clone());
+                let connection = request.extensions().get::<ConnectionInfo>();
+                let certificate = connection.and_then(|info| info.certificate.clone());
                 let surface = Surface::of(request.uri().path());
                 let admitted = this.admit(guard, surface, certificate, request.headers(), &mut call).await;
+                if let Some(connection) = connection.filter(|_| call.caller.is_some()) {
+                    connection.place.keep();
+                }
                 admitted.map_err(|error| Status::from(error).into_http())?;
             }
             request.extensions_mut().insert(Arc::new(call));
@@ -127,8 +128,7 @@ impl Authorize {
 fn call<B>(request: &Request<B>) -> Call {
     let extensions = request.extensions();
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let plain = || extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    let peer: Option<SocketAddr> = extensions.get::<ConnectionInfo>().map_or_else(plain, |info| Some(info.peer));
+    let peer = extensions.get::<ConnectionInfo>().map(|info| info.peer);
     let request_id = extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     Call {
         request_id: request_id.unwrap_or_default().to_owned(),

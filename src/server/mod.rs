@@ -2,6 +2,9 @@
 
 mod answer;
 mod call;
+mod connection;
+mod incoming;
+mod places;
 pub mod tls;
 
 use std::io;
@@ -31,10 +34,12 @@ use crate::proto::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
 use crate::proto::v1::passkey_service_server::PasskeyServiceServer;
 use crate::proto::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::proto::v1::software_token_service_server::SoftwareTokenServiceServer;
-use crate::server::tls::{HandshakeLimits, TlsAcceptor};
+use crate::server::tls::TlsAcceptor;
 use crate::service::Facade;
 
-pub use tls::ConnectionInfo;
+pub use connection::{Connection, ConnectionInfo};
+pub use incoming::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
+pub use places::{Place, Places};
 
 /// The most calls at a time on one connection.
 const MOST_STREAMS: u32 = 256;
@@ -43,6 +48,10 @@ const MOST_STREAMS: u32 = 256;
 /// beyond its limit is answered in gRPC's words. What is larger gets HTTP's 431, or loses its connection.
 #[expect(clippy::cast_possible_truncation, reason = "a constant of some kilobytes")]
 const MOST_HEADER_BYTES: u32 = 2 * LARGEST_TOKEN as u32;
+
+/// The largest message of health and reflection, in bytes: the longest name that is asked for is one of ours. Health is public,
+/// so whoever connects could otherwise have 4 MiB kept for each of its streams.
+const LARGEST_QUESTION: usize = 1024;
 
 /// How often an idle connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -166,22 +175,15 @@ async fn serve_routes(
         let _ = draining.await;
     };
     let encrypted = tls.is_some();
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = incoming(tls, connections, ConnectionLimits::default());
     let router = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
         .http2_max_header_list_size(MOST_HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(layers)
         .add_routes(routes);
-    let serving = async {
-        match tls {
-            Some(tls) => {
-                let incoming = tls.incoming(incoming, HandshakeLimits::default());
-                router.serve_with_incoming_shutdown(incoming, draining).await
-            }
-            None => router.serve_with_incoming_shutdown(incoming, draining).await,
-        }
-    };
+    let serving = router.serve_with_incoming_shutdown(incoming, draining);
     tokio::pin!(serving);
 
     tracing::info!(%address, encrypted, "serving");
@@ -224,12 +226,16 @@ async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), ServeEr
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
 
+    let health_service = health_service.max_decoding_message_size(LARGEST_QUESTION);
+    let reflect = reflection().build_v1().map_err(ServeError::Reflection)?;
+    // grpcurl before 1.9 speaks only this one.
+    let reflect_alpha = reflection().build_v1alpha().map_err(ServeError::Reflection)?;
+
     let mut routes = Routes::builder();
     routes
         .add_service(health_service)
-        .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
-        // grpcurl before 1.9 speaks only this one.
-        .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?)
+        .add_service(reflect.max_decoding_message_size(LARGEST_QUESTION))
+        .add_service(reflect_alpha.max_decoding_message_size(LARGEST_QUESTION))
         .add_service(MfaPreferenceServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(SoftwareTokenServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))

@@ -5,7 +5,8 @@ use mfagate::proto::v1::associate_software_token_request::Credential;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::proto::v1::{
-    AssociateSoftwareTokenRequest, SetUserPoolMfaConfigRequest, SoftwareTokenMfaConfiguration, UserPoolMfaType,
+    AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SmsMfaConfiguration,
+    SoftwareTokenMfaConfiguration, UserPoolMfaType, WebAuthnConfiguration,
 };
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -90,6 +91,38 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
     assert_eq!(served.cognito.cognito.requests("AdminGetUser").await.len(), 1);
     assert_eq!(served.cognito.cognito.requests("AdminSetUserMFAPreference").await.len(), 1);
     assert_eq!(served.cognito.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_pool_is_weakened_by_a_factor_left_out_as_by_one_switched_off() {
+    let policy = r#"
+permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) unless { context.weakens_mfa };
+"#;
+    let served = Served::with(policy).await;
+    let every_factor = SetUserPoolMfaConfigRequest {
+        user_pool_id: POOL.to_owned(),
+        mfa_configuration: UserPoolMfaType::On.into(),
+        sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        email_mfa_configuration: Some(EmailMfaConfiguration::default()),
+        web_authn_configuration: Some(WebAuthnConfiguration::default()),
+    };
+    let caller = served.guard.caller("support");
+    let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
+    let off = Some(SoftwareTokenMfaConfiguration { enabled: false });
+    for weaker in [
+        SetUserPoolMfaConfigRequest { mfa_configuration: UserPoolMfaType::Optional.into(), ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { mfa_configuration: 0, ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { sms_mfa_configuration: None, ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { software_token_mfa_configuration: off, ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { software_token_mfa_configuration: None, ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { email_mfa_configuration: None, ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { web_authn_configuration: None, ..every_factor.clone() },
+    ] {
+        refused(pools.set_user_pool_mfa_config(weaker).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    }
+    assert_eq!(served.cognito.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
+    pools.set_user_pool_mfa_config(every_factor).await.unwrap();
 }
 
 #[tokio::test]

@@ -42,6 +42,15 @@ async fn watch_answers_serving_for_every_service() {
 }
 
 #[tokio::test]
+async fn a_name_beyond_any_service_is_refused_by_its_length_and_not_kept() {
+    let service = TestService::start().await;
+    let mut health = HealthClient::new(service.channel());
+    let name = "a".repeat(4096);
+    assert_eq!(health.check(of(&name)).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(health.watch(of(&name)).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_served_is_not_found() {
     let service = TestService::start().await;
     let mut health = HealthClient::new(service.channel());

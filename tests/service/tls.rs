@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mfagate::access::CertificateIdentity;
-use mfagate::server::tls::{
-    ClientCertificates, ConnectionInfo, HandshakeLimits, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem,
-};
+use mfagate::server::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
+use mfagate::server::{ConnectionInfo, ConnectionLimits, HandshakeLimits, Places};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 use rustls::ClientConfig;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::client::TlsStream;
@@ -45,14 +44,22 @@ impl TestServer {
     async fn with(clients: ClientCertificates, limits: HandshakeLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let limits = ConnectionLimits { handshakes: limits, ..ConnectionLimits::default() };
         Self::on(address, TcpIncoming::from(listener), Some(clients), limits).await
+    }
+
+    /// A server that lets in clients with and without a certificate.
+    async fn limited(limits: ConnectionLimits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::on(address, TcpIncoming::from(listener), Some(ClientCertificates::Optional), limits).await
     }
 
     async fn on(
         address: SocketAddr,
         incoming: impl Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
         clients: Option<ClientCertificates>,
-        limits: HandshakeLimits,
+        limits: ConnectionLimits,
     ) -> Self {
         let authority = Authority::new("the authority");
         let directory = tempfile::tempdir().unwrap();
@@ -63,7 +70,7 @@ impl TestServer {
         }
         let clients = clients.unwrap_or(ClientCertificates::Required);
         let acceptor = Arc::new(TlsAcceptor::load(files, clients).unwrap());
-        let incoming = Arc::clone(&acceptor).incoming(incoming, limits);
+        let incoming = mfagate::server::incoming(Some(Arc::clone(&acceptor)), incoming, limits);
 
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
@@ -159,7 +166,7 @@ async fn a_client_without_a_certificate_is_let_in_only_where_certificates_are_op
 async fn without_an_authority_no_certificate_is_asked_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut server = TestServer::on(address, TcpIncoming::from(listener), None, HandshakeLimits::default()).await;
+    let mut server = TestServer::on(address, TcpIncoming::from(listener), None, ConnectionLimits::default()).await;
     let client = Authority::new("the authority").client(payments());
     assert_eq!(server.seen(Some(&client)).await.certificate, None);
 }
@@ -303,11 +310,10 @@ async fn handshakes_that_never_end_do_not_keep_others_out() {
     }
 }
 
-/// Whether the server closes a connection, which is waited for.
-async fn is_closed(stream: &mut TcpStream) -> bool {
-    let mut byte = [0; 1];
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut byte)).await;
-    matches!(read, Ok(Ok(0) | Err(_)))
+/// Whether the server closes a connection, which is waited for, whatever it says before.
+async fn is_closed(stream: &mut (impl AsyncRead + Unpin)) -> bool {
+    let read_to_the_end = async { while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {} };
+    tokio::time::timeout(Duration::from_secs(20), read_to_the_end).await.is_ok()
 }
 
 #[tokio::test]
@@ -319,6 +325,50 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
+async fn a_client_that_makes_a_handshake_and_says_nothing_is_ended() {
+    let limits = ConnectionLimits { patience: Duration::from_millis(20), ..ConnectionLimits::default() };
+    let server = TestServer::limited(limits).await;
+    let mut stream = server.connect(None).await.unwrap();
+    assert!(is_closed(&mut stream).await);
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_http_2_may_take_its_time_afterwards() {
+    let limits = ConnectionLimits { patience: Duration::from_secs(1), ..ConnectionLimits::default() };
+    let mut server = TestServer::limited(limits).await;
+    let channel = server.channel(None).await.unwrap();
+    check(&channel).await.unwrap();
+    let first = server.connections.recv().await.unwrap().unwrap().peer;
+    // Another that says nothing from now on is ended later than the first would be.
+    let mut silent = server.connect(None).await.unwrap();
+    assert!(is_closed(&mut silent).await);
+    check(&channel).await.unwrap();
+    assert_eq!(server.connections.recv().await.unwrap().unwrap().peer, first);
+}
+
+#[tokio::test]
+async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
+    let limits = ConnectionLimits { places: Places::new(4), ..ConnectionLimits::default() };
+    let mut server = TestServer::limited(limits).await;
+    let client = server.authority.client(payments());
+    let known = server.channel(Some(&client)).await.unwrap();
+    check(&known).await.unwrap();
+    let first = server.connections.recv().await.unwrap().unwrap().peer;
+    let mut idle = Vec::new();
+    for _ in 0..12 {
+        let mut stream = server.connect(None).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        idle.push(stream);
+    }
+    for stream in &mut idle[..9] {
+        assert!(is_closed(stream).await);
+    }
+    check(&known).await.unwrap();
+    assert_eq!(server.connections.recv().await.unwrap().unwrap().peer, first, "the known client kept its connection");
+    assert!(server.seen(Some(&client)).await.certificate.is_some(), "and makes another");
+}
+
+#[tokio::test]
 async fn errors_of_accepting_do_not_end_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -327,7 +377,7 @@ async fn errors_of_accepting_do_not_end_the_server() {
     let errors = errors.into_iter().chain([io::ErrorKind::ConnectionAborted.into()]);
     let incoming = tokio_stream::iter(errors.map(Err)).chain(TcpIncoming::from(listener));
     let clients = Some(ClientCertificates::Required);
-    let mut server = TestServer::on(address, incoming, clients, HandshakeLimits::default()).await;
+    let mut server = TestServer::on(address, incoming, clients, ConnectionLimits::default()).await;
     let client = server.authority.client(payments());
     assert!(server.seen(Some(&client)).await.certificate.is_some());
 }
@@ -340,9 +390,7 @@ async fn a_connection_ends_when_the_certificate_of_its_client_expires() {
     let client = server.authority.client_with(payments(), |params| params.not_after = expires.into());
     let mut stream = server.connect(Some(&client)).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    let read_to_the_end = async { while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {} };
-    let ended = tokio::time::timeout(Duration::from_secs(20), read_to_the_end).await;
-    assert!(ended.is_ok(), "the connection outlives the certificate");
+    assert!(is_closed(&mut stream).await, "the connection outlives the certificate");
     let early = expires.duration_since(SystemTime::now()).unwrap_or_default();
     assert!(early <= Duration::from_secs(1), "the connection ended {early:?} too early");
     let client = server.authority.client(payments());

@@ -1,6 +1,7 @@
 //! This file reads the files of a set of policies and computes the hash that names the set.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -8,6 +9,9 @@ use data_encoding::HEXLOWER;
 
 use crate::access::policy::fault::Fault;
 use crate::access::policy::schema;
+
+/// The largest file, in bytes: far more than people write, and no more than is read in a moment.
+const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
 /// The contents of the files, read once: what is hashed is what is parsed.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ impl Sources {
 }
 
 fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let failed = |error: std::io::Error| Fault::at(directory, None, format!("cannot be read: {error}"));
+    let failed = |error: io::Error| Fault::at(directory, None, format!("cannot be read: {error}"));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -87,10 +91,21 @@ fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(paths)
 }
 
+/// The text of a regular file. A FIFO without a writer would hold up the start, every later reload, and the end.
+fn text(path: &Path) -> io::Result<String> {
+    let refused = |problem| Err(io::Error::other(problem));
+    if !fs::metadata(path)?.is_file() {
+        return refused("it is no regular file");
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST_FILE { refused("it is larger than 4 MiB") } else { Ok(text) }
+}
+
 impl SourceFile {
     fn read(path: &Path) -> Result<Self, Fault> {
-        let failed = |error: std::io::Error| Fault::at(path, None, format!("cannot be read: {error}"));
-        let text = fs::read_to_string(path).map_err(failed)?;
+        let failed = |error: io::Error| Fault::at(path, None, format!("cannot be read: {error}"));
+        let text = text(path).map_err(failed)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { name, path: path.to_owned(), text })
     }

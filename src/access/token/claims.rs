@@ -74,7 +74,14 @@ fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Duration>, To
 
 /// Whether a name can stand in a log and in a policy.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
+    let hidden = |character: char| character.is_control() || is_unseen(character);
+    !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(hidden)
+}
+
+/// Whether a character is not seen itself and makes others look like another name, or another line: marks of direction, widths
+/// of nothing, and separators of lines. Where users choose the claim, they could look like others in the record.
+fn is_unseen(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A list of scopes, or a text of scopes with spaces between them.
@@ -168,7 +175,16 @@ mod tests {
 
     #[test]
     fn the_caller_has_a_name_that_can_be_written_down() {
-        for name in [json!(null), json!(""), json!(7), json!("a\nb"), json!("a".repeat(257))] {
+        for name in [
+            json!(null),
+            json!(""),
+            json!(7),
+            json!("a\nb"),
+            json!("a\u{202e}b"),
+            json!("a\u{200b}"),
+            json!("a\u{2028}b"),
+            json!("a".repeat(257)),
+        ] {
             assert_eq!(identity(&json!({ "sub": name })), refused(Cause::Claim("sub".to_owned())), "{name}");
         }
     }

@@ -1,8 +1,6 @@
-//! This module is TLS: files that can change while we serve, handshakes that cannot block others, and who is on the other end.
+//! This module is TLS: files that can change while we serve, and the configuration that handshakes are made with.
 
 mod configuration;
-mod connection;
-mod incoming;
 
 use std::fmt;
 use std::io;
@@ -12,9 +10,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-
-pub use connection::{ConnectionInfo, TlsConnection};
-pub use incoming::{HandshakeLimits, TlsIncoming};
 
 /// The PEM files of a TLS server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +169,7 @@ impl TlsAcceptor {
         }
     }
 
-    fn config(&self) -> Arc<ServerConfig> {
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.current.load_full()
     }
 }

@@ -1,5 +1,7 @@
 //! Behaviour of a set of policies that is loaded: every fault is found and named, and only a faultless set is used.
 
+use std::process::Command;
+
 use mfagate::access::Effect;
 use mfagate::proto::Rpc;
 
@@ -23,6 +25,24 @@ fn a_directory_that_is_not_there_is_refused() {
     let directory = PolicyDirectory::empty();
     std::fs::remove_dir(directory.path()).unwrap();
     assert!(directory.faults()[0].starts_with("policies: cannot be read: "), "{:?}", directory.faults());
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let fifo = directory.path().join("fifo.cedar");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    std::fs::create_dir(directory.path().join("folder.cedar")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", directory.path().join("zero.cedar")).unwrap();
+    let names = ["fifo", "folder", "zero"];
+    let expected = names.map(|name| format!("policies/{name}.cedar: cannot be read: it is no regular file"));
+    assert_eq!(directory.faults(), expected);
+}
+
+#[test]
+fn a_file_larger_than_any_set_of_policies_is_refused() {
+    let directory = PolicyDirectory::with(PERMIT).and("large.cedar", &"// ".repeat(2 * 1024 * 1024));
+    assert_eq!(directory.faults(), ["policies/large.cedar: cannot be read: it is larger than 4 MiB"]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! This file makes the handshakes: many at a time, none for long, and never so many that good clients wait.
+//! This file accepts connections, never more than there is room for, and makes the handshakes: many at a time, none for
+//! long, and never so many that good clients wait.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,7 +16,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 
 use crate::access::certificate;
-use crate::server::tls::{TlsAcceptor, TlsConnection};
+use crate::server::connection::Connection;
+use crate::server::places::{Place, Places};
+use crate::server::tls::TlsAcceptor;
 
 /// How many connections may have done their handshake and not yet been taken by the server.
 const READY: usize = 64;
@@ -39,41 +42,58 @@ impl Default for HandshakeLimits {
     }
 }
 
-/// The connections whose handshake is done, for tonic's `serve_with_incoming_shutdown`. Dropping it ends all handshakes.
+/// What connections may cost.
 #[derive(Debug)]
-pub struct TlsIncoming {
-    ready: ReceiverStream<TlsConnection>,
+pub struct ConnectionLimits {
+    /// How many may be open.
+    pub places: Places,
+    /// How long one may say nothing at its beginning.
+    pub patience: Duration,
+    /// What handshakes may cost, where connections are encrypted.
+    pub handshakes: HandshakeLimits,
 }
 
-impl Stream for TlsIncoming {
-    type Item = io::Result<TlsConnection>;
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { places: Places::default(), patience: Duration::from_secs(10), handshakes: HandshakeLimits::default() }
+    }
+}
+
+/// The connections whose handshake is done, for tonic's `serve_with_incoming_shutdown`. Dropping it ends all handshakes.
+#[derive(Debug)]
+pub struct Incoming {
+    ready: ReceiverStream<Connection>,
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<Connection>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.ready).poll_next(context).map(|connection| connection.map(Ok))
     }
 }
 
-impl TlsAcceptor {
-    /// Makes the handshakes of `connections`, which tonic's `TcpIncoming` is. Errors of theirs are logged and end nothing.
-    pub fn incoming<S>(self: Arc<Self>, connections: S, limits: HandshakeLimits) -> TlsIncoming
-    where
-        S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
-    {
-        let (sender, ready) = mpsc::channel(READY);
-        tokio::spawn(accept(self, connections, limits, sender));
-        TlsIncoming { ready: ReceiverStream::new(ready) }
-    }
+/// Accepts `connections`, which tonic's `TcpIncoming` is, and makes the handshakes where they are to be encrypted. Errors of
+/// theirs are logged and end nothing.
+pub fn incoming<S>(tls: Option<Arc<TlsAcceptor>>, connections: S, limits: ConnectionLimits) -> Incoming
+where
+    S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
+{
+    let (sender, ready) = mpsc::channel(READY);
+    tokio::spawn(accept(tls, connections, limits, sender));
+    Incoming { ready: ReceiverStream::new(ready) }
 }
 
 async fn accept<S>(
-    acceptor: Arc<TlsAcceptor>,
+    tls: Option<Arc<TlsAcceptor>>,
     mut connections: S,
-    limits: HandshakeLimits,
-    ready: mpsc::Sender<TlsConnection>,
+    limits: ConnectionLimits,
+    ready: mpsc::Sender<Connection>,
 ) where
     S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
 {
-    let mut handshakes = HalfOpen { tasks: JoinSet::new(), oldest_first: VecDeque::new(), most: limits.most };
+    let ConnectionLimits { places, patience, handshakes: HandshakeLimits { timeout, most } } = limits;
+    let mut handshakes = HalfOpen { tasks: JoinSet::new(), oldest_first: VecDeque::new(), most };
     loop {
         let accepted = tokio::select! {
             accepted = connections.next() => accepted,
@@ -92,7 +112,27 @@ async fn accept<S>(
             }
             None => return handshakes.end().await,
         };
-        handshakes.start(handshake(Arc::clone(&acceptor), stream, limits.timeout, ready.clone()));
+        // Nobody is there any more.
+        let Ok(peer) = stream.peer_addr() else { continue };
+        let Some(place) = places.take() else {
+            tracing::warn!(%peer, "a connection was refused, since too many are open");
+            continue;
+        };
+        match &tls {
+            Some(acceptor) => {
+                let ended = place.ended();
+                let secured = secure(Arc::clone(acceptor), stream, (peer, place), patience);
+                let secured = async move {
+                    tokio::select! {
+                        secured = secured => secured,
+                        () = ended => Err(io::Error::other("others need the place")),
+                    }
+                };
+                handshakes.start(handshake(secured, peer, timeout, ready.clone()));
+            }
+            // The receiver is dropped only at the end, when nobody needs the connection.
+            None => drop(ready.send(Connection::plain(stream, peer, place, patience)).await),
+        }
     }
 }
 
@@ -130,14 +170,12 @@ impl HalfOpen {
 }
 
 async fn handshake(
-    acceptor: Arc<TlsAcceptor>,
-    stream: TcpStream,
+    secured: impl Future<Output = io::Result<Connection>>,
+    peer: SocketAddr,
     timeout: Duration,
-    ready: mpsc::Sender<TlsConnection>,
+    ready: mpsc::Sender<Connection>,
 ) {
-    // Nobody is there any more.
-    let Ok(peer) = stream.peer_addr() else { return };
-    let made = tokio::time::timeout(timeout, secure(&acceptor, stream, peer)).await;
+    let made = tokio::time::timeout(timeout, secured).await;
     match made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         // The receiver is dropped only at the end, when nobody needs the connection.
         Ok(connection) => drop(ready.send(connection).await),
@@ -147,9 +185,14 @@ async fn handshake(
     }
 }
 
-async fn secure(acceptor: &TlsAcceptor, stream: TcpStream, peer: SocketAddr) -> io::Result<TlsConnection> {
+async fn secure(
+    acceptor: Arc<TlsAcceptor>,
+    stream: TcpStream,
+    info: (SocketAddr, Place),
+    patience: Duration,
+) -> io::Result<Connection> {
     let stream = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream).await?;
     let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let named = presented.map(|der| certificate::named(der)).transpose().map_err(io::Error::other)?;
-    Ok(TlsConnection::new(stream, peer, named))
+    Ok(Connection::secure(stream, info, named, patience))
 }

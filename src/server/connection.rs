@@ -1,0 +1,186 @@
+//! This file is one connection: its bytes, who is on its other end, and what ends it: silence, the expiry of the client's
+//! certificate, and the need of room for others.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::transport::server::Connected;
+
+use crate::access::CertificateIdentity;
+use crate::access::certificate::Named;
+use crate::server::places::Place;
+
+/// The bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
+const PREFACE: usize = 24;
+
+/// Who is on the other end of a connection. Every request that came over it has this in its extensions.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    /// The address of the other end, which may be a proxy's.
+    pub peer: SocketAddr,
+    /// What the client's certificate proved; none if there was none, or if it named nobody.
+    pub certificate: Option<CertificateIdentity>,
+    /// What keeps the connection among those that are open.
+    pub place: Place,
+}
+
+/// A connection whose handshake, where there is one, is done.
+pub struct Connection {
+    stream: Stream,
+    info: ConnectionInfo,
+    /// Done when the client's certificate expires.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// How much of the preface is to come, and when it must be there. Nothing above us waits for it with a limit.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
+    /// Done when others need the place.
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_logged: bool,
+}
+
+/// The bytes, encrypted or not.
+enum Stream {
+    Plain(TcpStream),
+    Secure(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    /// A connection that is not encrypted.
+    pub(super) fn plain(stream: TcpStream, peer: SocketAddr, place: Place, patience: Duration) -> Self {
+        Self::new(Stream::Plain(stream), ConnectionInfo { peer, certificate: None, place }, None, patience)
+    }
+
+    /// The connection of a client that presented a certificate with this name, or none.
+    pub(super) fn secure(
+        stream: TlsStream<TcpStream>,
+        info: (SocketAddr, Place),
+        named: Option<Named>,
+        patience: Duration,
+    ) -> Self {
+        let (peer, place) = info;
+        let expires = named.as_ref().and_then(|named| named.expires).and_then(on_the_timer);
+        let certificate = named.and_then(|named| named.identity);
+        if certificate.is_some() {
+            place.keep();
+        }
+        Self::new(Stream::Secure(Box::new(stream)), ConnectionInfo { peer, certificate, place }, expires, patience)
+    }
+
+    fn new(stream: Stream, info: ConnectionInfo, expires: Option<Instant>, patience: Duration) -> Self {
+        let expiry = expires.map(|expires| Box::pin(tokio::time::sleep_until(expires)));
+        let preface = Some((PREFACE, Box::pin(tokio::time::sleep(patience))));
+        let ended = Box::pin(info.place.ended());
+        Self { stream, info, expiry, preface, ended, is_logged: false }
+    }
+
+    /// Fails once the connection is to end. Asked when reading and when writing: a client that takes nothing would otherwise
+    /// stop us from reading, and stay. Where the client's certificate has expired, the client then connects with its new
+    /// one, where an error on each call would leave it on the old connection for ever.
+    fn goes_on(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let is_over = |timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>| timer.as_mut().poll(context).is_ready();
+        let cause = if self.expiry.as_mut().is_some_and(|expiry| is_over(expiry, context)) {
+            "the client's certificate has expired"
+        } else if self.preface.as_mut().is_some_and(|(_, late)| is_over(late, context)) {
+            "the client said nothing"
+        } else if self.ended.as_mut().poll(context).is_ready() {
+            "others need the place"
+        } else {
+            return Ok(());
+        };
+        if !self.is_logged {
+            tracing::info!(peer = %self.info.peer, cause, "a connection ends");
+            self.is_logged = true;
+        }
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, cause))
+    }
+}
+
+/// The instant of a time; none where it is too far away to matter.
+fn on_the_timer(time: SystemTime) -> Option<Instant> {
+    Instant::now().checked_add(time.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ConnectionInfo;
+
+    fn connect_info(&self) -> ConnectionInfo {
+        self.info.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.goes_on(context)?;
+        let before = buffer.filled().len();
+        let polled = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Secure(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        let read = buffer.filled().len().saturating_sub(before);
+        self.preface = self.preface.take().and_then(|(left, late)| Some((left.checked_sub(read)?, late)));
+        self.preface.take_if(|(left, _)| *left == 0);
+        polled
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.goes_on(context)?;
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Secure(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.goes_on(context)?;
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Secure(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Secure(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.goes_on(context)?;
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Stream::Secure(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Secure(stream) => stream.is_write_vectored(),
+        }
+    }
+}
