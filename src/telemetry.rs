@@ -4,29 +4,52 @@ use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
 
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// Logs to standard error. `directives` are those of `RUST_LOG`; without any, it is INFO.
+/// The most lines that wait to be written. Whoever reads them may be slow, or not read at all.
+const MOST_LINES: usize = 16 * 1024;
+
+/// The log, until it is dropped: then what is left of it is written.
+#[derive(Debug)]
+pub struct Log {
+    dropped: ErrorCounter,
+    _writing: WorkerGuard,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let lines = self.dropped.dropped_lines();
+        if lines > 0 {
+            tracing::warn!(lines, "lines of the log were dropped, since nobody read them");
+        }
+    }
+}
+
+/// Logs to standard error, from a thread of its own: a pipe that nobody reads holds up no call. `directives` are those of `RUST_LOG`; without any, it is INFO.
 ///
 /// Other crates log at INFO at most, whatever the directives say: at TRACE the SDK prints whole requests with the access
 /// token in clear (aws-smithy-runtime 1.16), and HTTP libraries print headers. Panics are logged without their text.
 ///
 /// Errors are logged whatever the directives say: `RUST_LOG=inf` is one for a crate of that name, and would else end a program
 /// with wrong options without a word.
-pub fn start(directives: Option<&str>) -> Result<(), TryInitError> {
+pub fn start(directives: Option<&str>) -> Result<Log, TryInitError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.parse_lossy(directives.unwrap_or_default());
     let capped = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
     // Colours are for people; in a file they would tear words apart for every search.
     let colours = io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(io::stderr);
+    let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MOST_LINES).thread_name("log");
+    let (writer, writing) = writer.finish(io::stderr());
+    let dropped = writer.error_counter();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(writer);
     let lines = lines.with_filter(filter.or(LevelFilter::ERROR).and(capped));
     tracing_subscriber::registry().with(lines).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(Log { dropped, _writing: writing })
 }
 
 /// Logs where, and never what: the text of a panic may hold anything.
@@ -51,7 +74,7 @@ mod tests {
     #[test]
     fn a_panic_is_logged_with_its_place_and_without_its_text() {
         if std::env::var_os(PANICS).is_some() {
-            start(None).unwrap();
+            let _log = start(None).unwrap();
             panic!("canary");
         }
         let name = "telemetry::tests::a_panic_is_logged_with_its_place_and_without_its_text";

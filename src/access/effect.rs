@@ -18,6 +18,9 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// Every factor.
+    pub const ALL: [Self; 4] = [Self::SmsMfa, Self::SoftwareTokenMfa, Self::EmailOtp, Self::WebAuthn];
+
     /// The name in policies and records.
     #[must_use]
     pub const fn name(self) -> &'static str {

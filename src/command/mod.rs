@@ -21,8 +21,8 @@ use crate::server::ServeError;
 /// Why a command ended without doing what it should.
 #[derive(Debug)]
 pub enum CommandError {
-    /// The log could not be set up.
-    Log(tracing_subscriber::util::TryInitError),
+    /// The runtime could not be started.
+    Runtime(io::Error),
     /// `LOG_SENSITIVE_BODIES` is set, at which the SDK would log secrets.
     SensitiveBodies,
     /// The address could not be listened on.
@@ -53,7 +53,7 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Faults(_) | Self::Policies(_) | Self::Question(_) | Self::Unexpected(_) => 2,
-            Self::Log(_)
+            Self::Runtime(_)
             | Self::SensitiveBodies
             | Self::Listen(..)
             | Self::Signal(_)
@@ -80,7 +80,7 @@ impl CommandError {
 impl std::fmt::Display for CommandError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Log(error) => write!(f, "the log cannot be set up: {error}"),
+            Self::Runtime(error) => write!(f, "the runtime cannot be started: {error}"),
             Self::SensitiveBodies => {
                 f.write_str("LOG_SENSITIVE_BODIES is set, at which the AWS SDK would log secrets; unset it")
             }

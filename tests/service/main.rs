@@ -29,6 +29,7 @@ mod issuer;
 mod judge;
 mod key_server;
 mod legacy_settings;
+mod log;
 mod options;
 mod passkey;
 mod paths;

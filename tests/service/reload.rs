@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
+use tokio::process::Command;
 use tonic::Code;
 
 use crate::authority::{Authority, payments};
@@ -167,4 +168,17 @@ async fn without_the_issuer_it_starts_and_accepts_tokens_once_the_issuer_is_ther
     served.binary.signal("HUP").await;
     served.binary.logs("the key set is readable again").await;
     assert_eq!(served.read(Some(&authorization), POOL).await.unwrap(), USER);
+}
+
+#[tokio::test]
+async fn a_file_that_never_ends_holds_up_neither_the_calls_nor_the_end() {
+    let mut served = Served::with(OPEN).await;
+    // Opening a FIFO that nobody writes to takes for ever.
+    let keys = served.guard.path("jwks.json");
+    std::fs::remove_file(&keys).unwrap();
+    assert!(Command::new("mkfifo").arg(&keys).status().await.unwrap().success());
+    served.binary.signal("HUP").await;
+    served.binary.logged("did not come in time").await;
+    assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+    served.binary.end().await;
 }

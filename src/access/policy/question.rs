@@ -116,12 +116,16 @@ impl ContextWords {
             words.iter().flatten().filter_map(|word| factor(word, problems)).collect()
         };
         let factors_enabled = factors(&self.factors_enabled);
-        let factors_disabled = factors(&self.factors_disabled);
+        let mut factors_disabled = factors(&self.factors_disabled);
+        let replaces_all = action == Action::Rpc(Rpc::SetUserPoolMfaConfig);
+        if replaces_all && self.factors_disabled.is_none() {
+            // What a pool's new configuration leaves out is disabled.
+            factors_disabled.extend(Factor::ALL.into_iter().filter(|factor| !factors_enabled.contains(factor)));
+        }
         let preferred = self.preferred.as_ref().and_then(|word| factor(word, problems));
         let mfa_configuration = self.mfa_configuration.as_ref().and_then(|word| mfa_configuration(word, problems));
         let deletes = matches!(action, Action::Rpc(Rpc::AdminDeleteSoftwareToken | Rpc::DeleteWebAuthnCredential));
-        let loosens =
-            action == Action::Rpc(Rpc::SetUserPoolMfaConfig) && mfa_configuration != Some(MfaConfiguration::On);
+        let loosens = replaces_all && mfa_configuration != Some(MfaConfiguration::On);
         let weakens_mfa = deletes || loosens || !factors_disabled.is_empty();
         let by_session = self.by_session.unwrap_or_default();
         let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
@@ -162,8 +166,7 @@ fn list(value: &str) -> Vec<String> {
 }
 
 fn factor(word: &str, problems: &mut Vec<String>) -> Option<Factor> {
-    let all = [Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn];
-    one_of(word, "factor", all, Factor::name, problems)
+    one_of(word, "factor", Factor::ALL, Factor::name, problems)
 }
 
 fn mfa_configuration(word: &str, problems: &mut Vec<String>) -> Option<MfaConfiguration> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use mfagate::access::Factor;
 use mfagate::access::policy::{
     ContextWords, Policies, Question, QuestionWords, TableReport, explain, schema_text, test_table,
 };
@@ -183,8 +184,12 @@ fn an_action_implies_what_its_context_leaves_out() {
     assert!(effect("AdminSetUserMfaPreference", &["factors_disabled=SMS_MFA"]).weakens_mfa);
     assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=OPTIONAL"]).weakens_mfa);
     assert!(effect("SetUserPoolMfaConfig", &[]).weakens_mfa);
-    assert!(!effect("SetUserPoolMfaConfig", &["mfa_configuration=ON"]).weakens_mfa);
-    assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=ON", "factors_disabled=SMS_MFA"]).weakens_mfa);
+    // A pool's configuration is replaced as a whole.
+    let on = ["mfa_configuration=ON", "factors_enabled=SMS_MFA,SOFTWARE_TOKEN_MFA,EMAIL_OTP"];
+    assert_eq!(effect("SetUserPoolMfaConfig", &on).factors_disabled, [Factor::WebAuthn].into());
+    assert!(effect("SetUserPoolMfaConfig", &on).weakens_mfa);
+    assert!(!effect("SetUserPoolMfaConfig", &[on[0], on[1], "factors_disabled="]).weakens_mfa);
+    assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=OFF", "factors_disabled="]).weakens_mfa);
 }
 
 #[test]
