@@ -47,7 +47,7 @@ pub(crate) async fn forbidden() -> Status {
 pub(crate) async fn unrecorded() -> Status {
     let guard = Guard::with(SUPPORT);
     let options = guard.options_recording_in("/dev/full");
-    Served::recording(guard, options).await.set_as("support", true).await.unwrap_err()
+    Served::with_options(guard, options).await.set_as("support", true).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn every_decision_and_every_change_is_recorded_once_and_without_a_secret()
 async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
     let guard = Guard::with(SUPPORT);
     let options = guard.options_recording_in("/dev/full");
-    let served = Served::recording(guard, options).await;
+    let served = Served::with_options(guard, options).await;
     refused(served.set_as("support", true).await, Code::Unavailable, "AUDIT_UNAVAILABLE");
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     assert_eq!(served.cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());

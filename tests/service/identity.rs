@@ -65,7 +65,7 @@ async fn a_bad_token_is_refused_beside_a_good_certificate_and_so_is_neither() {
 async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_their_client() {
     let guard = Guard::with(r#"permit (principal == Mfagate::Caller::"client-1", action, resource);"#);
     let options = guard.options_but(&[("--jwt-audience", "scope=mfagate/call"), ("--jwt-caller-claim", "client_id")]);
-    let served = Served::recording(guard, options).await;
+    let served = Served::with_options(guard, options).await;
     // As Cognito's own: `sub` is the client as well, and there is no `aud`.
     let token = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
         let more = json!({ "client_id": "client-1", "token_use": "access", "scope": "other/read mfagate/call" });
@@ -122,7 +122,7 @@ async fn a_prefix_keeps_a_token_from_naming_what_a_certificate_names() {
            permit (principal == Mfagate::Caller::"token:batch", action, resource);"#,
     );
     let options = guard.options_but(&[("--jwt-caller-prefix", "token:")]);
-    let served = Served::recording(guard, options).await;
+    let served = Served::with_options(guard, options).await;
     refused(served.read_as("desk.example.com", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(last_record(&served.guard)["caller"], "token:desk.example.com");
     assert_eq!(served.read_as("batch", POOL).await.unwrap(), USER);

@@ -158,7 +158,7 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
 async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told() {
     let guard = Guard::open();
     let options = guard.options_but(&[("--operation-timeout", "2s")]);
-    let Served { guard, channel, cognito, binary: _binary } = Served::recording(guard, options).await;
+    let Served { guard, channel, cognito, binary: _binary } = Served::with_options(guard, options).await;
     let support = bearer(&guard.token("support", json!({})));
     for (kind, code, name, reason) in [
         ("truncated_json", Code::Internal, "INTERNAL", "COGNITO_ANSWER_UNREADABLE"),
@@ -202,7 +202,7 @@ async fn a_change_whose_caller_has_left_is_recorded() {
 async fn records_on_standard_output_are_not_mixed_with_the_log() {
     let guard = Guard::open();
     let options = guard.options_recording_in("stdout");
-    let Served { guard, mut binary, channel, cognito: _cognito } = Served::recording(guard, options).await;
+    let Served { guard, mut binary, channel, cognito: _cognito } = Served::with_options(guard, options).await;
     let support = bearer(&guard.token("support", json!({})));
     set(channel.clone(), &support, true, "before").await.unwrap();
     binary.reload().await;

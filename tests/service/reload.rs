@@ -126,7 +126,7 @@ async fn an_emptied_directory_of_policies_is_refused_and_the_old_set_stays_in_fo
 async fn served_with_keys_at(url: &str) -> Served {
     let guard = Guard::open();
     let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", url)]);
-    Served::recording(guard, options).await
+    Served::with_options(guard, options).await
 }
 
 #[tokio::test]

@@ -32,11 +32,11 @@ impl Served {
     pub(crate) async fn with(policies: &str) -> Self {
         let guard = Guard::with(policies);
         let options = guard.options();
-        Self::recording(guard, options).await
+        Self::with_options(guard, options).await
     }
 
     /// With these options.
-    pub(crate) async fn recording(guard: Guard, options: Vec<String>) -> Self {
+    pub(crate) async fn with_options(guard: Guard, options: Vec<String>) -> Self {
         let cognito = TestService::start().await;
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let mut binary = Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await;
