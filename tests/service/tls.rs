@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::client::TlsStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -473,6 +474,20 @@ async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
     }
     write(&server.directory, &good, &ca);
     assert_eq!(server.acceptor.reload(), Ok(Reload::Changed));
+}
+
+#[tokio::test]
+async fn a_key_that_would_never_end_is_not_read() {
+    let server = TestServer::start(ClientCertificates::Required).await;
+    let key = files(&server.directory).key;
+    std::fs::remove_file(&key).unwrap();
+    assert!(Command::new("mkfifo").arg(&key).status().await.unwrap().success());
+    let acceptor = Arc::clone(&server.acceptor);
+    // Not on a thread of the runtime, which would wait for it.
+    let (done, reloaded) = oneshot::channel();
+    std::thread::spawn(move || done.send(acceptor.reload()));
+    let reloaded = tokio::time::timeout(Duration::from_secs(30), reloaded).await;
+    assert_eq!(reloaded.unwrap().unwrap(), Err(vec![TlsFault { file: key, problem: TlsProblem::NotAFile }]));
 }
 
 #[tokio::test]

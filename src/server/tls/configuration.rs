@@ -1,6 +1,6 @@
 //! This file makes a TLS configuration of the contents of files, or says everything that is wrong with them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -43,12 +43,13 @@ pub(super) fn read(files: &TlsFiles) -> Contents {
 }
 
 fn contents(file: &Path) -> Result<Vec<u8>, TlsProblem> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error| TlsProblem::Unreadable(error.kind()))?;
+    let unreadable = |error: io::Error| TlsProblem::Unreadable(error.kind());
+    if !fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(TlsProblem::NotAFile);
+    }
+    let mut bytes = Vec::new();
+    let opened = File::open(file).map_err(unreadable)?;
+    opened.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE { Err(TlsProblem::TooLarge) } else { Ok(bytes) }
 }
 

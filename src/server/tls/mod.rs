@@ -45,6 +45,8 @@ pub struct TlsFault {
 pub enum TlsProblem {
     /// It could not be read.
     Unreadable(io::ErrorKind),
+    /// It is no regular file. A FIFO without a writer would hold up every later reload.
+    NotAFile,
     /// It is larger than any such file.
     TooLarge,
     /// It holds no PEM block of a certificate.
@@ -77,6 +79,7 @@ impl fmt::Display for TlsProblem {
             // In the words of std it is an "entity", which in the same log is something else: Cedar's.
             Self::Unreadable(io::ErrorKind::NotFound) => f.write_str("cannot be read: no such file"),
             Self::Unreadable(kind) => write!(f, "cannot be read: {kind}"),
+            Self::NotAFile => f.write_str("is no regular file"),
             Self::TooLarge => write!(f, "is larger than {} bytes", configuration::LARGEST_FILE),
             Self::NoCertificate => f.write_str("has no PEM block of a certificate"),
             Self::NoKey => f.write_str("has no PEM block of a private key"),
