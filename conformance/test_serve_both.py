@@ -69,12 +69,7 @@ def both(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "malformed": "a.b.c",
             "none": None,
         }
-        options: served.Options = {
-            "--tls-certificate": server.certificate,
-            "--tls-key": server.key,
-            "--tls-client-ca": authority.certificate,
-            **trusted.options(),
-        }
+        options: served.Options = {**served.over_tls(server, authority), **trusted.options()}
         credentials = authority.credentials(identities["good"])
         with served.before(embedded_url, directory, options, credentials=credentials) as running:
             yield Both(running, authority, trusted, identities, tokens)

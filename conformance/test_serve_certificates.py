@@ -60,11 +60,7 @@ def callers(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "without a name": authority.issue("nameless"),
         "none": None,
     }
-    options: served.Options = {
-        "--tls-certificate": server.certificate,
-        "--tls-key": server.key,
-        "--tls-client-ca": authority.certificate,
-    }
+    options = served.over_tls(server, authority)
     credentials = authority.credentials(identities["SPIFFE ID"])
     with served.before(embedded_url, directory, options, credentials=credentials) as running:
         yield Callers(running, authority, identities)

@@ -51,11 +51,7 @@ def server(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     authority = Authority(directory, "ours")
     client = authority.issue("client", URI)
     own = new_server(authority, "server")
-    options: served.Options = {
-        "--tls-certificate": own.certificate,
-        "--tls-key": own.key,
-        "--tls-client-ca": authority.certificate,
-    }
+    options = served.over_tls(own, authority)
     with served.before(embedded_url, directory, options, credentials=authority.credentials(client)) as running:
         yield Server(running, authority, client, own)
 

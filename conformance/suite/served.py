@@ -12,6 +12,7 @@ import grpc
 
 from . import gate
 from .caller import POLICY
+from .certificates import Authority, Identity
 from .control import Control
 from .gate import Gate
 from .reflection import Metadata
@@ -67,6 +68,15 @@ class Served:
         os.kill(self.gate.process.pid, signal.SIGHUP)
         self.gate.process.wait_for_output(r"(?m)serve: reloaded( in part)?\b", logged)
         return self.gate.process.output()[logged:]
+
+
+def over_tls(server: Identity, authority: Authority) -> Options:
+    """The options that serve over TLS as `server` to callers with certificates of the authority."""
+    return {
+        "--tls-certificate": server.certificate,
+        "--tls-key": server.key,
+        "--tls-client-ca": authority.certificate,
+    }
 
 
 @contextmanager
