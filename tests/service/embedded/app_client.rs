@@ -4,7 +4,7 @@ use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use mfagate::embedded::demo;
 use serde_json::json;
 
-use super::cognito::{Cognito, PASSWORD, refusal};
+use super::cognito::{Cognito, PASSWORD, refusal, sign_in_body};
 
 const POOL: &str = demo::POOL_ID;
 
@@ -118,15 +118,6 @@ async fn an_app_clients_tokens_live_between_five_minutes_and_a_day() {
     }
     let created = cognito.ok("CreateUserPoolClient", body(5)).await;
     let client_id = created["UserPoolClient"]["ClientId"].as_str().unwrap();
-    let signed_in = cognito
-        .ok(
-            "InitiateAuth",
-            json!({
-                "AuthFlow": "USER_PASSWORD_AUTH",
-                "ClientId": client_id,
-                "AuthParameters": { "USERNAME": "testuser", "PASSWORD": demo::PASSWORD },
-            }),
-        )
-        .await;
+    let signed_in = cognito.ok("InitiateAuth", sign_in_body(client_id, "testuser", demo::PASSWORD)).await;
     assert_eq!(signed_in["AuthenticationResult"]["ExpiresIn"], 300);
 }

@@ -262,13 +262,17 @@ impl Cognito {
 
     /// How a sign-in with this password is refused.
     pub(crate) async fn refused_sign_in(&self, client_id: &str, username: &str, password: &str) -> (String, String) {
-        let body = json!({
-            "AuthFlow": "USER_PASSWORD_AUTH",
-            "ClientId": client_id,
-            "AuthParameters": { "USERNAME": username, "PASSWORD": password },
-        });
-        self.refused("InitiateAuth", body).await
+        self.refused("InitiateAuth", sign_in_body(client_id, username, password)).await
     }
+}
+
+/// The request of a sign-in with this password.
+pub(crate) fn sign_in_body(client_id: &str, username: &str, password: &str) -> Value {
+    json!({
+        "AuthFlow": "USER_PASSWORD_AUTH",
+        "ClientId": client_id,
+        "AuthParameters": { "USERNAME": username, "PASSWORD": password },
+    })
 }
 
 /// An SMS block with a channel.

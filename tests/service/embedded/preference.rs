@@ -238,16 +238,7 @@ async fn u13_a_federated_users_preference_is_accepted_and_has_no_effect() {
     let federated = json!({ "UserPoolId": POOL, "Username": "testuser", "UserStatus": "EXTERNAL_PROVIDER" });
     cognito.control("POST", "user", &federated).await;
     set(&cognito, POOL, "testuser", &[("SMS", preferred())]).await;
-    let refused = cognito
-        .refused(
-            "InitiateAuth",
-            json!({
-                "AuthFlow": "USER_PASSWORD_AUTH",
-                "ClientId": demo::CLIENT_ID,
-                "AuthParameters": { "USERNAME": "testuser", "PASSWORD": demo::PASSWORD },
-            }),
-        )
-        .await;
+    let refused = cognito.refused_sign_in(demo::CLIENT_ID, "testuser", demo::PASSWORD).await;
     assert_eq!(refused.0, "NotAuthorizedException");
 }
 

@@ -7,7 +7,7 @@ use mfagate::embedded::demo;
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 
-use super::cognito::{Cognito, refusal};
+use super::cognito::{Cognito, refusal, sign_in_body};
 
 const POOL: &str = demo::POOL_ID;
 
@@ -179,16 +179,7 @@ async fn t4_associating_again_stops_the_old_secret_at_once() {
     let first = associate(&cognito, &token).await;
     let second = associate(&cognito, &token).await;
     assert_ne!(first, second);
-    let started = cognito
-        .ok(
-            "InitiateAuth",
-            json!({
-                "AuthFlow": "USER_PASSWORD_AUTH",
-                "ClientId": client_id,
-                "AuthParameters": { "USERNAME": "testuser", "PASSWORD": demo::PASSWORD },
-            }),
-        )
-        .await;
+    let started = cognito.ok("InitiateAuth", sign_in_body(client_id, "testuser", demo::PASSWORD)).await;
     assert_eq!(started["ChallengeName"], "SOFTWARE_TOKEN_MFA");
     let refused = cognito
         .refused(

@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use mfagate::embedded::demo;
 use serde_json::{Value, json};
 
-use super::cognito::Cognito;
+use super::cognito::{Cognito, sign_in_body};
 
 const POOL: &str = demo::POOL_ID;
 
@@ -50,16 +50,7 @@ fn claims(token: &str) -> Value {
 #[tokio::test]
 async fn a_token_has_cognitos_claims() {
     let cognito = Cognito::demo().await;
-    let done = cognito
-        .ok(
-            "InitiateAuth",
-            json!({
-                "AuthFlow": "USER_PASSWORD_AUTH",
-                "ClientId": demo::CLIENT_ID,
-                "AuthParameters": { "USERNAME": "testuser", "PASSWORD": demo::PASSWORD },
-            }),
-        )
-        .await;
+    let done = cognito.ok("InitiateAuth", sign_in_body(demo::CLIENT_ID, "testuser", demo::PASSWORD)).await;
     let result = &done["AuthenticationResult"];
     let access = claims(result["AccessToken"].as_str().unwrap());
     let issuer = format!("https://cognito-idp.us-west-2.amazonaws.com/{POOL}");
@@ -112,16 +103,7 @@ async fn what_is_no_token_of_ours_is_an_invalid_access_token() {
     for forged in forged {
         all_refuse(&cognito, &forged, "Invalid Access Token").await;
     }
-    let done = cognito
-        .ok(
-            "InitiateAuth",
-            json!({
-                "AuthFlow": "USER_PASSWORD_AUTH",
-                "ClientId": demo::CLIENT_ID,
-                "AuthParameters": { "USERNAME": "testuser", "PASSWORD": demo::PASSWORD },
-            }),
-        )
-        .await;
+    let done = cognito.ok("InitiateAuth", sign_in_body(demo::CLIENT_ID, "testuser", demo::PASSWORD)).await;
     let id_token = done["AuthenticationResult"]["IdToken"].as_str().unwrap();
     all_refuse(&cognito, id_token, "Invalid Access Token").await;
 }
