@@ -32,10 +32,10 @@ struct Scope {
 }
 
 /// A caller and the groups that it is in, directly or not.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member<'a> {
-    pub(super) caller: &'a EntityUid,
-    pub(super) groups: &'a HashSet<EntityUid>,
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) caller: EntityUid,
+    pub(super) groups: HashSet<EntityUid>,
 }
 
 impl Scopes {
@@ -55,11 +55,7 @@ impl Scopes {
     }
 
     /// The policies to decide by on a call of this caller: those about it, or more where that takes less time.
-    pub(super) fn to_decide_by(
-        &self,
-        action: Action,
-        member: Member<'_>,
-    ) -> Result<Cow<'_, PolicySet>, PolicySetError> {
+    pub(super) fn to_decide_by(&self, action: Action, member: &Member) -> Result<Cow<'_, PolicySet>, PolicySetError> {
         let Some(scope) = self.actions.get(&action) else { return Ok(Cow::Owned(PolicySet::new())) };
         if scope.about(member).count() * COST_OF_A_SET > scope.all.num_of_policies() {
             return Ok(Cow::Borrowed(&scope.all));
@@ -68,14 +64,14 @@ impl Scopes {
     }
 
     /// The policies about this caller and this action, each once.
-    pub(super) fn about<'a>(&'a self, action: Action, member: Member<'a>) -> impl Iterator<Item = &'a Policy> {
+    fn about<'a>(&'a self, action: Action, member: &'a Member) -> impl Iterator<Item = &'a Policy> {
         self.actions.get(&action).into_iter().flat_map(move |scope| scope.about(member))
     }
 
-    /// Whether the caller could be permitted the action. It may be true of a caller that no decision will allow, and is never
-    /// false of one that some would.
-    pub(super) fn may_permit(&self, action: Action, member: Member<'_>) -> bool {
-        self.about(action, member).any(|policy| policy.effect() == Effect::Permit)
+    /// The permits among them. There may be some for a caller that no decision will allow, and there are some for each that one
+    /// would.
+    pub(super) fn permits<'a>(&'a self, action: Action, member: &'a Member) -> impl Iterator<Item = &'a Policy> {
+        self.about(action, member).filter(|policy| policy.effect() == Effect::Permit)
     }
 }
 
@@ -115,7 +111,7 @@ impl Scope {
         self.all.add(policy.clone())
     }
 
-    fn about<'a>(&'a self, member: Member<'a>) -> impl Iterator<Item = &'a Policy> {
+    fn about<'a>(&'a self, member: &'a Member) -> impl Iterator<Item = &'a Policy> {
         let Member { caller, groups } = member;
         let within = std::iter::once(caller).chain(groups).filter_map(|uid| self.within.get(uid));
         [&self.everybody].into_iter().chain(self.named.get(caller)).chain(within).flatten()

@@ -114,9 +114,12 @@ impl Policies {
     /// only that the request must be read to decide.
     #[must_use]
     pub fn may_ever(&self, caller: &Caller, rpc: Rpc) -> bool {
-        let principal = uid(&self.words.caller, &caller.name);
-        let groups = self.hierarchy.groups_of(&principal);
-        self.scopes.may_permit(Action::Rpc(rpc), Member { caller: &principal, groups: &groups })
+        self.scopes.permits(Action::Rpc(rpc), &self.member(&caller.name)).next().is_some()
+    }
+
+    fn member(&self, caller: &str) -> Member {
+        let caller = uid(&self.words.caller, caller);
+        Member { groups: self.hierarchy.groups_of(&caller), caller }
     }
 
     pub(super) fn ask(&self, caller: &Caller, action: Action, user_pool_id: &str, effect: &Effect) -> Verdict {
@@ -148,11 +151,9 @@ impl Policies {
         user_pool_id: &str,
         effect: &Effect,
     ) -> Result<Response, String> {
-        let uid = uid(&self.words.caller, &caller.name);
-        let groups = self.hierarchy.groups_of(&uid);
-        let policies = self.scopes.to_decide_by(action, Member { caller: &uid, groups: &groups });
-        let policies = policies.map_err(|error| error.to_string())?;
-        let (request, entities) = self.asked(caller, groups, action, user_pool_id, effect)?;
+        let member = self.member(&caller.name);
+        let policies = self.scopes.to_decide_by(action, &member).map_err(|error| error.to_string())?;
+        let (request, entities) = self.asked(caller, member.groups, action, user_pool_id, effect)?;
         Ok(self.authorizer.is_authorized(&request, &policies, &entities))
     }
 
@@ -196,19 +197,16 @@ impl Policies {
 
     /// The ids of the permits whose scope names this caller and this action, whatever they demand besides.
     pub(super) fn permits_about(&self, caller: &str, action: Action) -> Vec<String> {
-        let caller = uid(&self.words.caller, caller);
-        let groups = self.hierarchy.groups_of(&caller);
-        let about = self.scopes.about(action, Member { caller: &caller, groups: &groups });
-        let permits = about.filter(|policy| policy.effect() == cedar_policy::Effect::Permit);
-        let mut ids: Vec<_> = permits.map(|policy| policy.id().to_string()).collect();
+        let member = self.member(caller);
+        let mut ids: Vec<_> = self.scopes.permits(action, &member).map(|policy| policy.id().to_string()).collect();
         ids.sort();
         ids
     }
 
     /// The ids of the groups of callers that the caller is in.
     pub(super) fn groups_of(&self, caller: &str) -> Vec<String> {
-        let groups = self.hierarchy.groups_of(&uid(&self.words.caller, caller));
-        let mut ids: Vec<_> = groups.iter().map(|group| group.id().unescaped().to_owned()).collect();
+        let mut ids: Vec<_> =
+            self.member(caller).groups.iter().map(|group| group.id().unescaped().to_owned()).collect();
         ids.sort();
         ids
     }
@@ -341,17 +339,16 @@ mod tests {
             let effect = Effect { legacy, ..Effect::default() };
             for name in ["a", "b", "c", "d"] {
                 let caller = named(name, with_token);
-                let member = uid(&policies.words.caller, name);
-                let groups = policies.hierarchy.groups_of(&member);
+                let member = policies.member(name);
                 for action in Action::all() {
                     let by_scope = policies.evaluate(&caller, action, "eu-west-1_a", &effect).unwrap();
                     let (request, entities) =
-                        policies.asked(&caller, groups.clone(), action, "eu-west-1_a", &effect).unwrap();
+                        policies.asked(&caller, member.groups.clone(), action, "eu-west-1_a", &effect).unwrap();
                     let by_all = policies.authorizer.is_authorized(&request, &policies.set, &entities);
                     let reasons = |response: &Response| response.diagnostics().reason().cloned().collect::<HashSet<_>>();
                     prop_assert_eq!(by_scope.decision(), by_all.decision());
                     prop_assert_eq!(reasons(&by_scope), reasons(&by_all));
-                    let may = policies.scopes.may_permit(action, Member { caller: &member, groups: &groups });
+                    let may = policies.scopes.permits(action, &member).next().is_some();
                     prop_assert!(may || by_all.decision() == Decision::Deny);
                 }
             }
