@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::policy::PolicyStore;
-use crate::access::token::{Clock, KeySource, RefreshTimes, SourceFault, TokenOptions, TokenVerifier};
+use crate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
 use crate::access::{Authentication, Authorize, Gate, Guard};
 use crate::audit::{AuditLog, UsernameForm, UsernameKey};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
@@ -171,12 +171,11 @@ fn token_options(jwt: config::Jwt, faults: &mut Faults) -> TokensWanted {
 
 async fn start_verifier(options: TokenOptions, purpose: Purpose, faults: &mut Faults) -> Option<TokenVerifier> {
     let source = options.keys.to_string();
-    let fault = |fault: SourceFault| format!("{source}: {fault}");
-    let verifier = faults.keep(TokenVerifier::start(options).await.map_err(fault))?;
-    if purpose == Purpose::Check {
-        faults.keep(verifier.reload().await.map_err(fault))?;
-    }
-    Some(verifier)
+    let started = match purpose {
+        Purpose::Serve => TokenVerifier::start(options).await,
+        Purpose::Check => TokenVerifier::start_with_keys(options).await,
+    };
+    faults.keep(started.map_err(|fault| format!("{source}: {fault}")))
 }
 
 /// TLS, where it is wanted. A certificate is required of callers that have no other way to say who they are.

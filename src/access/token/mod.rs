@@ -156,16 +156,24 @@ pub struct TokenVerifier {
 impl TokenVerifier {
     /// Reads the key set and keeps it fresh from then on.
     ///
-    /// A key file that is not good is an error. A URL that does not answer is not (ask [`reload`](Self::reload)): it is
-    /// logged and tried again, and until then no token is accepted, so that a restart during an outage of the issuer is no
+    /// A key file that is not good is an error. A URL that does not answer is not: it is logged and tried again, and until then no token is accepted, so that a restart during an outage of the issuer is no
     /// outage of callers with certificates.
     pub async fn start(options: TokenOptions) -> Result<Self, SourceFault> {
+        let needs_keys = matches!(options.keys, KeySource::File(_));
+        Self::begin(options, needs_keys).await
+    }
+
+    /// The same for those who look for faults: a URL that does not answer is an error, too.
+    pub async fn start_with_keys(options: TokenOptions) -> Result<Self, SourceFault> {
+        Self::begin(options, true).await
+    }
+
+    async fn begin(options: TokenOptions, needs_keys: bool) -> Result<Self, SourceFault> {
         let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, times, clock } = options;
         let expected = claims::Expected { issuer, audience, caller_claim, caller_prefix };
-        let must_be_there = matches!(keys, KeySource::File(_));
         let keys = Arc::new(key_store::KeyStore::new(source::Source::new(keys)?, times, clock.clone()));
         match keys.fetch_now().await {
-            Err(fault) if must_be_there => return Err(fault),
+            Err(fault) if needs_keys => return Err(fault),
             // The fault of a URL is logged already.
             Ok(_) | Err(_) => {}
         }
