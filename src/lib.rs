@@ -25,3 +25,5 @@ pub mod telemetry;
 pub mod command;
 
 pub mod embedded;
+
+mod regular_file;

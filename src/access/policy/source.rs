@@ -1,6 +1,6 @@
 //! This file reads the files of a set of policies and computes the hash that names the set.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 
 use crate::access::policy::fault::Fault;
 use crate::access::policy::schema;
+use crate::regular_file;
 
 /// The largest file, in bytes: far more than people write, and no more than is read in a moment.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
@@ -91,14 +92,11 @@ fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(paths)
 }
 
-/// The text of a regular file. A FIFO without a writer would hold up the start, every later reload, and the end.
 fn text(path: &Path) -> io::Result<String> {
     let refused = |problem| Err(io::Error::other(problem));
-    if !fs::metadata(path)?.is_file() {
-        return refused("it is no regular file");
-    }
+    let Some(file) = regular_file::open(path)? else { return refused("it is no regular file") };
     let mut text = String::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    file.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LARGEST_FILE { refused("it is larger than 4 MiB") } else { Ok(text) }
 }
 

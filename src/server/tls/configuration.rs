@@ -1,6 +1,5 @@
 //! This file makes a TLS configuration of the contents of files, or says everything that is wrong with them.
 
-use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use rustls::{
 };
 
 use crate::access::certificate;
+use crate::regular_file;
 use crate::server::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
 
 /// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of it.
@@ -44,12 +44,9 @@ pub(super) fn read(files: &TlsFiles) -> Contents {
 
 fn contents(file: &Path) -> Result<Vec<u8>, TlsProblem> {
     let unreadable = |error: io::Error| TlsProblem::Unreadable(error.kind());
-    if !fs::metadata(file).map_err(unreadable)?.is_file() {
-        return Err(TlsProblem::NotAFile);
-    }
+    let file = regular_file::open(file).map_err(unreadable)?.ok_or(TlsProblem::NotAFile)?;
     let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(unreadable)?;
-    opened.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE { Err(TlsProblem::TooLarge) } else { Ok(bytes) }
 }
 

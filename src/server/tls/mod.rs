@@ -45,7 +45,7 @@ pub struct TlsFault {
 pub enum TlsProblem {
     /// It could not be read.
     Unreadable(io::ErrorKind),
-    /// It is no regular file. A FIFO without a writer would hold up every later reload.
+    /// It is no regular file.
     NotAFile,
     /// It is larger than any such file.
     TooLarge,
