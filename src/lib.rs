@@ -26,4 +26,6 @@ pub mod command;
 
 pub mod embedded;
 
+mod http_url;
+
 mod regular_file;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cognito::Endpoint;
+use crate::http_url;
 
 /// An address on loopback. Others do not parse, so an open gate is never reachable from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl FromStr for LoopbackUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (_, loopback) = parse_url(text)?;
+        let (_, loopback) = http_url::parse(text)?;
         if loopback {
             Ok(Self(text.to_owned()))
         } else {
@@ -64,34 +65,8 @@ impl FromStr for AwsUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (uri, loopback) = parse_url(text)?;
-        if loopback || uri.scheme_str() == Some("https") {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("must be https, since http is for loopback only".to_owned())
-        }
+        http_url::parse_secure(text).map(|_| Self(text.to_owned()))
     }
-}
-
-/// A URL, and whether its host is on loopback. A user part is refused: it would stand before the host.
-fn parse_url(text: &str) -> Result<(http::Uri, bool), String> {
-    let uri: http::Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err("must begin with http:// or https://".to_owned());
-    }
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    let host = uri.host().unwrap_or_default();
-    // A user part before the host, or anything but a port behind it, could make another host look like this one.
-    let behind = authority.strip_prefix(host);
-    let is_port = |text: &str| text.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
-    let plain = behind.is_some_and(|text| text.is_empty() || is_port(text));
-    if !plain || host.is_empty() {
-        return Err("must have a host, and besides it at most a port".to_owned());
-    }
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let ip = bracketed.unwrap_or(host).parse::<std::net::IpAddr>();
-    let loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
-    Ok((uri, loopback))
 }
 
 /// A number with a unit: `500ms`, `5s` or `2m`; never zero.

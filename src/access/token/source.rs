@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use tonic::codegen::Bytes;
 
 use crate::access::token::KeySetFault;
+use crate::http_url;
 
 /// The largest key set, in bytes.
 const LARGEST_KEY_SET: usize = 256 * 1024;
@@ -39,19 +40,7 @@ impl FromStr for KeySetUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
-        // A user part would stand before the host and make another look like loopback, or put a password into the log.
-        if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
-            return Err("must have a host and no user".to_owned());
-        }
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        match uri.scheme_str() {
-            Some("https") => Ok(Self(uri)),
-            Some("http") if loopback => Ok(Self(uri)),
-            Some("http") => Err("must be https, since http is for loopback only".to_owned()),
-            _ => Err("must begin with https://".to_owned()),
-        }
+        http_url::parse_secure(text).map(Self)
     }
 }
 
