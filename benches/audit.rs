@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mfagate::access::{Caller, CertificateIdentity, Effect, Factor};
+use mfagate::api::Rpc;
 use mfagate::audit::{
     AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, Policies, PoolId, RequestId, TraceId, UsernameForm,
     UsernameKey, Verdict,
 };
-use mfagate::proto::Rpc;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 

@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use mfagate::access::policy::Policies;
 use mfagate::access::{Caller, CertificateIdentity, Effect};
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 
 const POOL: &str = "eu-west-1_Shop01";
 

@@ -2,7 +2,7 @@
 //!
 //! The modules, in the order in which a call meets them.
 
-pub mod proto;
+pub mod api;
 
 pub mod error;
 

@@ -17,7 +17,7 @@ use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, Token
 use mfagate::access::{Authentication, Authorize, Gate, Guard};
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use mfagate::server::{self, Service};
 use mfagate::service::Facade;
 use serde_json::json;

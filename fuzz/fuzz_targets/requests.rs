@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mfagate::proto::v1;
+use mfagate::api::v1;
 use mfagate::request::Check;
 use mfagate::request::passkey::{parse_credential, parse_max_results};
 use mfagate::request::pool_config::PoolMfaConfig;

@@ -4,8 +4,8 @@ use http::HeaderMap;
 
 use crate::access::token::{TokenError, TokenVerifier};
 use crate::access::{Caller, CertificateIdentity, TokenIdentity};
+use crate::api::v1::ErrorReason;
 use crate::error::Error;
-use crate::proto::v1::ErrorReason;
 
 /// How callers prove who they are. What is presented is verified, whether or not the other proof would be enough.
 #[derive(Debug)]

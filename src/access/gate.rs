@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::access::policy::{PolicyStore, Verdict};
 use crate::access::{Call, Caller, Decision, Effect};
+use crate::api::Rpc;
+use crate::api::v1::ErrorReason;
 use crate::audit::{self, AuditLog, DecisionRecord, MutationRecord, Outcome};
 use crate::cognito::Operation;
 use crate::error::Error;
-use crate::proto::Rpc;
-use crate::proto::v1::ErrorReason;
 
 /// Decides whether a call may be made.
 #[derive(Clone, Debug)]

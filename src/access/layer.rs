@@ -16,9 +16,9 @@ use tower_http::request_id::RequestId;
 
 use crate::access::authentication::Authentication;
 use crate::access::{Call, CertificateIdentity, Gate, Guard};
+use crate::api::Rpc;
 use crate::audit::{Asked, TraceId};
 use crate::error::Error;
-use crate::proto::Rpc;
 use crate::server::ConnectionInfo;
 
 /// Lets requests in, or answers them itself.

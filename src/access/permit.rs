@@ -1,7 +1,7 @@
 //! This file holds an allow decision and the permit: the values without which nothing reaches Cognito.
 
 use crate::access::Witness;
-use crate::proto::Rpc;
+use crate::api::Rpc;
 use crate::request::Violation;
 use crate::request::text::{Text, UserPoolIdText, region};
 

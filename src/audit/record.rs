@@ -15,11 +15,11 @@ use serde::ser::{SerializeStruct as _, Serializer};
 use tonic::Code;
 
 use crate::access::{Effect, Factor};
+use crate::api::Rpc;
+use crate::api::v1::ErrorReason;
 use crate::audit::text::{AwsRequestId, CallerRecord, Policies, PoolId, RequestId, TraceId};
 use crate::audit::username::UsernameRecord;
 use crate::cognito::Operation;
-use crate::proto::Rpc;
-use crate::proto::v1::ErrorReason;
 use crate::request::pool_config::MfaConfiguration;
 
 /// What is true of a call, in each of its records.
@@ -242,7 +242,7 @@ impl Serialize for Outcome {
         let mut outcome = serializer.serialize_struct("Outcome", 2)?;
         outcome.serialize_field("code", code_name(self.code))?;
         match self.reason {
-            Some(reason) => outcome.serialize_field("reason", reason_name(reason))?,
+            Some(reason) => outcome.serialize_field("reason", reason.wire_name())?,
             None => outcome.skip_field("reason")?,
         }
         outcome.end()
@@ -291,7 +291,7 @@ impl MutationRecord {
             operation = self.operation.name(),
             aws_request_id = self.aws_request_id.as_ref().map(AwsRequestId::as_str),
             code = code_name(self.outcome.code),
-            reason = self.outcome.reason.map(reason_name),
+            reason = self.outcome.reason.map(ErrorReason::wire_name),
             "a change has ended and is not in the audit log yet"
         );
     }
@@ -348,12 +348,6 @@ const fn code_name(code: Code) -> &'static str {
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
-}
-
-/// The name of a reason as callers know it.
-fn reason_name(reason: ErrorReason) -> &'static str {
-    let name = reason.as_str_name();
-    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use aws_sdk_cognitoidentityprovider::types::{
     UserVerificationType, WebAuthnConfigurationType, WebAuthnCredentialDescription, WebAuthnFactorConfigurationType,
 };
 
-use crate::proto::v1;
+use crate::api::v1;
 
 pub(super) fn admin_user(user: AdminGetUserOutput) -> v1::AdminGetUserResponse {
     let attributes = user.user_attributes.as_deref().unwrap_or_default();

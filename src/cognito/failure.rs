@@ -4,9 +4,9 @@ use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use crate::api::v1::ErrorReason;
 use crate::cognito::operation::Operation;
 use crate::error::{Error, catalogue, masking};
-use crate::proto::v1::ErrorReason;
 
 /// The most characters of a code, which a strange endpoint could make as long as it likes.
 const LONGEST_CODE: usize = 128;

@@ -1,6 +1,6 @@
 //! This file lists the Cognito operations that mfagate calls, and what is true of each.
 
-use crate::proto::Rpc;
+use crate::api::Rpc;
 
 /// A Cognito operation behind one of our RPCs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

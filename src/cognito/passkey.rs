@@ -3,11 +3,11 @@
 use aws_smithy_types::Document;
 use prost_types::Struct;
 
+use crate::api::v1;
 use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, owned, require, texts};
 use crate::cognito::{convert, document};
 use crate::error::Error;
-use crate::proto::v1;
 use crate::request::passkey::Credential;
 use crate::request::text::{AccessToken, CredentialId, NextToken};
 

@@ -5,11 +5,11 @@ use aws_sdk_cognitoidentityprovider::types::{
     UserPoolMfaType, UserVerificationType, WebAuthnConfigurationType, WebAuthnFactorConfigurationType,
 };
 
+use crate::api::v1::{self, ErrorReason};
 use crate::cognito::convert;
 use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, owned};
 use crate::error::Error;
-use crate::proto::v1::{self, ErrorReason};
 use crate::request::pool_config::{EmailMfa, EumsSms, MfaConfiguration, PoolMfaConfig, Sms, SmsMfa, WebAuthn};
 
 impl PoolClient {

@@ -5,11 +5,11 @@ use aws_sdk_cognitoidentityprovider::types::{
     WebAuthnMfaSettingsType,
 };
 
+use crate::api::v1;
 use crate::cognito::convert;
 use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, require, texts};
 use crate::error::Error;
-use crate::proto::v1;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
 use crate::request::text::{AccessToken, Username};
 

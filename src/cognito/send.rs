@@ -23,11 +23,11 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::access::{Permit, Witness};
+use crate::api::v1::ErrorReason;
 use crate::audit::Outcome;
 use crate::cognito::failure;
 use crate::cognito::operation::Operation;
 use crate::error::Error;
-use crate::proto::v1::ErrorReason;
 use crate::request::text::{Constraint, Text};
 
 /// When the caller stops waiting; never, if it did not say.

@@ -2,10 +2,10 @@
 
 use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
+use crate::api::v1::ErrorReason;
 use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, owned, require, texts};
 use crate::error::Error;
-use crate::proto::v1::ErrorReason;
 use crate::request::credential::UserCredential;
 use crate::request::text::{FreeText, UserCode, Username};
 

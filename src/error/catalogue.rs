@@ -6,8 +6,8 @@
 
 use tonic::Code;
 
+use crate::api::v1::ErrorReason;
 use crate::cognito::{Credential, Operation};
-use crate::proto::v1::ErrorReason;
 
 /// Who must act on an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use std::fmt;
 pub use catalogue::Fault;
 pub use status::{RETRY_DELAY, complete};
 
+use crate::api::v1::ErrorReason;
 use crate::cognito::Operation;
-use crate::proto::v1::ErrorReason;
 use crate::request::Violation;
 
 /// Why a call failed: what the caller is told, and what only the log may hold.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::api::v1::ErrorReason;
 use crate::cognito::Operation;
 use crate::error::Error;
 use crate::error::catalogue::{self, Detail, Fault, Retry};
-use crate::proto::v1::ErrorReason;
 
 /// How long a caller should wait at least before it repeats a request that was rate limited.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ fn details(error: &Error) -> ErrorDetails {
         metadata.insert("operation".to_owned(), operation.name().to_owned());
     }
 
-    let mut details = ErrorDetails::with_error_info(reason_name(error.reason), DOMAIN, metadata);
+    let mut details = ErrorDetails::with_error_info(error.reason.wire_name(), DOMAIN, metadata);
     match entry.detail {
         Detail::None => {}
         Detail::BadRequest("") => {
@@ -61,7 +61,7 @@ fn details(error: &Error) -> ErrorDetails {
             details.add_bad_request_violation(field, entry.message);
         }
         Detail::PreconditionFailure(subject) => {
-            details.add_precondition_failure_violation(reason_name(error.reason), subject, entry.message);
+            details.add_precondition_failure_violation(error.reason.wire_name(), subject, entry.message);
         }
         Detail::ResourceInfo(kind) => {
             // The name of a user or a passkey is not repeated: details reach logs that must not hold it.
@@ -75,12 +75,6 @@ fn details(error: &Error) -> ErrorDetails {
         }
     }
     details
-}
-
-/// The name that `ErrorInfo.reason` carries: the value's name without the prefix that buf demands.
-fn reason_name(reason: ErrorReason) -> &'static str {
-    let name = reason.as_str_name();
-    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
 /// Gives a status, ours or one that tonic made, what every answer has: one `ErrorInfo`, and the request id. Logs why.
@@ -105,7 +99,7 @@ fn log(error: &Error, code: Code) {
         ($level:ident) => {
             tracing::$level!(
                 code = ?code,
-                reason = reason_name(error.reason),
+                reason = error.reason.wire_name(),
                 fault = entry.fault.name(),
                 operation = error.operation.map(Operation::name),
                 cognito_code = error.metadata.get("cognito_code"),

@@ -7,8 +7,8 @@ pub mod preference;
 pub mod text;
 
 use crate::access::{Decision, Permit};
+use crate::api::v1::ErrorReason;
 use crate::error::Error;
-use crate::proto::v1::ErrorReason;
 use crate::request::text::{AccessToken, Constraint, Text, Username};
 
 /// One field of a request that breaks a constraint.

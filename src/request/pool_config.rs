@@ -1,6 +1,6 @@
 //! This file parses the MFA configuration of a pool.
 
-use crate::proto::v1;
+use crate::api::v1;
 use crate::request::Check;
 use crate::request::text::{
     Arn, EmailMessage, EmailSubject, FreeText, OptionalArn, RegionCode, RelyingPartyId, SmsMessage, Text,

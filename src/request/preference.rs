@@ -1,6 +1,6 @@
 //! This file parses what a caller wants of a user's MFA factors, in the present and in the legacy form.
 
-use crate::proto::v1;
+use crate::api::v1;
 use crate::request::Check;
 
 /// What to do with one factor of a user.

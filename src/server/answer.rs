@@ -9,8 +9,8 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Response, StatusCode};
 use tonic::{Code, Status};
 
+use crate::api::v1::ErrorReason;
 use crate::error::{self, Error};
-use crate::proto::v1::ErrorReason;
 use crate::server::call::REQUEST_ID;
 
 /// The header that says which encodings are read, which gRPC demands of an answer to an unknown one.

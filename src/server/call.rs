@@ -8,10 +8,10 @@ use tonic::Status;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use tracing::Span;
 
+use crate::api::Rpc;
+use crate::api::v1::ErrorReason;
 use crate::cognito::Deadline;
 use crate::error::Error;
-use crate::proto::Rpc;
-use crate::proto::v1::ErrorReason;
 
 /// The header of the request id, the caller's or ours.
 pub(super) const REQUEST_ID: &str = "x-request-id";

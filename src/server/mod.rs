@@ -28,12 +28,12 @@ use tower_http::trace::TraceLayer;
 
 use crate::access::token::LARGEST_TOKEN;
 use crate::access::{Authentication, Authorize, Gate};
+use crate::api::FILE_DESCRIPTOR_SET;
+use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
+use crate::api::v1::passkey_service_server::PasskeyServiceServer;
+use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
+use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
 use crate::cognito::Cognito;
-use crate::proto::FILE_DESCRIPTOR_SET;
-use crate::proto::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
-use crate::proto::v1::passkey_service_server::PasskeyServiceServer;
-use crate::proto::v1::pool_config_service_server::PoolConfigServiceServer;
-use crate::proto::v1::software_token_service_server::SoftwareTokenServiceServer;
 use crate::server::tls::TlsAcceptor;
 use crate::service::Facade;
 

@@ -3,7 +3,7 @@
 //! Cognito is not asked: what could weaken MFA counts as weakening it, whatever the state is now.
 
 use crate::access::{Effect, EndUserProof, Factor};
-use crate::proto::v1;
+use crate::api::v1;
 use crate::request::credential::WireCredential;
 use crate::request::pool_config::MfaConfiguration;
 use crate::request::preference::FactorSettings;

@@ -3,9 +3,9 @@
 use tonic::{Request, Response, Status};
 
 use crate::access::{Call, Effect, EndUserProof, Intent};
-use crate::proto::Rpc;
-use crate::proto::v1::mfa_preference_service_server::MfaPreferenceService;
-use crate::proto::v1::{
+use crate::api::Rpc;
+use crate::api::v1::mfa_preference_service_server::MfaPreferenceService;
+use crate::api::v1::{
     AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
     AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, AdminSetUserSettingsRequest,
     AdminSetUserSettingsResponse, GetUserAuthFactorsRequest, GetUserAuthFactorsResponse, GetUserRequest,

@@ -9,9 +9,9 @@ mod software_token;
 use std::sync::Arc;
 
 use crate::access::{Call, Decision, Effect, Gate, Intent};
+use crate::api::Rpc;
 use crate::cognito::Cognito;
 use crate::error::Error;
-use crate::proto::Rpc;
 use crate::request::credential::claimed_user_pool_id;
 
 /// What all services need: the gate, and the way to Cognito behind it.

@@ -3,9 +3,9 @@
 use tonic::{Request, Response, Status};
 
 use crate::access::Call;
-use crate::proto::Rpc;
-use crate::proto::v1::passkey_service_server::PasskeyService;
-use crate::proto::v1::{
+use crate::api::Rpc;
+use crate::api::v1::passkey_service_server::PasskeyService;
+use crate::api::v1::{
     CompleteWebAuthnRegistrationRequest, CompleteWebAuthnRegistrationResponse, DeleteWebAuthnCredentialRequest,
     DeleteWebAuthnCredentialResponse, ListWebAuthnCredentialsRequest, ListWebAuthnCredentialsResponse,
     StartWebAuthnRegistrationRequest, StartWebAuthnRegistrationResponse,

@@ -3,9 +3,9 @@
 use tonic::{Request, Response, Status};
 
 use crate::access::{Call, Effect, Intent};
-use crate::proto::Rpc;
-use crate::proto::v1::pool_config_service_server::PoolConfigService;
-use crate::proto::v1::{
+use crate::api::Rpc;
+use crate::api::v1::pool_config_service_server::PoolConfigService;
+use crate::api::v1::{
     GetUserPoolMfaConfigRequest, GetUserPoolMfaConfigResponse, SetUserPoolMfaConfigRequest,
     SetUserPoolMfaConfigResponse,
 };

@@ -4,15 +4,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::{Request, Response, Status};
 
 use crate::access::{Call, Effect, Intent};
-use crate::cognito::{Operation, PoolClient};
-use crate::error::Error;
-use crate::proto::Rpc;
-use crate::proto::v1::software_token_service_server::SoftwareTokenService;
-use crate::proto::v1::{
+use crate::api::Rpc;
+use crate::api::v1::software_token_service_server::SoftwareTokenService;
+use crate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminDeleteSoftwareTokenResponse, AssociateSoftwareTokenRequest,
     AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
     VerifySoftwareTokenStatus, associate_software_token_request, verify_software_token_request,
 };
+use crate::cognito::{Operation, PoolClient};
+use crate::error::Error;
 use crate::request::Check;
 use crate::request::credential::{UserCredential, WireCredential};
 use crate::request::text::{AccessToken, KeyUriLabel};

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mfagate::access::{Caller, Effect, TokenIdentity};
+use mfagate::api::Rpc;
 use mfagate::audit::{
     Asked, AuditLog, AuditTarget, AwsRequestId, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies,
     PoolId, RequestId, TraceId, Unavailable, UsernameForm, UsernameKey, Verdict,
 };
 use mfagate::cognito::Operation;
-use mfagate::proto::Rpc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;

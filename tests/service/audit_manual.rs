@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mfagate::access::{Caller, CertificateIdentity, Effect, TokenIdentity};
+use mfagate::api::Rpc;
 use mfagate::audit::{
     AuditLog, AuditTarget, AwsRequestId, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId,
     RequestId, TraceId, UsernameForm, Verdict,
 };
 use mfagate::cognito::Operation;
-use mfagate::proto::Rpc;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use mfagate::proto::v1::{AdminSetUserSettingsRequest, CompleteWebAuthnRegistrationRequest, DeliveryMedium, MfaOption};
+use mfagate::api::v1::{AdminSetUserSettingsRequest, CompleteWebAuthnRegistrationRequest, DeliveryMedium, MfaOption};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use tonic::Code;

@@ -1,8 +1,8 @@
 //! This file makes one well-formed request of each RPC, for tests about all of them.
 
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::{
+use mfagate::api::Rpc;
+use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, GetUserAuthFactorsRequest,

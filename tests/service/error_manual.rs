@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mfagate::api::v1::associate_software_token_request::Credential;
+use mfagate::api::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSoftwareTokenRequest, ErrorReason};
+use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::error::{self, Error};
-use mfagate::proto::v1::associate_software_token_request::Credential;
-use mfagate::proto::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSoftwareTokenRequest, ErrorReason};
-use mfagate::proto::{FILE_DESCRIPTOR_SET, Rpc};
 use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

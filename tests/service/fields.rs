@@ -1,12 +1,12 @@
 //! This file lists every text, enum and number of every request, each in a request that is good but for it.
 
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::mfa_preference_service_server::MfaPreferenceService as _;
-use mfagate::proto::v1::passkey_service_server::PasskeyService as _;
-use mfagate::proto::v1::pool_config_service_server::PoolConfigService as _;
-use mfagate::proto::v1::software_token_service_server::SoftwareTokenService as _;
-use mfagate::proto::v1::{
+use mfagate::api::Rpc;
+use mfagate::api::v1::mfa_preference_service_server::MfaPreferenceService as _;
+use mfagate::api::v1::passkey_service_server::PasskeyService as _;
+use mfagate::api::v1::pool_config_service_server::PoolConfigService as _;
+use mfagate::api::v1::software_token_service_server::SoftwareTokenService as _;
+use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EmailMfaConfiguration, EumsSmsConfiguration,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use http::{HeaderValue, Method, Request, StatusCode};
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::{AdminGetUserRequest, CompleteWebAuthnRegistrationRequest};
+use mfagate::api::Rpc;
+use mfagate::api::v1::{AdminGetUserRequest, CompleteWebAuthnRegistrationRequest};
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};

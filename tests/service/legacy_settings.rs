@@ -2,7 +2,7 @@
 
 #![expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
 
-use mfagate::proto::v1::{
+use mfagate::api::v1::{
     AdminGetUserRequest, AdminSetUserSettingsRequest, DeliveryMedium, GetUserRequest, MfaOption, SetUserSettingsRequest,
 };
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use mfagate::proto::v1::AdminGetUserRequest;
-use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::api::v1::AdminGetUserRequest;
+use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 use tonic::Code;

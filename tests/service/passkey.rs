@@ -3,11 +3,11 @@
 use aws_lc_rs::digest;
 use ciborium::cbor;
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::embedded::demo;
-use mfagate::proto::v1::{
+use mfagate::api::v1::{
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, ListWebAuthnCredentialsRequest,
     ListWebAuthnCredentialsResponse, StartWebAuthnRegistrationRequest, WebAuthnCredential,
 };
+use mfagate::embedded::demo;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Timestamp};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Behaviour of a pool's MFA configuration: a read, and a full replacement.
 
-use mfagate::proto::v1::{
+use mfagate::api::v1::{
     EmailMfaConfiguration, EumsSmsConfiguration, GetUserPoolMfaConfigRequest, GetUserPoolMfaConfigResponse,
     SetUserPoolMfaConfigRequest, SetUserPoolMfaConfigResponse, SmsConfiguration, SmsMfaConfiguration,
     SoftwareTokenMfaConfiguration, UserPoolMfaType, UserVerification, WebAuthnConfiguration,

@@ -1,6 +1,6 @@
 //! Behaviour of a user's MFA preference through the whole service.
 
-use mfagate::proto::v1::{
+use mfagate::api::v1::{
     AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, EmailMfaSettings, SetUserMfaPreferenceRequest,
     SmsMfaSettings, SoftwareTokenMfaSettings, WebAuthnMfaSettings,
 };

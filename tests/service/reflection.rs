@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
 

@@ -10,8 +10,8 @@ use aws_sdk_cognitoidentityprovider::config::{
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
+use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::cognito::{AssumedRole, Credentials, Endpoint, RoleOptions, SessionName};
-use mfagate::proto::v1::AdminGetUserRequest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::{Code, Request};

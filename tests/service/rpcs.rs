@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::client::Grpc;

@@ -1,6 +1,6 @@
 //! No message prints what it must hide: every field with `debug_redact`, and every field that by its name needs it.
 
-use mfagate::proto::{FILE_DESCRIPTOR_SET, v1};
+use mfagate::api::{FILE_DESCRIPTOR_SET, v1};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 

@@ -1,8 +1,8 @@
 //! The real program: what it prints, what it refuses, how it ends, and what it serves beside the RPCs.
 
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
-use mfagate::proto::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
+use mfagate::api::Rpc;
+use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,7 +64,7 @@ async fn the_printed_token_is_one_of_the_demo_user() {
     let mut binary = Binary::dev(&[], &[]).await;
     let access_token = binary.greeted("export TOKEN=");
     let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
-    let user = client.get_user(mfagate::proto::v1::GetUserRequest { access_token }).await.unwrap().into_inner();
+    let user = client.get_user(mfagate::api::v1::GetUserRequest { access_token }).await.unwrap().into_inner();
     assert_eq!(user.username, USER);
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
+use mfagate::api::Rpc;
+use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;

@@ -1,6 +1,6 @@
 //! Behaviour of the reads of one user, `GetUser` and `GetUserAuthFactors`, and their admin forms.
 
-use mfagate::proto::v1::{
+use mfagate::api::v1::{
     AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
     AuthFactor, ContactAttribute, DeliveryMedium, GetUserAuthFactorsRequest, GetUserAuthFactorsResponse,
     GetUserRequest, GetUserResponse, MfaOption, UserStatus,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::proto::{FILE_DESCRIPTOR_SET, Rpc};
+use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};

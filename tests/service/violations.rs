@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::proto::v1::mfa_preference_service_server::MfaPreferenceService as _;
-use mfagate::proto::v1::pool_config_service_server::PoolConfigService as _;
-use mfagate::proto::v1::software_token_service_server::SoftwareTokenService as _;
-use mfagate::proto::v1::{
+use mfagate::api::v1::mfa_preference_service_server::MfaPreferenceService as _;
+use mfagate::api::v1::pool_config_service_server::PoolConfigService as _;
+use mfagate::api::v1::software_token_service_server::SoftwareTokenService as _;
+use mfagate::api::v1::{
     AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     EmailMfaConfiguration, EmailMfaSettings, EumsSmsConfiguration, GetUserRequest, ListWebAuthnCredentialsRequest,
     MfaOption, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SmsConfiguration, SmsMfaConfiguration,

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use h2::client::SendRequest;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::GetUserPoolMfaConfigRequest;
+use mfagate::api::Rpc;
+use mfagate::api::v1::GetUserPoolMfaConfigRequest;
 use prost::Message;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,6 +1,6 @@
 //! This file names what policies decide on: the RPCs, by the permission each declares, and reflection.
 
-use crate::proto::Rpc;
+use crate::api::Rpc;
 
 /// What a caller may be permitted to do: an action of the Cedar schema that stands for something served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::access::policy::action::Action;
 use crate::access::policy::set::{Policies, Verdict};
 use crate::access::{Caller, CertificateIdentity, Effect, EndUserProof, Factor, TokenIdentity};
-use crate::proto::Rpc;
+use crate::api::Rpc;
 use crate::request::pool_config::MfaConfiguration;
 
 /// A question in words, as options or a table give them.

@@ -18,7 +18,7 @@ use crate::access::policy::schema::{TEXT, Vocabulary, uid};
 use crate::access::policy::scope::{Member, Scopes};
 use crate::access::policy::source::Sources;
 use crate::access::{Caller, Effect};
-use crate::proto::Rpc;
+use crate::api::Rpc;
 
 /// What was decided on one call.
 #[derive(Clone, Debug, PartialEq, Eq)]

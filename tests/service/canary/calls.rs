@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient as Preferences;
-use mfagate::proto::v1::passkey_service_client::PasskeyServiceClient as Passkeys;
-use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient as Pools;
-use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient as Tokens;
-use mfagate::proto::v1::{
+use mfagate::api::Rpc;
+use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient as Preferences;
+use mfagate::api::v1::passkey_service_client::PasskeyServiceClient as Passkeys;
+use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient as Pools;
+use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient as Tokens;
+use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EumsSmsConfiguration,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use serde_json::{Value, json};
 use tonic::client::Grpc;
 use tonic::transport::Channel;

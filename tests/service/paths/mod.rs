@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use http::Method;
 use http::uri::PathAndQuery;
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mfagate::access::{Effect, EndUserProof, Factor};
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use mfagate::request::pool_config::MfaConfiguration;
 use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use mfagate::access::Effect;
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 
 use super::{POOL, PolicyDirectory, decide, workload};
 

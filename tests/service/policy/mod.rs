@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use mfagate::access::policy::{LoadError, Policies, Verdict};
 use mfagate::access::{Caller, CertificateIdentity, Effect, TokenIdentity};
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use tempfile::TempDir;
 
 pub(crate) const POOL: &str = "eu-west-1_Shop01";

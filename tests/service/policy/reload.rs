@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mfagate::access::policy::{PolicyStore, Reload};
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 
 use super::{POOL, PolicyDirectory, decide, workload};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mfagate::access::Caller as Named;
-use mfagate::proto::Rpc;
+use mfagate::api::Rpc;
 use prost::Message;
 use serde_json::{Value, json};
 use tonic::codegen::http::uri::PathAndQuery;

@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use mfagate::access::policy::Policies;
 use mfagate::access::{Caller, Effect, EndUserProof, Factor};
-use mfagate::proto::{FILE_DESCRIPTOR_SET, Rpc};
+use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::request::pool_config::MfaConfiguration;
 use prost::Message as _;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use mfagate::access::{Effect, EndUserProof, Factor};
-use mfagate::proto::Rpc;
-use mfagate::proto::v1::{
+use mfagate::api::Rpc;
+use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, EmailMfaConfiguration,

@@ -1,4 +1,4 @@
-//! This file holds the code generated from `proto/`: messages, services, and the table of RPCs.
+//! The code generated from `proto/`: messages, services, the table of RPCs, and the wire names of error reasons.
 
 /// The messages and services of the package `mfagate.v1`.
 #[allow(
@@ -31,5 +31,14 @@ impl Rpc {
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rpc| rpc.path() == path)
+    }
+}
+
+impl v1::ErrorReason {
+    /// The name that `ErrorInfo.reason` carries: the value's name without the prefix that buf requires.
+    #[must_use]
+    pub fn wire_name(self) -> &'static str {
+        let name = self.as_str_name();
+        name.strip_prefix("ERROR_REASON_").unwrap_or(name)
     }
 }
