@@ -13,16 +13,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderValue, header};
-use mfagate::access::policy::PolicyStore;
-use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
-use mfagate::access::{Authentication, Authorize, Call, CertificateIdentity, Effect, Gate, Guard, Intent};
 use mfagate::api::Rpc;
 use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
+use mfagate::authn::Authentication;
+use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::authn::{AuthenticatedFlag, PeerIdentity};
+use mfagate::authz::policy::PolicyStore;
+use mfagate::authz::{Authorize, Gate, Guard};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::domain::{Call, CertificateIdentity, Effect, Intent};
 use mfagate::embedded::{Embedded, Options};
-use mfagate::server::{self, ConnectionInfo, Places, Service};
+use mfagate::server::{self, Service};
 use mfagate::service::Facade;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -104,11 +107,11 @@ fn alone(authorize: &Authorize, gate: &Gate, attempt: &Attempt) -> BoxFuture<(),
             name: "spiffe://example.org/auditor".to_owned(),
             trust_domain: Some("example.org".to_owned()),
         });
-        let (peer, place) = (([127, 0, 0, 1], 4711).into(), Places::new(1).take().unwrap());
-        request.extensions_mut().insert(ConnectionInfo { peer, certificate, place });
+        let (address, authenticated) = (([127, 0, 0, 1], 4711).into(), AuthenticatedFlag::default());
+        request.extensions_mut().insert(PeerIdentity { address, certificate, authenticated });
         let refused = |answer: http::Response<_>| Status::from_header_map(answer.headers()).unwrap();
         let admitted = authorize.authorize(request).await.map_err(refused)?;
-        let call = Call::of(&Request::from_http(admitted));
+        let call = admitted.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let rpc = Rpc::from_path(attempt.path).unwrap();
         let intent = Intent::new(rpc, attempt.user_pool_id, Some("testuser"), Effect::default());
         gate.authorize(&call, intent).await.map(|_| ()).map_err(Status::from)

@@ -8,9 +8,9 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use mfagate::access::policy::Policies;
-use mfagate::access::{Caller, CertificateIdentity, Effect};
 use mfagate::api::Rpc;
+use mfagate::authz::policy::Policies;
+use mfagate::domain::{Caller, CertificateIdentity, Effect};
 
 const POOL: &str = "eu-west-1_Shop01";
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, header};
-use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -4,11 +4,17 @@
 
 pub mod api;
 
+mod reload;
+
+pub mod domain;
+
 pub mod error;
 
 pub mod request;
 
-pub mod access;
+pub mod authn;
+
+pub mod authz;
 
 pub mod audit;
 
@@ -25,7 +31,3 @@ pub mod telemetry;
 pub mod command;
 
 pub mod embedded;
-
-mod http_url;
-
-mod regular_file;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use clap::Parser as _;
 use mfagate::command::{self, CommandError};
 use mfagate::config::{Action, Command};
-use mfagate::telemetry;
+use mfagate::telemetry::log;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let Command { action } = Command::parse();
     // Kept until the end, and how the program ended is in it.
-    let _log = match telemetry::start(env::var("RUST_LOG").ok().as_deref()) {
+    let _log = match log::start(env::var("RUST_LOG").ok().as_deref()) {
         Ok(log) => log,
         Err(error) => {
             // There is nowhere else to say it, and nowhere to say that this failed.

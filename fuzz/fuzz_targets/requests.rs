@@ -3,11 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use mfagate::api::v1;
+use mfagate::domain::text::{CredentialIdKind, FreeTextKind, KeyUriLabelKind, NextTokenKind, UserCodeKind, UsernameKind};
 use mfagate::request::Check;
 use mfagate::request::passkey::{parse_credential, parse_max_results};
 use mfagate::request::pool_config::PoolMfaConfig;
 use mfagate::request::preference::{FactorSettings, Preference, parse_mfa_options};
-use mfagate::request::text::{CredentialIdKind, FreeTextKind, KeyUriLabelKind, NextTokenKind, UserCodeKind, UsernameKind};
 use prost::Message;
 
 fuzz_target!(|bytes: &[u8]| {

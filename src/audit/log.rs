@@ -172,8 +172,8 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
-    use crate::audit::{Asked, Call, CallerRecord, Outcome, Policies, PoolId, RequestId, Verdict};
-    use crate::cognito::Operation;
+    use crate::audit::{Asked, Call, CallerRecord, Outcome, Policies, PoolId, Verdict};
+    use crate::domain::{Operation, RequestId};
 
     fn call(id: &str) -> Arc<Call> {
         Arc::new(Call {

@@ -19,7 +19,5 @@ mod writer;
 pub use log::{AuditLog, OpenError, Unavailable};
 pub use record::{Asked, Call, DecisionRecord, MutationRecord, Outcome, Verdict};
 pub use target::AuditTarget;
-pub use text::{AwsRequestId, CallerRecord, Policies, PoolId, RequestId, TraceId};
+pub use text::{CallerRecord, Policies, PoolId};
 pub use username::{UsernameForm, UsernameKey, UsernameKeyError, UsernameRecord};
-
-pub(crate) use text::fingerprint;

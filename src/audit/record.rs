@@ -14,13 +14,11 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 use tonic::Code;
 
-use crate::access::{Effect, Factor};
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
-use crate::audit::text::{AwsRequestId, CallerRecord, Policies, PoolId, RequestId, TraceId};
+use crate::audit::text::{CallerRecord, Policies, PoolId};
 use crate::audit::username::UsernameRecord;
-use crate::cognito::Operation;
-use crate::request::pool_config::MfaConfiguration;
+use crate::domain::{AwsRequestId, Effect, Factor, MfaConfiguration, Operation, RequestId, TraceId};
 
 /// What is true of a call, in each of its records.
 #[derive(Clone, Debug)]

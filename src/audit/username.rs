@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
-use crate::request::text::{Text, Username};
+use crate::domain::text::{Text, Username};
 
 /// The fewest bytes of a key: as many as SHA-256 gives, so that the hash is no weaker than its key (RFC 2104, section 3).
 const SHORTEST_KEY: usize = 32;

@@ -5,8 +5,9 @@ use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::api::v1::ErrorReason;
-use crate::cognito::operation::Operation;
-use crate::error::{Error, catalogue, masking};
+use crate::cognito::{classify, masking};
+use crate::domain::Operation;
+use crate::error::Error;
 
 /// The most characters of a code, which a strange endpoint could make as long as it likes.
 const LONGEST_CODE: usize = 128;
@@ -43,7 +44,7 @@ where
 }
 
 fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -> Error {
-    let meaning = catalogue::classify(operation, code, text);
+    let meaning = classify::classify(operation, code, text);
     // The only text of Cognito that is forwarded: nothing else says what is wrong.
     let unrecognised = code == "InvalidParameterException" && meaning.reason == ErrorReason::InvalidParameter;
     let message = (unrecognised && !text.is_empty()).then(|| masking::for_caller(text, request));

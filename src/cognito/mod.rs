@@ -1,9 +1,10 @@
 //! This module is the Cognito port: it alone calls Cognito, and only with a permit.
 
+mod classify;
 mod convert;
 mod document;
 mod failure;
-mod operation;
+pub mod masking;
 mod passkey;
 mod pool_config;
 mod preference;
@@ -13,8 +14,7 @@ mod send;
 mod session_name;
 mod software_token;
 
-pub use operation::{Credential, Operation};
 pub use region::{Cognito, Credentials, Endpoint};
 pub use role::{AssumedRole, RoleArn, RoleOptions};
-pub use send::{Deadline, PoolClient};
+pub use send::PoolClient;
 pub use session_name::SessionName;

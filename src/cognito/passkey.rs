@@ -4,12 +4,12 @@ use aws_smithy_types::Document;
 use prost_types::Struct;
 
 use crate::api::v1;
-use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, owned, require, texts};
 use crate::cognito::{convert, document};
+use crate::domain::Operation;
+use crate::domain::text::{AccessToken, CredentialId, NextToken};
 use crate::error::Error;
 use crate::request::passkey::Credential;
-use crate::request::text::{AccessToken, CredentialId, NextToken};
 
 impl PoolClient {
     /// `StartWebAuthnRegistration`: the options for the browser.

@@ -7,10 +7,10 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::api::v1::{self, ErrorReason};
 use crate::cognito::convert;
-use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, owned};
+use crate::domain::{MfaConfiguration, Operation};
 use crate::error::Error;
-use crate::request::pool_config::{EmailMfa, EumsSms, MfaConfiguration, PoolMfaConfig, Sms, SmsMfa, WebAuthn};
+use crate::request::pool_config::{EmailMfa, EumsSms, PoolMfaConfig, Sms, SmsMfa, WebAuthn};
 
 impl PoolClient {
     /// `GetUserPoolMfaConfig`.

@@ -7,11 +7,11 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::api::v1;
 use crate::cognito::convert;
-use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, require, texts};
+use crate::domain::Operation;
+use crate::domain::text::{AccessToken, Username};
 use crate::error::Error;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
-use crate::request::text::{AccessToken, Username};
 
 /// A user's settings with nothing left open: what Cognito's SDK can send.
 #[derive(Debug)]

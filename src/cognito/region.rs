@@ -16,9 +16,10 @@ use aws_sdk_cognitoidentityprovider::config::{
 
 use tokio_util::task::TaskTracker;
 
-use crate::access::Permit;
+use crate::authz::Permit;
 use crate::cognito::role::AssumedRole;
-use crate::cognito::send::{Deadline, Limits, PoolClient};
+use crate::cognito::send::{Limits, PoolClient};
+use crate::domain::Deadline;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

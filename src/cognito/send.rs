@@ -22,39 +22,13 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::access::{Permit, Witness};
 use crate::api::v1::ErrorReason;
 use crate::audit::Outcome;
+use crate::authz::{Permit, Witness};
 use crate::cognito::failure;
-use crate::cognito::operation::Operation;
+use crate::domain::text::{Constraint, Text};
+use crate::domain::{Deadline, Operation};
 use crate::error::Error;
-use crate::request::text::{Constraint, Text};
-
-/// When the caller stops waiting; never, if it did not say.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Deadline(Option<Instant>);
-
-impl Deadline {
-    /// The deadline of a caller that waits until `instant`.
-    #[must_use]
-    pub fn at(instant: Option<Instant>) -> Self {
-        Self(instant)
-    }
-
-    /// Whether the caller has stopped waiting, or will before anything could be answered.
-    #[must_use]
-    pub fn is_spent(self) -> bool {
-        self.left(Duration::MAX).is_zero()
-    }
-
-    /// What is left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
-    /// `DEADLINE_EXCEEDED` is on its way before the server's own timer ends the call as `CANCELLED` (tonic 0.14.9).
-    fn left(self, limit: Duration) -> Duration {
-        let Some(instant) = self.0 else { return limit };
-        let left = instant.saturating_duration_since(Instant::now());
-        limit.min(left.saturating_sub((left / 10).clamp(Duration::from_millis(5), Duration::from_millis(50))))
-    }
-}
 
 /// What bounds operations, and the changes under way.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! This file makes of a caller's name one that STS takes for a session: readable, and nobody else's.
 
-use crate::audit::fingerprint;
+use crate::domain::fingerprint;
 
 /// The longest `RoleSessionName`, in characters.
 const LONGEST: usize = 64;

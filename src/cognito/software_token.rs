@@ -3,11 +3,11 @@
 use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
 use crate::api::v1::ErrorReason;
-use crate::cognito::operation::Operation;
 use crate::cognito::send::{PoolClient, owned, require, texts};
+use crate::domain::Operation;
+use crate::domain::text::{FreeText, UserCode, Username};
 use crate::error::Error;
 use crate::request::credential::UserCredential;
-use crate::request::text::{FreeText, UserCode, Username};
 
 /// What `AssociateSoftwareToken` answers.
 pub struct NewSecret {

@@ -14,7 +14,7 @@ pub use serve::{check, serve};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use crate::access::policy::LoadError;
+use crate::authz::policy::LoadError;
 use crate::embedded;
 use crate::server::ServeError;
 

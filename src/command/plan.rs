@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::policy::PolicyStore;
-use crate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
-use crate::access::{Authentication, Authorize, Gate, Guard};
 use crate::audit::{AuditLog, UsernameForm, UsernameKey};
+use crate::authn::Authentication;
+use crate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use crate::authz::policy::PolicyStore;
+use crate::authz::{Authorize, Gate, Guard};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
 use crate::config::{self, AuditUsername, Common, Serve};
 use crate::server::Service;

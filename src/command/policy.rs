@@ -1,6 +1,6 @@
 //! This file is `mfagate policy`: the schema, the explanation of a decision, and tables of expected decisions.
 
-use crate::access::policy::{
+use crate::authz::policy::{
     ContextWords, Policies, Question, QuestionWords, explain as explanation, schema_text, test_table,
 };
 use crate::command::{CommandError, print};
@@ -18,7 +18,7 @@ pub fn policy(action: Policy) -> Result<(), CommandError> {
 fn explain(options: Explain) -> Result<(), CommandError> {
     let Explain { files, caller, certificate, scopes, groups, issuer, token, action, pool, context } = options;
     let policies = load(&files)?;
-    let refused = |error: crate::access::policy::QuestionError| CommandError::Question(error.to_string());
+    let refused = |error: crate::authz::policy::QuestionError| CommandError::Question(error.to_string());
     let context = ContextWords::parse(context.iter().map(String::as_str)).map_err(refused)?;
     let words = QuestionWords { caller, certificate, scopes, groups, issuer, token, action, pool, context };
     let question = Question::parse(&words, &policies).map_err(refused)?;

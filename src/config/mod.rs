@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::access::token::{Audience, CallerPrefix, KeySetUrl};
 use crate::audit::AuditTarget;
+use crate::authn::token::{Audience, CallerPrefix, KeySetUrl};
 use crate::cognito::RoleArn;
 use crate::config::value::duration;
 

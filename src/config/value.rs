@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cognito::Endpoint;
-use crate::http_url;
+use crate::domain::url;
 
 /// An address on loopback. Others do not parse, so an open gate is never reachable from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl FromStr for LoopbackUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (_, loopback) = http_url::parse(text)?;
+        let (_, loopback) = url::parse(text)?;
         if loopback {
             Ok(Self(text.to_owned()))
         } else {
@@ -65,7 +65,7 @@ impl FromStr for AwsUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        http_url::parse_secure(text).map(|_| Self(text.to_owned()))
+        url::parse_secure(text).map(|_| Self(text.to_owned()))
     }
 }
 

@@ -1,18 +1,18 @@
 //! This module is what can go wrong: the error type, the catalogue, and the only place that builds a `Status`.
 
-pub mod catalogue;
-pub mod masking;
+mod reason;
 mod status;
+mod violation;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use catalogue::Fault;
+pub use reason::Fault;
 pub use status::{RETRY_DELAY, complete};
+pub use violation::Violation;
 
 use crate::api::v1::ErrorReason;
-use crate::cognito::Operation;
-use crate::request::Violation;
+use crate::domain::Operation;
 
 /// Why a call failed: what the caller is told, and what only the log may hold.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(catalogue::entry(self.reason).message)
+        f.write_str(reason::entry(self.reason).message)
     }
 }
 

@@ -8,9 +8,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::api::v1::ErrorReason;
-use crate::cognito::Operation;
+use crate::domain::Operation;
 use crate::error::Error;
-use crate::error::catalogue::{self, Detail, Fault, Retry};
+use crate::error::reason::{self, Detail, Fault, Retry};
 
 /// How long a caller should wait at least before it repeats a request that was rate limited.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const DOMAIN: &str = "mfagate";
 impl From<Error> for Status {
     /// The status of an error; the error stays with it as its source, for the log.
     fn from(error: Error) -> Self {
-        let entry = catalogue::entry(error.reason);
+        let entry = reason::entry(error.reason);
         let mut status = Self::with_error_details(code(&error), entry.message, details(&error));
         status.set_source(Arc::new(error));
         status
@@ -29,13 +29,13 @@ impl From<Error> for Status {
 
 /// Tags are written and read; only a write can be the caller's mistake.
 pub(super) fn code(error: &Error) -> Code {
-    let code = catalogue::entry(error.reason).code;
+    let code = reason::entry(error.reason).code;
     let read = error.operation.is_some_and(Operation::is_read);
     if error.reason == ErrorReason::PoolTaggingRefused && read { Code::Internal } else { code }
 }
 
 fn details(error: &Error) -> ErrorDetails {
-    let entry = catalogue::entry(error.reason);
+    let entry = reason::entry(error.reason);
     let retryable = match entry.retry {
         Retry::Never => false,
         Retry::IfIdempotent => error.operation.is_none_or(Operation::is_idempotent),
@@ -94,7 +94,7 @@ pub fn complete(status: &Status, request_id: &str) -> Status {
 
 /// The one event of a failure. A fault of mfagate is for its operator to act on; one of AWS or a pool degrades the service.
 fn log(error: &Error, code: Code) {
-    let entry = catalogue::entry(error.reason);
+    let entry = reason::entry(error.reason);
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(

@@ -5,9 +5,9 @@ use std::fmt;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
-use crate::access::{Decision, Permit};
+use crate::authz::{Decision, Permit};
+use crate::domain::text::{AccessToken, Session};
 use crate::request::Check;
-use crate::request::text::{AccessToken, Session};
 
 /// What an end user acts with.
 #[derive(Clone, Debug)]

@@ -4,21 +4,11 @@ pub mod credential;
 pub mod passkey;
 pub mod pool_config;
 pub mod preference;
-pub mod text;
 
-use crate::access::{Decision, Permit};
 use crate::api::v1::ErrorReason;
-use crate::error::Error;
-use crate::request::text::{AccessToken, Constraint, Text, Username};
-
-/// One field of a request that breaks a constraint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The path of the field from the request message, in the proto's names, for example `mfa_options[1].attribute_name`.
-    pub field: String,
-    /// What the field must be. Never holds the value.
-    pub description: String,
-}
+use crate::authz::{Decision, Permit};
+use crate::domain::text::{AccessToken, Constraint, Text, Username};
+use crate::error::{Error, Violation};
 
 /// The most violations that are answered one by one. Details travel in a header, and clients refuse large ones.
 pub const MOST_VIOLATIONS: usize = 24;

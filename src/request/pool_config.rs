@@ -1,33 +1,11 @@
 //! This file parses the MFA configuration of a pool.
 
 use crate::api::v1;
-use crate::request::Check;
-use crate::request::text::{
+use crate::domain::MfaConfiguration;
+use crate::domain::text::{
     Arn, EmailMessage, EmailSubject, FreeText, OptionalArn, RegionCode, RelyingPartyId, SmsMessage, Text,
 };
-
-/// Whether a pool asks its users for a second factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MfaConfiguration {
-    /// Nobody is asked.
-    Off,
-    /// Everybody is asked.
-    On,
-    /// Users with an enabled factor are asked.
-    Optional,
-}
-
-impl MfaConfiguration {
-    /// The name in Cognito, in policies and in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "OFF",
-            Self::On => "ON",
-            Self::Optional => "OPTIONAL",
-        }
-    }
-}
+use crate::request::Check;
 
 /// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then drops what it has.
 #[derive(Clone, Debug)]

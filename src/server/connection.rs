@@ -15,34 +15,26 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
-use crate::access::CertificateIdentity;
-use crate::access::certificate::Named;
-use crate::server::places::Place;
+use crate::authn::PeerIdentity;
+use crate::authn::certificate::Named;
+use crate::domain::CertificateIdentity;
+use crate::server::places::Slot;
 
 /// The bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE: usize = 24;
 
-/// Who is on the other end of a connection. Every request that came over it has this in its extensions.
-#[derive(Clone, Debug)]
-pub struct ConnectionInfo {
-    /// The address of the other end, which may be a proxy's.
-    pub peer: SocketAddr,
-    /// What the client's certificate proved; none if there was none, or if it named nobody.
-    pub certificate: Option<CertificateIdentity>,
-    /// What keeps the connection among those that are open.
-    pub place: Place,
-}
-
 /// A connection whose handshake, where there is one, is done.
 pub struct Connection {
     stream: Stream,
-    info: ConnectionInfo,
+    peer: PeerIdentity,
+    /// Held for as long as the connection is open.
+    _slot: Slot,
     /// Done when the client's certificate expires.
     expiry: Option<Pin<Box<Sleep>>>,
     /// How much of the preface is to come, and when it must be there. Nothing above us waits for it with a limit.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
-    /// Done when others need the place.
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Done when the connection is evicted.
+    evicted: Pin<Box<WaitForCancellationFutureOwned>>,
     is_logged: bool,
 }
 
@@ -54,49 +46,55 @@ enum Stream {
 
 impl Connection {
     /// A connection that is not encrypted.
-    pub(super) fn plain(stream: TcpStream, peer: SocketAddr, place: Place, patience: Duration) -> Self {
-        Self::new(Stream::Plain(stream), ConnectionInfo { peer, certificate: None, place }, None, patience)
+    pub(super) fn plain(stream: TcpStream, address: SocketAddr, slot: Slot, preface_timeout: Duration) -> Self {
+        Self::new(Stream::Plain(stream), (address, None), slot, None, preface_timeout)
     }
 
     /// The connection of a client that presented a certificate with this name, or none.
     pub(super) fn secure(
         stream: TlsStream<TcpStream>,
-        info: (SocketAddr, Place),
+        (address, slot): (SocketAddr, Slot),
         named: Option<Named>,
-        patience: Duration,
+        preface_timeout: Duration,
     ) -> Self {
-        let (peer, place) = info;
         let expires = named.as_ref().and_then(|named| named.expires).and_then(on_the_timer);
         let certificate = named.and_then(|named| named.identity);
         if certificate.is_some() {
-            place.keep();
+            slot.authenticated().set();
         }
-        Self::new(Stream::Secure(Box::new(stream)), ConnectionInfo { peer, certificate, place }, expires, patience)
+        Self::new(Stream::Secure(Box::new(stream)), (address, certificate), slot, expires, preface_timeout)
     }
 
-    fn new(stream: Stream, info: ConnectionInfo, expires: Option<Instant>, patience: Duration) -> Self {
+    fn new(
+        stream: Stream,
+        (address, certificate): (SocketAddr, Option<CertificateIdentity>),
+        slot: Slot,
+        expires: Option<Instant>,
+        preface_timeout: Duration,
+    ) -> Self {
         let expiry = expires.map(|expires| Box::pin(tokio::time::sleep_until(expires)));
-        let preface = Some((PREFACE, Box::pin(tokio::time::sleep(patience))));
-        let ended = Box::pin(info.place.ended());
-        Self { stream, info, expiry, preface, ended, is_logged: false }
+        let preface = Some((PREFACE, Box::pin(tokio::time::sleep(preface_timeout))));
+        let evicted = Box::pin(slot.evicted());
+        let peer = PeerIdentity { address, certificate, authenticated: slot.authenticated() };
+        Self { stream, peer, _slot: slot, expiry, preface, evicted, is_logged: false }
     }
 
     /// Fails once the connection is to end. Asked when reading and when writing: a client that takes nothing would otherwise
     /// stop us from reading, and stay. Where the client's certificate has expired, the client then connects with its new
     /// one, where an error on each call would leave it on the old connection for ever.
-    fn goes_on(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    fn poll_close_reason(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let is_over = |timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>| timer.as_mut().poll(context).is_ready();
         let cause = if self.expiry.as_mut().is_some_and(|expiry| is_over(expiry, context)) {
-            "the client's certificate has expired"
+            "client certificate expired"
         } else if self.preface.as_mut().is_some_and(|(_, late)| is_over(late, context)) {
-            "the client said nothing"
-        } else if self.ended.as_mut().poll(context).is_ready() {
-            "others need the place"
+            "preface timeout"
+        } else if self.evicted.as_mut().poll(context).is_ready() {
+            "evicted"
         } else {
             return Ok(());
         };
         if !self.is_logged {
-            tracing::info!(peer = %self.info.peer, cause, "a connection ends");
+            tracing::info!(peer = %self.peer.address, cause, "connection closed");
             self.is_logged = true;
         }
         Err(io::Error::new(io::ErrorKind::ConnectionAborted, cause))
@@ -110,15 +108,15 @@ fn on_the_timer(time: SystemTime) -> Option<Instant> {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ConnectionInfo;
+    type ConnectInfo = PeerIdentity;
 
-    fn connect_info(&self) -> ConnectionInfo {
-        self.info.clone()
+    fn connect_info(&self) -> PeerIdentity {
+        self.peer.clone()
     }
 }
 
@@ -128,7 +126,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.goes_on(context)?;
+        self.poll_close_reason(context)?;
         let before = buffer.filled().len();
         let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -143,7 +141,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.goes_on(context)?;
+        self.poll_close_reason(context)?;
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Stream::Secure(stream) => Pin::new(stream).poll_write(context, bytes),
@@ -151,7 +149,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.goes_on(context)?;
+        self.poll_close_reason(context)?;
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
             Stream::Secure(stream) => Pin::new(stream).poll_flush(context),
@@ -170,7 +168,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.goes_on(context)?;
+        self.poll_close_reason(context)?;
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Stream::Secure(stream) => Pin::new(stream).poll_write_vectored(context, slices),

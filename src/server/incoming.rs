@@ -15,9 +15,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 
-use crate::access::certificate;
+use crate::authn::certificate;
 use crate::server::connection::Connection;
-use crate::server::places::{Place, Places};
+use crate::server::places::{ConnectionSlots, Slot};
 use crate::server::tls::TlsAcceptor;
 
 /// How many connections may have done their handshake and not yet been taken by the server.
@@ -46,16 +46,20 @@ impl Default for HandshakeLimits {
 #[derive(Debug)]
 pub struct ConnectionLimits {
     /// How many may be open.
-    pub places: Places,
+    pub slots: ConnectionSlots,
     /// How long one may say nothing at its beginning.
-    pub patience: Duration,
+    pub preface_timeout: Duration,
     /// What handshakes may cost, where connections are encrypted.
     pub handshakes: HandshakeLimits,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { places: Places::default(), patience: Duration::from_secs(10), handshakes: HandshakeLimits::default() }
+        Self {
+            slots: ConnectionSlots::default(),
+            preface_timeout: Duration::from_secs(10),
+            handshakes: HandshakeLimits::default(),
+        }
     }
 }
 
@@ -92,8 +96,8 @@ async fn accept<S>(
 ) where
     S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
 {
-    let ConnectionLimits { places, patience, handshakes: HandshakeLimits { timeout, most } } = limits;
-    let mut handshakes = HalfOpen { tasks: JoinSet::new(), oldest_first: VecDeque::new(), most };
+    let ConnectionLimits { slots, preface_timeout, handshakes: HandshakeLimits { timeout, most } } = limits;
+    let mut handshakes = PendingHandshakes { tasks: JoinSet::new(), oldest_first: VecDeque::new(), most };
     loop {
         let accepted = tokio::select! {
             accepted = connections.next() => accepted,
@@ -114,24 +118,24 @@ async fn accept<S>(
         };
         // Nobody is there any more.
         let Ok(peer) = stream.peer_addr() else { continue };
-        let Some(place) = places.take() else {
+        let Some(slot) = slots.take() else {
             tracing::warn!(%peer, "a connection was refused, since too many are open");
             continue;
         };
         match &tls {
             Some(acceptor) => {
-                let ended = place.ended();
-                let secured = secure(Arc::clone(acceptor), stream, (peer, place), patience);
+                let evicted = slot.evicted();
+                let secured = secure(Arc::clone(acceptor), stream, (peer, slot), preface_timeout);
                 let secured = async move {
                     tokio::select! {
                         secured = secured => secured,
-                        () = ended => Err(io::Error::other("others need the place")),
+                        () = evicted => Err(io::Error::other("evicted")),
                     }
                 };
                 handshakes.start(handshake(secured, peer, timeout, ready.clone()));
             }
             // The receiver is dropped only at the end, when nobody needs the connection.
-            None => drop(ready.send(Connection::plain(stream, peer, place, patience)).await),
+            None => drop(ready.send(Connection::plain(stream, peer, slot, preface_timeout)).await),
         }
     }
 }
@@ -145,13 +149,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// The handshakes that are under way.
-struct HalfOpen {
+struct PendingHandshakes {
     tasks: JoinSet<()>,
     oldest_first: VecDeque<AbortHandle>,
     most: usize,
 }
 
-impl HalfOpen {
+impl PendingHandshakes {
     fn start(&mut self, handshake: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         self.oldest_first.retain(|task| !task.is_finished());
@@ -188,11 +192,11 @@ async fn handshake(
 async fn secure(
     acceptor: Arc<TlsAcceptor>,
     stream: TcpStream,
-    info: (SocketAddr, Place),
-    patience: Duration,
+    info: (SocketAddr, Slot),
+    preface_timeout: Duration,
 ) -> io::Result<Connection> {
     let stream = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream).await?;
     let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let named = presented.map(|der| certificate::named(der)).transpose().map_err(io::Error::other)?;
-    Ok(Connection::secure(stream, info, named, patience))
+    Ok(Connection::secure(stream, info, named, preface_timeout))
 }

@@ -26,20 +26,21 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
-use crate::access::token::LARGEST_TOKEN;
-use crate::access::{Authentication, Authorize, Gate};
 use crate::api::FILE_DESCRIPTOR_SET;
 use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
 use crate::api::v1::passkey_service_server::PasskeyServiceServer;
 use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
+use crate::authn::Authentication;
+use crate::authn::token::LARGEST_TOKEN;
+use crate::authz::{Authorize, Gate};
 use crate::cognito::Cognito;
 use crate::server::tls::TlsAcceptor;
 use crate::service::Facade;
 
-pub use connection::{Connection, ConnectionInfo};
+pub use connection::Connection;
 pub use incoming::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
-pub use places::{Place, Places};
+pub use places::{ConnectionSlots, Slot};
 
 /// The most calls at a time on one connection.
 const MOST_STREAMS: u32 = 256;

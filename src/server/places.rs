@@ -2,32 +2,33 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::authn::AuthenticatedFlag;
 
 /// The fewest and the most connections that are open at a time, whatever the system would allow.
 const FEWEST_AND_MOST: (usize, usize) = (16, 8192);
 
 /// The connections that are open.
 #[derive(Debug)]
-pub struct Places {
-    oldest_first: Mutex<VecDeque<Weak<Taken>>>,
+pub struct ConnectionSlots {
+    oldest_first: Mutex<VecDeque<Weak<Occupied>>>,
     most: usize,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
-    known: AtomicBool,
-    end: CancellationToken,
+struct Occupied {
+    authenticated: AuthenticatedFlag,
+    eviction: CancellationToken,
 }
 
 /// What a connection holds while it is open.
 #[derive(Clone, Debug)]
-pub struct Place(Arc<Taken>);
+pub struct Slot(Arc<Occupied>);
 
-impl Default for Places {
+impl Default for ConnectionSlots {
     /// Half of the file descriptors that the process may have: the other half is for files and for Cognito.
     fn default() -> Self {
         let (fewest, most) = FEWEST_AND_MOST;
@@ -45,7 +46,7 @@ fn open_files(limits: &str) -> Option<usize> {
     })
 }
 
-impl Places {
+impl ConnectionSlots {
     /// Room for `most` connections.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -55,35 +56,34 @@ impl Places {
     /// A place for one connection more. Where there is none left, the oldest connection on which nobody proved who they are
     /// ends; where all are of known callers, there is no place.
     #[must_use]
-    pub fn take(&self) -> Option<Place> {
+    pub fn take(&self) -> Option<Slot> {
         let mut places = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= self.most {
             places.retain(|place| place.strong_count() > 0);
         }
         if places.len() >= self.most {
-            let unknown =
-                |place: &Weak<Taken>| place.upgrade().is_none_or(|taken| !taken.known.load(Ordering::Relaxed));
+            let unknown = |place: &Weak<Occupied>| place.upgrade().is_none_or(|taken| !taken.authenticated.is_set());
             let ended = places.iter().position(unknown).and_then(|oldest| places.remove(oldest))?;
             if let Some(taken) = ended.upgrade() {
                 tracing::debug!("the oldest connection of nobody known ends, since too many are open");
-                taken.end.cancel();
+                taken.eviction.cancel();
             }
         }
-        let taken = Arc::new(Taken::default());
+        let taken = Arc::new(Occupied::default());
         places.push_back(Arc::downgrade(&taken));
-        Some(Place(taken))
+        Some(Slot(taken))
     }
 }
 
-impl Place {
-    /// Notes that a caller on the connection proved who it is, so that the connection does not end to make room.
-    pub fn keep(&self) {
-        self.0.known.store(true, Ordering::Relaxed);
+impl Slot {
+    /// The flag that keeps the connection from being evicted once a caller on it has authenticated.
+    pub fn authenticated(&self) -> AuthenticatedFlag {
+        self.0.authenticated.clone()
     }
 
-    /// Done when the connection is to end.
-    pub(super) fn ended(&self) -> WaitForCancellationFutureOwned {
-        self.0.end.clone().cancelled_owned()
+    /// Done when the connection is evicted.
+    pub(super) fn evicted(&self) -> WaitForCancellationFutureOwned {
+        self.0.eviction.clone().cancelled_owned()
     }
 }
 
@@ -91,25 +91,25 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn is_ended(place: &Place) -> bool {
-        place.0.end.is_cancelled()
+    fn is_ended(place: &Slot) -> bool {
+        place.0.eviction.is_cancelled()
     }
 
     #[test]
     fn the_oldest_connection_of_nobody_known_makes_room() {
-        let places = Places::new(3);
+        let places = ConnectionSlots::new(3);
         let [first, second, third] = [(); 3].map(|()| places.take().unwrap());
-        first.keep();
+        first.authenticated().set();
         let fourth = places.take().unwrap();
         assert_eq!([&first, &second, &third, &fourth].map(is_ended), [false, true, false, false]);
     }
 
     #[test]
     fn a_connection_that_closed_makes_room_and_those_of_known_callers_never_do() {
-        let places = Places::new(2);
+        let places = ConnectionSlots::new(2);
         let [first, second] = [(); 2].map(|()| places.take().unwrap());
-        first.keep();
-        second.keep();
+        first.authenticated().set();
+        second.authenticated().set();
         assert!(places.take().is_none());
         drop(second);
         assert!(places.take().is_some() && !is_ended(&first));

@@ -2,10 +2,9 @@
 //!
 //! Cognito is not asked: what could weaken MFA counts as weakening it, whatever the state is now.
 
-use crate::access::{Effect, EndUserProof, Factor};
 use crate::api::v1;
+use crate::domain::{Effect, EndUserProof, Factor, MfaConfiguration};
 use crate::request::credential::WireCredential;
-use crate::request::pool_config::MfaConfiguration;
 use crate::request::preference::FactorSettings;
 
 /// The effect of setting preferences.

@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::access::{Call, Effect, EndUserProof, Intent};
 use crate::api::Rpc;
 use crate::api::v1::mfa_preference_service_server::MfaPreferenceService;
 use crate::api::v1::{
@@ -12,9 +11,10 @@ use crate::api::v1::{
     GetUserResponse, SetUserMfaPreferenceRequest, SetUserMfaPreferenceResponse, SetUserSettingsRequest,
     SetUserSettingsResponse,
 };
+use crate::domain::{Effect, EndUserProof, Intent};
 use crate::request::Check;
 use crate::request::preference::{FactorSettings, Preference, parse_mfa_options};
-use crate::service::{Facade, effect};
+use crate::service::{Facade, call_of, effect};
 
 #[tonic::async_trait]
 impl MfaPreferenceService for Facade {
@@ -22,7 +22,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminSetUserMfaPreferenceRequest>,
     ) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let settings = FactorSettings {
             sms: request.sms_mfa_settings,
@@ -51,7 +51,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<SetUserMfaPreferenceRequest>,
     ) -> Result<Response<SetUserMfaPreferenceResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let settings = FactorSettings {
             sms: request.sms_mfa_settings,
@@ -81,7 +81,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminGetUserAuthFactorsRequest>,
     ) -> Result<Response<AdminGetUserAuthFactorsResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let intent = Intent::new(
             Rpc::AdminGetUserAuthFactors,
@@ -103,7 +103,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<GetUserAuthFactorsRequest>,
     ) -> Result<Response<GetUserAuthFactorsResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision = self
             .authorize_user(&call, Rpc::GetUserAuthFactors, &request.access_token, effect::for_signed_in_user())
@@ -121,7 +121,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminGetUserRequest>,
     ) -> Result<Response<AdminGetUserResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let intent = Intent::new(Rpc::AdminGetUser, &request.user_pool_id, Some(&request.username), Effect::default());
         let decision = self.gate.authorize(&call, intent).await?;
@@ -135,7 +135,7 @@ impl MfaPreferenceService for Facade {
     }
 
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<GetUserResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision =
             self.authorize_user(&call, Rpc::GetUser, &request.access_token, effect::for_signed_in_user()).await?;
@@ -152,7 +152,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<AdminSetUserSettingsRequest>,
     ) -> Result<Response<AdminSetUserSettingsResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let intent = Intent::new(
             Rpc::AdminSetUserSettings,
@@ -175,7 +175,7 @@ impl MfaPreferenceService for Facade {
         &self,
         request: Request<SetUserSettingsRequest>,
     ) -> Result<Response<SetUserSettingsResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision = self
             .authorize_user(

@@ -8,9 +8,10 @@ mod software_token;
 
 use std::sync::Arc;
 
-use crate::access::{Call, Decision, Effect, Gate, Intent};
 use crate::api::Rpc;
+use crate::authz::{Decision, Gate};
 use crate::cognito::Cognito;
+use crate::domain::{Call, Effect, Intent};
 use crate::error::Error;
 use crate::request::credential::claimed_user_pool_id;
 
@@ -50,4 +51,9 @@ impl Facade {
         let user_pool_id = claimed_user_pool_id(access_token).unwrap_or_default();
         self.gate.authorize(call, Intent::new(rpc, &user_pool_id, None, effect)).await
     }
+}
+
+/// What the interceptor found out about the call of a request.
+fn call_of<T>(request: &tonic::Request<T>) -> Arc<Call> {
+    request.extensions().get::<Arc<Call>>().cloned().unwrap_or_default()
 }

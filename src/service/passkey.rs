@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::access::Call;
 use crate::api::Rpc;
 use crate::api::v1::passkey_service_server::PasskeyService;
 use crate::api::v1::{
@@ -12,7 +11,7 @@ use crate::api::v1::{
 };
 use crate::request::Check;
 use crate::request::passkey::{parse_credential, parse_max_results};
-use crate::service::{Facade, effect};
+use crate::service::{Facade, call_of, effect};
 
 #[tonic::async_trait]
 impl PasskeyService for Facade {
@@ -20,7 +19,7 @@ impl PasskeyService for Facade {
         &self,
         request: Request<StartWebAuthnRegistrationRequest>,
     ) -> Result<Response<StartWebAuthnRegistrationResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision = self
             .authorize_user(&call, Rpc::StartWebAuthnRegistration, &request.access_token, effect::for_signed_in_user())
@@ -38,7 +37,7 @@ impl PasskeyService for Facade {
         &self,
         request: Request<CompleteWebAuthnRegistrationRequest>,
     ) -> Result<Response<CompleteWebAuthnRegistrationResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision = self
             .authorize_user(
@@ -62,7 +61,7 @@ impl PasskeyService for Facade {
         &self,
         request: Request<ListWebAuthnCredentialsRequest>,
     ) -> Result<Response<ListWebAuthnCredentialsResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision = self
             .authorize_user(&call, Rpc::ListWebAuthnCredentials, &request.access_token, effect::for_signed_in_user())
@@ -83,7 +82,7 @@ impl PasskeyService for Facade {
         &self,
         request: Request<DeleteWebAuthnCredentialRequest>,
     ) -> Result<Response<DeleteWebAuthnCredentialResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let decision = self
             .authorize_user(&call, Rpc::DeleteWebAuthnCredential, &request.access_token, effect::of_passkey_deletion())

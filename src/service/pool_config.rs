@@ -2,16 +2,16 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::access::{Call, Effect, Intent};
 use crate::api::Rpc;
 use crate::api::v1::pool_config_service_server::PoolConfigService;
 use crate::api::v1::{
     GetUserPoolMfaConfigRequest, GetUserPoolMfaConfigResponse, SetUserPoolMfaConfigRequest,
     SetUserPoolMfaConfigResponse,
 };
+use crate::domain::{Effect, Intent};
 use crate::request::Check;
 use crate::request::pool_config::PoolMfaConfig;
-use crate::service::{Facade, effect};
+use crate::service::{Facade, call_of, effect};
 
 #[tonic::async_trait]
 impl PoolConfigService for Facade {
@@ -19,7 +19,7 @@ impl PoolConfigService for Facade {
         &self,
         request: Request<GetUserPoolMfaConfigRequest>,
     ) -> Result<Response<GetUserPoolMfaConfigResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let intent = Intent::new(Rpc::GetUserPoolMfaConfig, &request.user_pool_id, None, Effect::default());
         let decision = self.gate.authorize(&call, intent).await?;
@@ -36,7 +36,7 @@ impl PoolConfigService for Facade {
         &self,
         request: Request<SetUserPoolMfaConfigRequest>,
     ) -> Result<Response<SetUserPoolMfaConfigResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let intent =
             Intent::new(Rpc::SetUserPoolMfaConfig, &request.user_pool_id, None, effect::of_pool_config(&request));

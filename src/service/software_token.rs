@@ -3,7 +3,6 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::{Request, Response, Status};
 
-use crate::access::{Call, Effect, Intent};
 use crate::api::Rpc;
 use crate::api::v1::software_token_service_server::SoftwareTokenService;
 use crate::api::v1::{
@@ -11,12 +10,13 @@ use crate::api::v1::{
     AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
     VerifySoftwareTokenStatus, associate_software_token_request, verify_software_token_request,
 };
-use crate::cognito::{Operation, PoolClient};
+use crate::cognito::PoolClient;
+use crate::domain::text::{AccessToken, KeyUriLabel};
+use crate::domain::{Effect, Intent, Operation};
 use crate::error::Error;
 use crate::request::Check;
 use crate::request::credential::{UserCredential, WireCredential};
-use crate::request::text::{AccessToken, KeyUriLabel};
-use crate::service::{Facade, effect};
+use crate::service::{Facade, call_of, effect};
 
 #[tonic::async_trait]
 impl SoftwareTokenService for Facade {
@@ -24,7 +24,7 @@ impl SoftwareTokenService for Facade {
         &self,
         request: Request<AssociateSoftwareTokenRequest>,
     ) -> Result<Response<AssociateSoftwareTokenResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let credential = WireCredential::from(request.credential);
         // A second enrolment may stop a working software token.
@@ -65,7 +65,7 @@ impl SoftwareTokenService for Facade {
         &self,
         request: Request<VerifySoftwareTokenRequest>,
     ) -> Result<Response<VerifySoftwareTokenResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let credential = WireCredential::from(request.credential);
         let pool = credential.user_pool_id(&request.user_pool_id);
@@ -88,7 +88,7 @@ impl SoftwareTokenService for Facade {
         &self,
         request: Request<AdminDeleteSoftwareTokenRequest>,
     ) -> Result<Response<AdminDeleteSoftwareTokenResponse>, Status> {
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let request = request.into_inner();
         let intent = Intent::new(
             Rpc::AdminDeleteSoftwareToken,

@@ -7,13 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mfagate::access::{Caller, Effect, TokenIdentity};
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    Asked, AuditLog, AuditTarget, AwsRequestId, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies,
-    PoolId, RequestId, TraceId, Unavailable, UsernameForm, UsernameKey, Verdict,
+    Asked, AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId,
+    Unavailable, UsernameForm, UsernameKey, Verdict,
 };
-use mfagate::cognito::Operation;
+use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;

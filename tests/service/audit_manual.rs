@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mfagate::access::{Caller, CertificateIdentity, Effect, TokenIdentity};
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, AwsRequestId, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId,
-    RequestId, TraceId, UsernameForm, Verdict,
+    AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId, UsernameForm,
+    Verdict,
 };
-use mfagate::cognito::Operation;
+use mfagate::domain::{
+    AwsRequestId, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 

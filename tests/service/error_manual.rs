@@ -16,10 +16,9 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
-use crate::access;
 use crate::calls::{call, operation};
 use crate::support::{POOL, TestService, USER, details_beside};
-use crate::without_credentials;
+use crate::{access, without_credentials};
 
 /// What the comment at one value of the enum says.
 struct Entry {

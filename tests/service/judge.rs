@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mfagate::access::Gate;
+use mfagate::authz::Gate;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::service::Facade;
 use tokio::runtime::{Builder, Runtime};

@@ -138,8 +138,8 @@ fn no_message_prints_a_field_that_is_declared_secret() {
 
 #[test]
 fn the_parts_of_a_request_that_hold_a_credential_print_nothing_of_it() {
+    use mfagate::domain::text::{AccessToken, Session, Text, UserCode, Username};
     use mfagate::request::credential::{UserCredential, WireCredential};
-    use mfagate::request::text::{AccessToken, Session, Text, UserCode, Username};
     let access_token: AccessToken = Text::parse("canary".to_owned()).unwrap();
     let session: Session = Text::parse("canary-session-of-twenty".to_owned()).unwrap();
     let code: UserCode = Text::parse("123456".to_owned()).unwrap();

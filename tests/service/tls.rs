@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mfagate::access::CertificateIdentity;
+use mfagate::authn::PeerIdentity;
+use mfagate::domain::CertificateIdentity;
 use mfagate::server::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
-use mfagate::server::{ConnectionInfo, ConnectionLimits, HandshakeLimits, Places};
+use mfagate::server::{ConnectionLimits, ConnectionSlots, HandshakeLimits};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 use rustls::ClientConfig;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -33,7 +34,7 @@ struct TestServer {
     address: SocketAddr,
     acceptor: Arc<TlsAcceptor>,
     directory: TempDir,
-    connections: mpsc::UnboundedReceiver<Option<ConnectionInfo>>,
+    connections: mpsc::UnboundedReceiver<Option<PeerIdentity>>,
     _end: oneshot::Sender<()>,
 }
 
@@ -77,7 +78,7 @@ impl TestServer {
         reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let (report, connections) = mpsc::unbounded_channel();
         let seen = move |request: tonic::Request<()>| {
-            report.send(request.extensions().get::<ConnectionInfo>().cloned()).unwrap();
+            report.send(request.extensions().get::<PeerIdentity>().cloned()).unwrap();
             Ok(request)
         };
         let (end, ended) = oneshot::channel::<()>();
@@ -102,7 +103,7 @@ impl TestServer {
     }
 
     /// The connection of a health check that succeeds.
-    async fn seen(&mut self, client: Option<&Pair>) -> ConnectionInfo {
+    async fn seen(&mut self, client: Option<&Pair>) -> PeerIdentity {
         let channel = self.channel(client).await.unwrap();
         check(&channel).await.unwrap();
         self.connections.recv().await.unwrap().unwrap()
@@ -140,7 +141,7 @@ async fn the_caller_is_named_by_its_certificate() {
     let client = server.authority.client(vec![dns("a.example.com"), uri("spiffe://example.com/payments")]);
     let seen = server.seen(Some(&client)).await;
     assert_eq!(seen.certificate, Some(identity("spiffe://example.com/payments", Some("example.com"))));
-    assert!(seen.peer.ip().is_loopback() && seen.peer != server.address);
+    assert!(seen.address.ip().is_loopback() && seen.address != server.address);
 
     let client = server.authority.client(vec![dns("a.example.com"), dns("b.example.com")]);
     assert_eq!(server.seen(Some(&client)).await.certificate, Some(identity("a.example.com", None)));
@@ -327,7 +328,7 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 
 #[tokio::test]
 async fn a_client_that_makes_a_handshake_and_says_nothing_is_ended() {
-    let limits = ConnectionLimits { patience: Duration::from_millis(20), ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { preface_timeout: Duration::from_millis(20), ..ConnectionLimits::default() };
     let server = TestServer::limited(limits).await;
     let mut stream = server.connect(None).await.unwrap();
     assert!(is_closed(&mut stream).await);
@@ -335,26 +336,26 @@ async fn a_client_that_makes_a_handshake_and_says_nothing_is_ended() {
 
 #[tokio::test]
 async fn a_client_that_speaks_http_2_may_take_its_time_afterwards() {
-    let limits = ConnectionLimits { patience: Duration::from_secs(1), ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { preface_timeout: Duration::from_secs(1), ..ConnectionLimits::default() };
     let mut server = TestServer::limited(limits).await;
     let channel = server.channel(None).await.unwrap();
     check(&channel).await.unwrap();
-    let first = server.connections.recv().await.unwrap().unwrap().peer;
+    let first = server.connections.recv().await.unwrap().unwrap().address;
     // Another that says nothing from now on is ended later than the first would be.
     let mut silent = server.connect(None).await.unwrap();
     assert!(is_closed(&mut silent).await);
     check(&channel).await.unwrap();
-    assert_eq!(server.connections.recv().await.unwrap().unwrap().peer, first);
+    assert_eq!(server.connections.recv().await.unwrap().unwrap().address, first);
 }
 
 #[tokio::test]
 async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
-    let limits = ConnectionLimits { places: Places::new(4), ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { slots: ConnectionSlots::new(4), ..ConnectionLimits::default() };
     let mut server = TestServer::limited(limits).await;
     let client = server.authority.client(payments());
     let known = server.channel(Some(&client)).await.unwrap();
     check(&known).await.unwrap();
-    let first = server.connections.recv().await.unwrap().unwrap().peer;
+    let first = server.connections.recv().await.unwrap().unwrap().address;
     let mut idle = Vec::new();
     for _ in 0..12 {
         let mut stream = server.connect(None).await.unwrap();
@@ -365,7 +366,11 @@ async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
         assert!(is_closed(stream).await);
     }
     check(&known).await.unwrap();
-    assert_eq!(server.connections.recv().await.unwrap().unwrap().peer, first, "the known client kept its connection");
+    assert_eq!(
+        server.connections.recv().await.unwrap().unwrap().address,
+        first,
+        "the known client kept its connection"
+    );
     assert!(server.seen(Some(&client)).await.certificate.is_some(), "and makes another");
 }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{HeaderMap, HeaderValue, header};
-use mfagate::access::TokenIdentity;
-use mfagate::access::token::{
+use mfagate::authn::token::{
     Cause, Clock, KeyReload, KeySetFault, KeySource, LARGEST_TOKEN, RefreshTimes, SourceFault, TokenError,
     TokenOptions, TokenVerifier,
 };
+use mfagate::domain::TokenIdentity;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -639,7 +639,7 @@ async fn a_changed_key_file_is_noticed() {
 #[test]
 fn a_key_set_is_fetched_over_https_or_from_loopback() {
     for url in ["https://issuer.example/keys", "http://127.0.0.1:1/k", "http://localhost/k", "http://[::1]:80/k"] {
-        assert!(url.parse::<mfagate::access::token::KeySetUrl>().is_ok(), "{url}");
+        assert!(url.parse::<mfagate::authn::token::KeySetUrl>().is_ok(), "{url}");
     }
     for url in [
         "http://issuer.example/keys",
@@ -653,6 +653,6 @@ fn a_key_set_is_fetched_over_https_or_from_loopback() {
         "127.0.0.1",
         "",
     ] {
-        assert!(url.parse::<mfagate::access::token::KeySetUrl>().is_err(), "{url}");
+        assert!(url.parse::<mfagate::authn::token::KeySetUrl>().is_err(), "{url}");
     }
 }

@@ -17,8 +17,8 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::access::certificate;
-use crate::regular_file;
+use crate::authn::certificate;
+use crate::reload;
 use crate::server::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
 
 /// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of it.
@@ -44,7 +44,7 @@ pub(super) fn read(files: &TlsFiles) -> Contents {
 
 fn contents(file: &Path) -> Result<Vec<u8>, TlsProblem> {
     let unreadable = |error: io::Error| TlsProblem::Unreadable(error.kind());
-    let file = regular_file::open(file).map_err(unreadable)?.ok_or(TlsProblem::NotAFile)?;
+    let file = reload::file::open(file).map_err(unreadable)?.ok_or(TlsProblem::NotAFile)?;
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE { Err(TlsProblem::TooLarge) } else { Ok(bytes) }

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use mfagate::access::Factor;
-use mfagate::access::policy::{
+use mfagate::authz::policy::{
     ContextWords, Policies, Question, QuestionWords, TableReport, explain, schema_text, test_table,
 };
+use mfagate::domain::Factor;
 
 use super::{PolicyDirectory, example_directory, example_policies};
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::access::{Effect, EndUserProof, Factor};
 use mfagate::api::Rpc;
-use mfagate::request::pool_config::MfaConfiguration;
+use mfagate::domain::{Effect, EndUserProof, Factor, MfaConfiguration};
 use proptest::prelude::*;
 
 use super::{POOL, PolicyDirectory, client, decide, workload};
@@ -168,7 +167,7 @@ fn what_a_credential_proved_is_seen_and_the_rest_is_absent() {
     .load();
     let workload = workload("spiffe://example.org/a");
     let client = client("b", "https://issuer.example", &["read"], &[]);
-    let both = mfagate::access::Caller { token: client.token.clone(), ..workload.clone() };
+    let both = mfagate::domain::Caller { token: client.token.clone(), ..workload.clone() };
     let ids = |caller| decide(&policies, caller, Rpc::GetUser, POOL).policy_ids;
     assert_eq!(ids(&workload), ["certificate", "domain"]);
     assert_eq!(ids(&client), ["issuer", "scope", "token"]);

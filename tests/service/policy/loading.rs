@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use mfagate::access::Effect;
 use mfagate::api::Rpc;
+use mfagate::domain::Effect;
 
 use super::{POOL, PolicyDirectory, decide, workload};
 
@@ -210,7 +210,7 @@ fn faults_in_the_entities_file_are_all_named() {
 fn an_entities_file_that_is_not_there_is_refused() {
     let directory = PolicyDirectory::with(PERMIT);
     let missing = directory.path().join("entities.json");
-    let error = mfagate::access::policy::Policies::load(&directory.path(), Some(&missing)).unwrap_err();
+    let error = mfagate::authz::policy::Policies::load(&directory.path(), Some(&missing)).unwrap_err();
     assert!(error.to_string().contains("entities.json: cannot be read"), "{error}");
 }
 

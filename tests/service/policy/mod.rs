@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mfagate::access::policy::{LoadError, Policies, Verdict};
-use mfagate::access::{Caller, CertificateIdentity, Effect, TokenIdentity};
 use mfagate::api::Rpc;
+use mfagate::authz::policy::{LoadError, Policies, Verdict};
+use mfagate::domain::{Caller, CertificateIdentity, Effect, TokenIdentity};
 use tempfile::TempDir;
 
 pub(crate) const POOL: &str = "eu-west-1_Shop01";

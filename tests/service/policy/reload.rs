@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mfagate::access::policy::{PolicyStore, Reload};
 use mfagate::api::Rpc;
+use mfagate::authz::policy::{PolicyStore, Reload};
 
 use super::{POOL, PolicyDirectory, decide, workload};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mfagate::access::Caller as Named;
 use mfagate::api::Rpc;
+use mfagate::domain::Caller as Named;
 use prost::Message;
 use serde_json::{Value, json};
 use tonic::codegen::http::uri::PathAndQuery;

@@ -10,10 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{env, fs};
 
-use mfagate::access::policy::Policies;
-use mfagate::access::{Caller, Effect, EndUserProof, Factor};
 use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
-use mfagate::request::pool_config::MfaConfiguration;
+use mfagate::authz::policy::Policies;
+use mfagate::domain::{Caller, Effect, EndUserProof, Factor, MfaConfiguration};
 use prost::Message as _;
 use serde_json::Value;
 use tonic::Status;

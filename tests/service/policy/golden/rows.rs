@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::access::{Effect, EndUserProof, Factor};
 use mfagate::api::Rpc;
 use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
@@ -13,7 +12,7 @@ use mfagate::api::v1::{
     SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
     VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
 };
-use mfagate::request::pool_config::MfaConfiguration;
+use mfagate::domain::{Effect, EndUserProof, Factor, MfaConfiguration};
 use tonic::Status;
 
 use super::gates::Line;

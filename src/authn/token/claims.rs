@@ -1,0 +1,213 @@
+//! This file reads the claims of a token whose signature is good: whether it is for us, now, and whom it names.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use crate::authn::token::{Audience, CallerPrefix, Cause, LEEWAY, TokenError};
+use crate::domain::TokenIdentity;
+
+/// The longest name of a caller, in characters.
+const LONGEST_NAME: usize = 256;
+
+/// What the claims must say.
+#[derive(Clone, Debug)]
+pub(super) struct Expected {
+    pub(super) issuer: String,
+    pub(super) audience: Audience,
+    pub(super) caller_claim: String,
+    pub(super) caller_prefix: Option<CallerPrefix>,
+}
+
+impl Expected {
+    /// Whom the claims name, if they are what they must be at the time `now`.
+    pub(super) fn identity(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<TokenIdentity, TokenError> {
+        let refused = TokenError::NotAccepted;
+        if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
+            return Err(refused(Cause::Issuer));
+        }
+        if !self.audience.is_in(claims) {
+            return Err(refused(Cause::Audience));
+        }
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if now.saturating_sub(LEEWAY) >= time(claims, "exp")?.ok_or_else(|| bad("exp"))? {
+            return Err(TokenError::Expired);
+        }
+        if time(claims, "nbf")?.is_some_and(|not_before| now.saturating_add(LEEWAY) < not_before) {
+            return Err(refused(Cause::NotYetValid));
+        }
+        let name = claims.get(&self.caller_claim).and_then(Value::as_str).filter(|name| is_name(name));
+        let mut scopes = words(claims, "scope")?;
+        scopes.extend(words(claims, "scp")?);
+        let mut groups = list(claims, "groups")?;
+        groups.extend(list(claims, "cognito:groups")?);
+        let name = name.ok_or_else(|| bad(&self.caller_claim))?;
+        if self.caller_claim == "client_id" && is_of_cognito_user(claims) {
+            return Err(refused(Cause::User));
+        }
+        Ok(TokenIdentity {
+            name: self.caller_prefix.as_ref().map_or_else(|| name.to_owned(), |prefix| prefix.before(name)),
+            issuer: self.issuer.clone(),
+            scopes,
+            groups,
+        })
+    }
+}
+
+fn bad(claim: &str) -> TokenError {
+    TokenError::NotAccepted(Cause::Claim(claim.to_owned()))
+}
+
+/// Whether Cognito gave the token to a user who signed in. It has the `client_id` of the app client as well, and would pass as
+/// that client; only a user's has a `username`.
+fn is_of_cognito_user(claims: &Map<String, Value>) -> bool {
+    claims.contains_key("token_use") && claims.contains_key("username")
+}
+
+/// A `NumericDate` (RFC 7519, 2): seconds since 1970, which may have a fraction. Before 1970 is taken for 1970.
+fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Duration>, TokenError> {
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    let seconds = value.as_f64().ok_or_else(|| bad(claim))?;
+    Duration::try_from_secs_f64(seconds.max(0.0)).map(Some).map_err(|_| bad(claim))
+}
+
+/// Whether a name can stand in a log and in a policy.
+fn is_name(name: &str) -> bool {
+    let hidden = |character: char| character.is_control() || is_unseen(character);
+    !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(hidden)
+}
+
+/// Whether a character is not seen itself and makes others look like another name, or another line: marks of direction, widths
+/// of nothing, and separators of lines. Where users choose the claim, they could look like others in the record.
+fn is_unseen(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A list of scopes, or a text of scopes with spaces between them.
+fn words(claims: &Map<String, Value>, claim: &str) -> Result<BTreeSet<String>, TokenError> {
+    match claims.get(claim) {
+        Some(Value::String(text)) => Ok(text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()),
+        _ => list(claims, claim),
+    }
+}
+
+/// A list of texts. What is of another form is refused, since a policy may forbid by what would be in it.
+fn list(claims: &Map<String, Value>, claim: &str) -> Result<BTreeSet<String>, TokenError> {
+    match claims.get(claim) {
+        None | Some(Value::Null) => Ok(BTreeSet::new()),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| value.as_str().map(str::to_owned).ok_or_else(|| bad(claim))).collect()
+        }
+        Some(_) => Err(bad(claim)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// The answer to good claims with these changes; null takes a claim away.
+    fn identity(changes: &Value) -> Result<TokenIdentity, TokenError> {
+        let mut claims =
+            json!({ "iss": "https://issuer.example", "aud": "mfagate", "sub": "payments", "exp": NOW + 300 });
+        for (claim, value) in changes.as_object().unwrap() {
+            claims[claim] = value.clone();
+        }
+        let mut claims = claims.as_object().unwrap().clone();
+        claims.retain(|_, value| !value.is_null());
+        let expected = Expected {
+            issuer: "https://issuer.example".to_owned(),
+            audience: "mfagate".parse().unwrap(),
+            caller_claim: "sub".to_owned(),
+            caller_prefix: None,
+        };
+        expected.identity(&claims, UNIX_EPOCH + Duration::from_secs(NOW))
+    }
+
+    fn refused(cause: Cause) -> Result<TokenIdentity, TokenError> {
+        Err(TokenError::NotAccepted(cause))
+    }
+
+    #[test]
+    fn clocks_may_be_thirty_seconds_apart_and_no_more() {
+        assert!(identity(&json!({ "exp": NOW - 29 })).is_ok());
+        assert!(identity(&json!({ "exp": 1_799_999_970.5 })).is_ok());
+        assert_eq!(identity(&json!({ "exp": NOW - 30 })), Err(TokenError::Expired));
+        assert_eq!(identity(&json!({ "exp": -1 })), Err(TokenError::Expired));
+        assert!(identity(&json!({ "nbf": NOW + 30 })).is_ok());
+        assert_eq!(identity(&json!({ "nbf": NOW + 31 })), refused(Cause::NotYetValid));
+    }
+
+    #[test]
+    fn a_token_without_a_readable_end_is_refused() {
+        for exp in [json!(null), json!("1900000000"), json!([]), json!(1e300), json!(true)] {
+            assert_eq!(identity(&json!({ "exp": exp })), refused(Cause::Claim("exp".to_owned())), "{exp}");
+        }
+        assert_eq!(identity(&json!({ "nbf": "0" })), refused(Cause::Claim("nbf".to_owned())));
+    }
+
+    #[test]
+    fn the_issuer_is_compared_exactly() {
+        let others = [
+            json!(null),
+            json!("https://issuer.example/"),
+            json!("https://ISSUER.example"),
+            json!(["https://issuer.example"]),
+        ];
+        for issuer in others {
+            assert_eq!(identity(&json!({ "iss": issuer })), refused(Cause::Issuer), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn the_audience_is_the_text_or_in_the_list() {
+        assert!(identity(&json!({ "aud": ["other", "mfagate"] })).is_ok());
+        for audience in [json!(null), json!("mfagate2"), json!("other mfagate"), json!([]), json!(["other"]), json!({})]
+        {
+            assert_eq!(identity(&json!({ "aud": audience })), refused(Cause::Audience), "{audience}");
+        }
+    }
+
+    #[test]
+    fn the_caller_has_a_name_that_can_be_written_down() {
+        for name in [
+            json!(null),
+            json!(""),
+            json!(7),
+            json!("a\nb"),
+            json!("a\u{202e}b"),
+            json!("a\u{200b}"),
+            json!("a\u{2028}b"),
+            json!("a".repeat(257)),
+        ] {
+            assert_eq!(identity(&json!({ "sub": name })), refused(Cause::Claim("sub".to_owned())), "{name}");
+        }
+    }
+
+    #[test]
+    fn scopes_and_groups_are_read_in_both_forms() {
+        let both = json!({ "scope": "a  b", "scp": ["c"], "groups": ["g"], "cognito:groups": ["h"] });
+        let identity = identity(&both).unwrap();
+        assert_eq!(identity.scopes, ["a", "b", "c"].map(str::to_owned).into());
+        assert_eq!(identity.groups, ["g", "h"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn scopes_and_groups_of_another_form_are_refused_and_not_dropped() {
+        for claim in ["scope", "scp", "groups", "cognito:groups"] {
+            for value in [json!(7), json!(["a", 7]), json!({ "a": 1 })] {
+                assert_eq!(
+                    identity(&json!({ claim: value })),
+                    refused(Cause::Claim(claim.to_owned())),
+                    "{claim} {value}"
+                );
+            }
+        }
+        assert_eq!(identity(&json!({ "groups": "a" })), refused(Cause::Claim("groups".to_owned())));
+    }
+}

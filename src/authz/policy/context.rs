@@ -1,0 +1,165 @@
+//! This file turns a call into what Cedar decides on: principal, resource and context.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
+
+use crate::authz::policy::schema::{Vocabulary, uid};
+use crate::domain::text::region;
+use crate::domain::{Caller, Effect, Factor};
+
+impl Vocabulary {
+    /// The caller as a principal in these groups.
+    pub(super) fn principal(
+        &self,
+        caller: &Caller,
+        groups: impl IntoIterator<Item = EntityUid>,
+    ) -> Result<Entity, String> {
+        let Caller { name, certificate, token } = caller;
+        let none = BTreeSet::new();
+        let (scopes, claimed) = token.as_ref().map_or((&none, &none), |token| (&token.scopes, &token.groups));
+        let mut attributes = HashMap::from([("scopes", texts(scopes)), ("groups", texts(claimed))]);
+        if let Some(certificate) = certificate {
+            attributes.insert("certificate", text(&certificate.name));
+            if let Some(trust_domain) = &certificate.trust_domain {
+                attributes.insert("trust_domain", text(trust_domain));
+            }
+        }
+        if let Some(token) = token {
+            attributes.insert("token", text(&token.name));
+            attributes.insert("issuer", text(&token.issuer));
+        }
+        entity(uid(&self.caller, name), attributes, groups)
+    }
+
+    /// The pool as a resource in these groups.
+    pub(super) fn pool(
+        &self,
+        user_pool_id: &str,
+        groups: impl IntoIterator<Item = EntityUid>,
+    ) -> Result<Entity, String> {
+        let attributes = HashMap::from([("region", text(region(user_pool_id)))]);
+        entity(uid(&self.user_pool, user_pool_id), attributes, groups)
+    }
+
+    /// The service as a resource.
+    pub(super) fn whole_service(&self) -> Entity {
+        Entity::new_no_attrs(uid(&self.service, "mfagate"), HashSet::new())
+    }
+
+    /// What the request would do.
+    pub(super) fn context(&self, effect: &Effect) -> Result<Context, String> {
+        let Effect {
+            factors_enabled,
+            factors_disabled,
+            preferred,
+            mfa_configuration,
+            weakens_mfa,
+            legacy,
+            end_user: _,
+        } = effect;
+        let mut pairs = vec![
+            ("factors_enabled", self.factors(factors_enabled)),
+            ("factors_disabled", self.factors(factors_disabled)),
+            ("weakens_mfa", RestrictedExpression::new_bool(*weakens_mfa)),
+            ("legacy", RestrictedExpression::new_bool(*legacy)),
+            ("for_signed_in_user", RestrictedExpression::new_bool(effect.for_signed_in_user())),
+            ("by_session", RestrictedExpression::new_bool(effect.by_session())),
+        ];
+        if let Some(factor) = preferred {
+            pairs.push(("preferred", self.factor(*factor)));
+        }
+        if let Some(configuration) = mfa_configuration {
+            let configuration = uid(&self.mfa_configuration, configuration.name());
+            pairs.push(("mfa_configuration", RestrictedExpression::new_entity_uid(configuration)));
+        }
+        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Context::from_pairs(pairs).map_err(|error| error.to_string())
+    }
+
+    fn factors(&self, factors: &BTreeSet<Factor>) -> RestrictedExpression {
+        RestrictedExpression::new_set(factors.iter().map(|factor| self.factor(*factor)))
+    }
+
+    fn factor(&self, factor: Factor) -> RestrictedExpression {
+        RestrictedExpression::new_entity_uid(uid(&self.factor, factor.name()))
+    }
+}
+
+fn entity(
+    uid: EntityUid,
+    attributes: HashMap<&str, RestrictedExpression>,
+    groups: impl IntoIterator<Item = EntityUid>,
+) -> Result<Entity, String> {
+    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Entity::new(uid, attributes, groups.into_iter().collect()).map_err(|error| error.to_string())
+}
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+fn texts(values: &BTreeSet<String>) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.iter().map(|value| text(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::{Entities, Request};
+
+    use super::*;
+    use crate::authz::policy::action::Action;
+    use crate::authz::policy::schema::TEXT;
+    use crate::domain::{CertificateIdentity, EndUserProof, MfaConfiguration, TokenIdentity};
+
+    fn effects() -> [Effect; 2] {
+        let everything = BTreeSet::from([Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]);
+        let full = Effect {
+            factors_enabled: everything.clone(),
+            factors_disabled: everything,
+            preferred: Some(Factor::EmailOtp),
+            mfa_configuration: Some(MfaConfiguration::Optional),
+            weakens_mfa: true,
+            legacy: true,
+            end_user: Some(EndUserProof::Session),
+        };
+        [Effect::default(), full]
+    }
+
+    fn callers() -> [Caller; 3] {
+        let certificate = CertificateIdentity { name: "c".to_owned(), trust_domain: Some("example.org".to_owned()) };
+        let token = TokenIdentity {
+            name: "t".to_owned(),
+            issuer: "https://issuer.example".to_owned(),
+            scopes: BTreeSet::from(["read".to_owned()]),
+            groups: BTreeSet::from(["engineers".to_owned()]),
+        };
+        let caller = |certificate, token| Caller { name: "c".to_owned(), certificate, token };
+        [
+            caller(Some(certificate.clone()), None),
+            caller(None, Some(token.clone())),
+            caller(Some(certificate), Some(token)),
+        ]
+    }
+
+    /// Decisions are taken without checking each request against the schema, which this makes good.
+    #[test]
+    fn every_request_that_is_built_keeps_the_schema() {
+        let words = Vocabulary::parse(TEXT).unwrap();
+        let group = uid(&words.caller_group, "g");
+        for (action, caller, effect) in Action::all()
+            .flat_map(|action| callers().into_iter().map(move |caller| (action, caller)))
+            .flat_map(|(action, caller)| effects().map(|effect| (action, caller.clone(), effect)))
+        {
+            let principal = words.principal(&caller, [group.clone()]).unwrap();
+            let resource = match action {
+                Action::Rpc(_) => words.pool("eu-west-1_a", []).unwrap(),
+                Action::ReadReflection => words.whole_service(),
+            };
+            let context = words.context(&effect).unwrap();
+            let (schema, action) = (Some(&words.schema), words.action(action));
+            Request::new(principal.uid(), action, resource.uid(), context, schema).unwrap();
+            Entities::from_entities([principal, resource], schema).unwrap();
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! This file runs tables of expected decisions, so that a team can test its policies before they are in force.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::authz::policy::error::{Fault, LoadError};
+use crate::authz::policy::policies::{Policies, Verdict};
+use crate::authz::policy::query::{ContextWords, Question, QuestionWords};
+
+/// What came of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableReport {
+    /// How many decisions the table expects.
+    pub expected: usize,
+    /// One line for each decision that is another.
+    pub mismatches: Vec<String>,
+}
+
+impl TableReport {
+    /// Whether every decision is the expected one.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.mismatches.is_empty()
+    }
+
+    /// The report as `mfagate policy test` prints it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let summary = format!("{} decisions, {} not as expected\n", self.expected, self.mismatches.len());
+        self.mismatches.iter().map(|mismatch| format!("{mismatch}\n")).chain([summary]).collect()
+    }
+}
+
+/// A table in TOML: one `[[decision]]` an expected decision.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(default)]
+    decision: Vec<Spanned<Row>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// What the row shows.
+    title: String,
+    caller: String,
+    #[serde(default)]
+    certificate: bool,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    issuer: Option<String>,
+    token: Option<String>,
+    action: String,
+    pool: Option<String>,
+    #[serde(default)]
+    context: ContextWords,
+    expect: Expected,
+    /// The ids of all policies that must make the decision. Left out, any may.
+    policies: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Expected {
+    Allow,
+    Deny,
+}
+
+/// Asks the policies every question of the table. Fails where the file is no table, with every fault in it.
+pub fn test_table(policies: &Policies, file: &Path) -> Result<TableReport, LoadError> {
+    let failed = |error: std::io::Error| Fault::at(file, None, format!("cannot be read: {error}"));
+    let text = fs::read_to_string(file).map_err(failed)?;
+    let line = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    let table: Table = toml::from_str(&text)
+        .map_err(|error| Fault::at(file, error.span().map(|span| line(span.start)), error.message()))?;
+    if table.decision.is_empty() {
+        return Err(Fault::at(file, None, "expects no decision, so that it tests nothing").into());
+    }
+
+    let (mut faults, mut mismatches) = (Vec::new(), Vec::new());
+    let expected = table.decision.len();
+    for row in table.decision {
+        let line = line(row.span().start);
+        let (title, expect, by, words) = row.into_inner().into_question();
+        match Question::parse(&words, policies) {
+            Err(error) => faults.push(Fault::at(file, Some(line), format!("{title}: {error}"))),
+            Ok(question) => {
+                let mismatch = mismatch(expect, by, &question.ask(policies));
+                mismatches.extend(mismatch.map(|mismatch| format!("{}:{line}: {title}: {mismatch}", file.display())));
+            }
+        }
+    }
+    LoadError::check(faults)?;
+    Ok(TableReport { expected, mismatches })
+}
+
+impl Row {
+    fn into_question(self) -> (String, Expected, Option<Vec<String>>, QuestionWords) {
+        let Self { title, caller, certificate, scopes, groups, issuer, token, action, pool, context, expect, policies } =
+            self;
+        let words = QuestionWords { caller, certificate, scopes, groups, issuer, token, action, pool, context };
+        (title, expect, policies, words)
+    }
+}
+
+/// How the decision differs from what is expected, if it does.
+fn mismatch(expect: Expected, by: Option<Vec<String>>, verdict: &Verdict) -> Option<String> {
+    let decided = if verdict.allowed { Expected::Allow } else { Expected::Deny };
+    let word = |decision| match decision {
+        Expected::Allow => "allow",
+        Expected::Deny => "deny",
+    };
+    let made_by = |ids: &[String]| if ids.is_empty() { "no policy".to_owned() } else { ids.join(", ") };
+    if decided != expect {
+        let errors = verdict.errors.iter().fold(String::new(), |errors, error| errors + "; " + error);
+        let makers = made_by(&verdict.policy_ids);
+        return Some(format!("expected {}, but it is {} by {makers}{errors}", word(expect), word(decided)));
+    }
+    let mut by = by?;
+    by.sort();
+    (by != verdict.policy_ids).then(|| {
+        format!("{} as expected, but by {} and not {}", word(decided), made_by(&verdict.policy_ids), made_by(&by))
+    })
+}

@@ -1,0 +1,179 @@
+//! This file parses and validates the policies of a set, and finds everything that is wrong with them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
+use std::mem::discriminant;
+use std::path::PathBuf;
+
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use miette::Diagnostic;
+
+use crate::authz::policy::error::Fault;
+use crate::authz::policy::groups::Hierarchy;
+use crate::authz::policy::schema::Vocabulary;
+use crate::authz::policy::source::{SourceFile, Sources};
+use crate::domain::text::UserPoolIdText;
+
+/// Where a policy is written.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
+    pub(super) text: String,
+}
+
+/// The policies of all files by id, and where each is written.
+pub(super) fn policies(sources: &Sources, faults: &mut Vec<Fault>) -> (PolicySet, BTreeMap<String, Place>) {
+    let mut set = PolicySet::new();
+    let mut places = BTreeMap::new();
+    for file in &sources.policies {
+        add_file(file, &mut set, &mut places, faults);
+    }
+    if set.is_empty() && faults.is_empty() {
+        faults.push(Fault::at(&sources.directory, None, "holds no policy, so that nobody could call anything"));
+    }
+    (set, places)
+}
+
+/// Adds the policies of a file under their ids: the `@id` annotation, else the file's name and the policy's position.
+fn add_file(file: &SourceFile, set: &mut PolicySet, places: &mut BTreeMap<String, Place>, faults: &mut Vec<Fault>) {
+    let parsed: PolicySet = match file.text.parse() {
+        Ok(parsed) => parsed,
+        Err(errors) => {
+            faults.extend(errors.iter().map(|error| fault_in(file, error)));
+            return;
+        }
+    };
+    for template in parsed.templates() {
+        faults.push(Fault::at(&file.path, None, format!("{} is a template, which nothing could fill", template.id())));
+    }
+    let mut searched = 0;
+    for (position, policy) in parsed.policies().enumerate() {
+        let text = policy.to_cedar().unwrap_or_else(|| policy.to_string());
+        let rest = file.text.get(searched..).unwrap_or_default();
+        let start = rest.find(&text).map_or(searched, |found| searched + found);
+        searched = start + text.len();
+        let line = file.line(start);
+
+        let id = match policy.annotation("id") {
+            Some("") => {
+                faults.push(Fault::at(&file.path, Some(line), "@id is empty"));
+                continue;
+            }
+            Some(id) => id.to_owned(),
+            None => format!("{}#{}", file.name, position + 1),
+        };
+        if let Some(other) = places.get(&id) {
+            let problem = format!("the id {id:?} is taken by the policy at {}:{}", other.file.display(), other.line);
+            faults.push(Fault::at(&file.path, Some(line), problem));
+            continue;
+        }
+        if let Err(error) = set.add(policy.new_id(PolicyId::new(&id))) {
+            faults.push(Fault::at(&file.path, Some(line), error.to_string()));
+        }
+        places.insert(id, Place { file: file.path.clone(), line, text });
+    }
+}
+
+/// What the validator finds. Its warnings count as well: a policy that can never apply, and characters that look like
+/// others, are how a guard that guards nothing passes a review.
+pub(super) fn violations(
+    words: &Vocabulary,
+    set: &PolicySet,
+    places: &BTreeMap<String, Place>,
+    sources: &Sources,
+) -> Vec<Fault> {
+    let result = Validator::new(words.schema.clone()).validate(set, ValidationMode::Strict);
+    let errors = result.validation_errors().map(|error| (error.policy_id(), discriminant(error), error));
+    let warnings = result.validation_warnings().map(|warning| (warning.policy_id(), discriminant(warning), warning));
+    let mut faults = once_a_place(errors, places, sources);
+    faults.extend(once_a_place(warnings, places, sources));
+    faults
+}
+
+/// Faults of violations, of which one mistake makes one for each action that its policy covers: the first stands for them.
+fn once_a_place<'a, K: Eq + Hash, V: Diagnostic + 'a>(
+    violations: impl Iterator<Item = (&'a PolicyId, K, &'a V)>,
+    places: &BTreeMap<String, Place>,
+    sources: &Sources,
+) -> Vec<Fault> {
+    let mut violations: Vec<_> =
+        violations.map(|(id, kind, violation)| (id, offset(violation), words_of(violation), kind)).collect();
+    violations.sort_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
+    let mut seen = HashSet::new();
+    let mut faults = Vec::new();
+    for (id, offset, problem, kind) in violations {
+        if !seen.insert((id, offset, kind)) {
+            continue;
+        }
+        let place = places.get::<str>(id.as_ref());
+        let file = place.and_then(|place| sources.policies.iter().find(|file| file.path == place.file));
+        faults.push(match (place, file) {
+            (Some(place), Some(file)) => {
+                let line = offset.map_or(place.line, |offset| file.line(offset));
+                Fault::at(&file.path, Some(line), problem)
+            }
+            _ => Fault::built_in(problem),
+        });
+    }
+    faults
+}
+
+fn fault_in(file: &SourceFile, error: &dyn Diagnostic) -> Fault {
+    Fault::at(&file.path, offset(error).map(|offset| file.line(offset)), words_of(error))
+}
+
+fn offset(error: &dyn Diagnostic) -> Option<usize> {
+    error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset())
+}
+
+fn words_of(error: &dyn Diagnostic) -> String {
+    match error.help() {
+        Some(help) => format!("{error} ({help})"),
+        None => error.to_string(),
+    }
+}
+
+/// Groups and pools that policies name and that cannot be. The validator knows types only, and a guard for a group whose
+/// name is misspelt guards nobody.
+pub(super) fn unknown_entities(
+    words: &Vocabulary,
+    hierarchy: &Hierarchy,
+    set: &PolicySet,
+    places: &BTreeMap<String, Place>,
+) -> Vec<Fault> {
+    set.policies().flat_map(|policy| unknown_entities_of(words, hierarchy, policy, places)).collect()
+}
+
+fn unknown_entities_of(
+    words: &Vocabulary,
+    hierarchy: &Hierarchy,
+    policy: &Policy,
+    places: &BTreeMap<String, Place>,
+) -> Vec<Fault> {
+    let place = places.get::<str>(policy.id().as_ref());
+    let literals: HashSet<EntityUid> = policy.entity_literals().into_iter().collect();
+    let mut problems: Vec<_> = literals
+        .iter()
+        .filter_map(|literal| {
+            let type_name = literal.type_name();
+            if [&words.caller_group, &words.user_pool_group].contains(&type_name) {
+                return (!hierarchy.lists(literal)).then(|| format!("{literal} is not listed in the entities file"));
+            }
+            let pool = literal.id().unescaped();
+            if *type_name != words.user_pool || pool.is_empty() {
+                return None;
+            }
+            UserPoolIdText::parse(pool.to_owned()).err().map(|form| format!("{literal} is no user pool id: it {form}"))
+        })
+        .collect();
+    problems.sort();
+    let fault = |problem: String| {
+        let problem = format!("for policy `{}`, {problem}", policy.id());
+        match place {
+            Some(place) => Fault::at(&place.file, Some(place.line), problem),
+            None => Fault::built_in(problem),
+        }
+    };
+    problems.into_iter().map(fault).collect()
+}

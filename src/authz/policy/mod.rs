@@ -1,0 +1,29 @@
+//! This module decides by Cedar policies: it loads them whole or not at all, asks them, explains them, and reloads them.
+//!
+//! A decision in five steps, for a support tool that deletes a user's software token in `eu-west-1_Shop01`:
+//! the caller becomes the principal `Mfagate::Caller::"spiffe://…/support-tool"`, whose groups the entities file tells; the RPC's
+//! permission is the action; the pool is the resource, with its Region; what the request would do is the context; and every
+//! policy is asked. One `forbid` that holds denies, else one `permit` allows, else the call is denied. A policy that cannot
+//! be evaluated denies the call as well, since it might have been the one that forbids.
+
+mod action;
+mod context;
+mod decision_table;
+mod error;
+mod explain;
+mod groups;
+mod index;
+mod load;
+mod policies;
+mod query;
+mod schema;
+mod source;
+mod store;
+
+pub use action::Action;
+pub use decision_table::{TableReport, test_table};
+pub use error::{Fault, LoadError};
+pub use explain::{explain, schema_text};
+pub use policies::{Policies, Verdict};
+pub use query::{ContextWords, Question, QuestionError, QuestionWords};
+pub use store::{PolicyStore, Reload};

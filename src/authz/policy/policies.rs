@@ -1,0 +1,357 @@
+//! This file holds a set of policies: loaded whole or refused with every fault, then asked about calls.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use cedar_policy::{
+    ActionConstraint, Authorizer, Decision, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
+    PrincipalConstraint, Request, ResourceConstraint, Response,
+};
+
+use crate::api::Rpc;
+use crate::authz::policy::action::Action;
+use crate::authz::policy::error::{Fault, LoadError};
+use crate::authz::policy::groups::Hierarchy;
+use crate::authz::policy::index::{Member, Scopes};
+use crate::authz::policy::load::{self, Place};
+use crate::authz::policy::schema::{TEXT, Vocabulary, uid};
+use crate::authz::policy::source::Sources;
+use crate::domain::{Caller, Effect};
+
+/// What was decided on one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the call may be made.
+    pub allowed: bool,
+    /// The ids of the policies that made the decision, sorted: the permits of an allowed call, the forbids of a forbidden
+    /// one, none where no policy permits it.
+    pub policy_ids: Vec<String>,
+    /// The hash that names the set of policies, in hexadecimal.
+    pub policy_set_hash: Arc<str>,
+    /// Why policies could not be evaluated. The call is denied if there is any.
+    pub errors: Vec<String>,
+}
+
+/// A set of policies that keeps the schema. It never changes: a reload makes another.
+pub struct Policies {
+    words: Vocabulary,
+    set: PolicySet,
+    places: BTreeMap<String, Place>,
+    hierarchy: Hierarchy,
+    /// Entities that conditions name, with their groups: `in` may ask for them.
+    named: Vec<Entity>,
+    scopes: Scopes,
+    hash: Arc<str>,
+    authorizer: Authorizer,
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("hash", &self.hash).field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Policies {
+    /// Loads the `.cedar` files of a directory and, if given, the entities file, or finds every fault in them.
+    pub fn load(directory: &Path, entities: Option<&Path>) -> Result<Self, LoadError> {
+        Self::from_sources(&Sources::read(directory, entities))
+    }
+
+    pub(super) fn from_sources(sources: &Sources) -> Result<Self, LoadError> {
+        // Without its own schema mfagate could not find faults in anything else.
+        let words = Vocabulary::parse(TEXT)?;
+        let mut faults = sources.faults.clone();
+        let hierarchy = match sources.entities.as_ref().map(|file| Hierarchy::parse(&words, file)) {
+            None => Hierarchy::empty(),
+            Some(Ok(hierarchy)) => hierarchy,
+            Some(Err(found)) => {
+                faults.extend(found);
+                Hierarchy::empty()
+            }
+        };
+        let groups_are_known = faults.is_empty();
+
+        let (set, places) = load::policies(sources, &mut faults);
+        faults.extend(load::violations(&words, &set, &places, sources));
+        if groups_are_known {
+            faults.extend(load::unknown_entities(&words, &hierarchy, &set, &places));
+        }
+        LoadError::check(faults)?;
+
+        let named = named_entities(&words, &hierarchy, &set);
+        let scopes = Scopes::of(&words, set.policies()).map_err(|error| Fault::built_in(error.to_string()))?;
+        let hash = sources.hash().into();
+        Ok(Self { words, set, places, hierarchy, named, scopes, hash, authorizer: Authorizer::new() })
+    }
+
+    /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
+    #[must_use]
+    pub fn hash(&self) -> &Arc<str> {
+        &self.hash
+    }
+
+    /// How many policies there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.set.num_of_policies()
+    }
+
+    /// Decides on a call of `rpc` on the pool that the request names; the empty id is no pool. Nothing is cached.
+    #[must_use]
+    pub fn decide(&self, caller: &Caller, rpc: Rpc, user_pool_id: &str, effect: &Effect) -> Verdict {
+        self.ask(caller, Action::Rpc(rpc), user_pool_id, effect)
+    }
+
+    /// Decides on reading the service's descriptors by reflection.
+    #[must_use]
+    pub fn decide_reflection(&self, caller: &Caller) -> Verdict {
+        self.ask(caller, Action::ReadReflection, "", &Effect::default())
+    }
+
+    /// Whether some content of a call of `rpc` on some pool could be allowed to the caller. False is final; true says
+    /// only that the request must be read to decide.
+    #[must_use]
+    pub fn may_ever(&self, caller: &Caller, rpc: Rpc) -> bool {
+        self.scopes.permits(Action::Rpc(rpc), &self.member(&caller.name)).next().is_some()
+    }
+
+    fn member(&self, caller: &str) -> Member {
+        let caller = uid(&self.words.caller, caller);
+        Member { groups: self.hierarchy.groups_of(&caller), caller }
+    }
+
+    pub(super) fn ask(&self, caller: &Caller, action: Action, user_pool_id: &str, effect: &Effect) -> Verdict {
+        let (allowed, mut policy_ids, errors) = match self.evaluate(caller, action, user_pool_id, effect) {
+            Ok(response) => {
+                let diagnostics = response.diagnostics();
+                let errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
+                let ids = diagnostics.reason().map(ToString::to_string).collect();
+                // A policy that fails is passed over by Cedar, a forbid like a permit.
+                (response.decision() == Decision::Allow && errors.is_empty(), ids, errors)
+            }
+            Err(error) => (false, Vec::new(), vec![error]),
+        };
+        for error in &errors {
+            tracing::error!(error, "a policy could not be evaluated, so the call is denied");
+        }
+        if !errors.is_empty() && !allowed {
+            // What else held did not decide.
+            policy_ids.retain(|id: &String| self.forbids(id));
+        }
+        policy_ids.sort();
+        Verdict { allowed, policy_ids, policy_set_hash: Arc::clone(&self.hash), errors }
+    }
+
+    fn evaluate(
+        &self,
+        caller: &Caller,
+        action: Action,
+        user_pool_id: &str,
+        effect: &Effect,
+    ) -> Result<Response, String> {
+        let member = self.member(&caller.name);
+        let policies = self.scopes.to_decide_by(action, &member).map_err(|error| error.to_string())?;
+        let (request, entities) = self.asked(caller, member.groups, action, user_pool_id, effect)?;
+        Ok(self.authorizer.is_authorized(&request, &policies, &entities))
+    }
+
+    /// The call as Cedar has it, with the entities that policies may look at.
+    fn asked(
+        &self,
+        caller: &Caller,
+        groups: HashSet<EntityUid>,
+        action: Action,
+        user_pool_id: &str,
+        effect: &Effect,
+    ) -> Result<(Request, Entities), String> {
+        let principal = self.words.principal(caller, groups)?;
+        let resource = match action {
+            Action::Rpc(_) => {
+                let groups = self.hierarchy.groups_of(&uid(&self.words.user_pool, user_pool_id));
+                self.words.pool(user_pool_id, groups)?
+            }
+            Action::ReadReflection => self.words.whole_service(),
+        };
+        let action = self.words.action_entity(action).ok_or("the action is not in the schema")?;
+        let context = self.words.context(effect)?;
+        let asked = [principal.uid(), action.uid(), resource.uid()];
+        let others = self.named.iter().filter(|entity| !asked.contains(&entity.uid()));
+        let entities = [&principal, action, &resource].into_iter().chain(others).cloned();
+        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        let [principal, action, resource] = asked;
+        let request = Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())?;
+        Ok((request, entities))
+    }
+
+    fn forbids(&self, policy_id: &str) -> bool {
+        let policy = self.set.policy(&PolicyId::new(policy_id));
+        policy.is_some_and(|policy| policy.effect() == cedar_policy::Effect::Forbid)
+    }
+
+    /// Where the policy of that id is written.
+    pub(super) fn place(&self, policy_id: &str) -> Option<&Place> {
+        self.places.get(policy_id)
+    }
+
+    /// The ids of the permits whose scope names this caller and this action, whatever they demand besides.
+    pub(super) fn permits_about(&self, caller: &str, action: Action) -> Vec<String> {
+        let member = self.member(caller);
+        let mut ids: Vec<_> = self.scopes.permits(action, &member).map(|policy| policy.id().to_string()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// The ids of the groups of callers that the caller is in.
+    pub(super) fn groups_of(&self, caller: &str) -> Vec<String> {
+        let mut ids: Vec<_> =
+            self.member(caller).groups.iter().map(|group| group.id().unescaped().to_owned()).collect();
+        ids.sort();
+        ids
+    }
+
+    pub(super) fn is_in_group(&self, action: Action, group: &str) -> bool {
+        self.words.is_in_group(action, group)
+    }
+}
+
+/// The entities in groups that conditions name. A decision must know their groups: a condition may ask whether one group
+/// is in another. What stands in a scope is only compared with.
+fn named_entities(words: &Vocabulary, hierarchy: &Hierarchy, set: &PolicySet) -> Vec<Entity> {
+    let literals: HashSet<EntityUid> = set.policies().flat_map(condition_literals).collect();
+    let entity = |literal: EntityUid| {
+        if let Some(action) = words.entity_of_action(&literal) {
+            return Some(action.clone());
+        }
+        let groups = hierarchy.groups_of(&literal);
+        (!groups.is_empty()).then(|| Entity::new_no_attrs(literal, groups))
+    };
+    literals.into_iter().filter_map(entity).collect()
+}
+
+fn condition_literals(policy: &Policy) -> Vec<EntityUid> {
+    let mut literals = policy.entity_literals();
+    let mut in_scope = match policy.action_constraint() {
+        ActionConstraint::Any => Vec::new(),
+        ActionConstraint::Eq(uid) => vec![uid],
+        ActionConstraint::In(uids) => uids,
+    };
+    match policy.principal_constraint() {
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => {}
+        PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
+            in_scope.push(uid);
+        }
+    }
+    match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => {}
+        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+            in_scope.push(uid);
+        }
+    }
+    // Once each: the condition may name the same entity again.
+    for uid in in_scope {
+        if let Some(position) = literals.iter().position(|literal| *literal == uid) {
+            literals.swap_remove(position);
+        }
+    }
+    literals
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::domain::TokenIdentity;
+
+    const ENTITIES: &str = r#"[
+        { "uid": { "type": "Mfagate::CallerGroup", "id": "all" } },
+        { "uid": { "type": "Mfagate::CallerGroup", "id": "some" }, "parents": [{ "type": "Mfagate::CallerGroup", "id": "all" }] },
+        { "uid": { "type": "Mfagate::Caller", "id": "a" }, "parents": [{ "type": "Mfagate::CallerGroup", "id": "some" }] },
+        { "uid": { "type": "Mfagate::Caller", "id": "b" }, "parents": [{ "type": "Mfagate::CallerGroup", "id": "all" }] }
+    ]"#;
+
+    const PRINCIPALS: [&str; 8] = [
+        "principal",
+        "principal is Mfagate::Caller",
+        r#"principal == Mfagate::Caller::"a""#,
+        r#"principal == Mfagate::Caller::"c""#,
+        r#"principal in Mfagate::Caller::"b""#,
+        r#"principal in Mfagate::CallerGroup::"some""#,
+        r#"principal in Mfagate::CallerGroup::"all""#,
+        r#"principal is Mfagate::Caller in Mfagate::CallerGroup::"some""#,
+    ];
+    const ACTIONS: [&str; 6] = [
+        "action",
+        r#"action == Mfagate::Action::"GetUser""#,
+        r#"action == Mfagate::Action::"AdminGetUser""#,
+        r#"action in Mfagate::Action::"Read""#,
+        r#"action in Mfagate::Action::"Legacy""#,
+        r#"action in [Mfagate::Action::"Admin", Mfagate::Action::"ForSignedInUser"]"#,
+    ];
+    const RESOURCES: [&str; 4] = [
+        "resource",
+        "resource is Mfagate::UserPool",
+        r#"resource == Mfagate::UserPool::"eu-west-1_a""#,
+        r#"resource is Mfagate::UserPool in Mfagate::UserPool::"eu-west-1_b""#,
+    ];
+
+    fn policy() -> impl Strategy<Value = String> {
+        let effect = select(&["permit", "permit", "forbid"][..]);
+        let scope = (select(&PRINCIPALS[..]), select(&ACTIONS[..]), select(&RESOURCES[..]));
+        let condition = select(&["", "when { context.legacy }", "when { principal has token }"][..]);
+        (effect, scope, condition).prop_map(|(effect, (principal, action, resource), condition)| {
+            format!("{effect} ({principal}, {action}, {resource}) {condition};\n")
+        })
+    }
+
+    fn load(text: &str) -> Result<Policies, LoadError> {
+        let directory = tempfile::tempdir().unwrap();
+        let entities = directory.path().join("entities.json");
+        fs::write(directory.path().join("all.cedar"), text).unwrap();
+        fs::write(&entities, ENTITIES).unwrap();
+        Policies::load(directory.path(), Some(&entities))
+    }
+
+    fn named(name: &str, with_token: bool) -> Caller {
+        let (scopes, groups) = Default::default();
+        let token = TokenIdentity { name: name.to_owned(), issuer: "issuer".to_owned(), scopes, groups };
+        Caller { name: name.to_owned(), certificate: None, token: with_token.then_some(token) }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_policies_that_are_left_out_would_not_have_decided(
+            written in prop::collection::vec(policy(), 1..40),
+            with_token: bool,
+            legacy: bool,
+        ) {
+            let policies = load(&written.concat());
+            // Two scopes may contradict each other, which the validator refuses.
+            prop_assume!(policies.is_ok());
+            let policies = policies.unwrap();
+            let effect = Effect { legacy, ..Effect::default() };
+            for name in ["a", "b", "c", "d"] {
+                let caller = named(name, with_token);
+                let member = policies.member(name);
+                for action in Action::all() {
+                    let by_scope = policies.evaluate(&caller, action, "eu-west-1_a", &effect).unwrap();
+                    let (request, entities) =
+                        policies.asked(&caller, member.groups.clone(), action, "eu-west-1_a", &effect).unwrap();
+                    let by_all = policies.authorizer.is_authorized(&request, &policies.set, &entities);
+                    let reasons = |response: &Response| response.diagnostics().reason().cloned().collect::<HashSet<_>>();
+                    prop_assert_eq!(by_scope.decision(), by_all.decision());
+                    prop_assert_eq!(reasons(&by_scope), reasons(&by_all));
+                    let may = policies.scopes.permits(action, &member).next().is_some();
+                    prop_assert!(may || by_all.decision() == Decision::Deny);
+                }
+            }
+        }
+    }
+}

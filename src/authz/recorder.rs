@@ -1,0 +1,47 @@
+//! The record of what became of an allowed call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::{self, AuditLog, MutationRecord, Outcome};
+use crate::domain::{AwsRequestId, Effect, Operation};
+
+/// Records what became of an allowed call.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    audit: Arc<AuditLog>,
+    caller: String,
+    call: Arc<audit::Call>,
+    effect: Effect,
+}
+
+impl Witness {
+    /// A recorder for a call that `caller` was allowed.
+    pub(super) fn new(audit: Arc<AuditLog>, caller: String, call: Arc<audit::Call>, effect: Effect) -> Self {
+        Self { audit, caller, call, effect }
+    }
+
+    /// The name of the caller.
+    pub(super) fn caller(&self) -> &str {
+        &self.caller
+    }
+
+    /// Records that a mutation has ended.
+    pub(crate) async fn mutation_ended(
+        &self,
+        operation: Operation,
+        aws_request_id: Option<&str>,
+        outcome: Outcome,
+        duration: Duration,
+    ) {
+        let record = MutationRecord {
+            call: Arc::clone(&self.call),
+            effect: Some(self.effect.clone()),
+            operation,
+            aws_request_id: aws_request_id.and_then(AwsRequestId::parse),
+            outcome,
+            duration,
+        };
+        self.audit.mutation(record).await;
+    }
+}

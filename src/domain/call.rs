@@ -1,0 +1,22 @@
+//! This file holds what is known of a call before its request is read.
+
+use std::net::SocketAddr;
+
+use crate::domain::caller::Caller;
+use crate::domain::deadline::Deadline;
+use crate::domain::id::{RequestId, TraceId};
+
+/// What is known of a call before its request is read. The layer that decides who is calling puts it with the request.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// mfagate's id of the call, or the caller's own.
+    pub request_id: Option<RequestId>,
+    /// The trace that the call is part of (`traceparent`, W3C Trace Context).
+    pub trace_id: Option<TraceId>,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// Who is calling; nobody where callers are not asked to prove anything.
+    pub caller: Option<Caller>,
+    /// When the caller stops waiting.
+    pub deadline: Deadline,
+}
