@@ -10,8 +10,9 @@ use tonic::Code;
 
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{AWS_KEYS, OPEN, Served, bearer, read, set};
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// The kinds of the records in a text, each with the id of its request.
 fn told(text: &str) -> Vec<(String, String)> {
@@ -108,15 +109,15 @@ fn leave_room(guard: &Guard, room: u64) {
 #[tokio::test]
 async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_room() {
     let guard = Guard::open();
-    let cognito = TestService::start().await;
+    let cognito = TestCognito::start().await;
     let options = guard.options();
-    let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", &cognito.cognito.url];
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", &cognito.url];
     let arguments: Vec<&str> = serve.into_iter().chain(options.iter().map(String::as_str)).collect();
     let mut binary = Binary::start_on_small_disk(BLOCKS, &arguments, AWS_KEYS);
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
     let set = async |id| set(channel.clone(), &support, true, id).await;
-    let changes = async || cognito.cognito.requests("AdminSetUserMFAPreference").await.len();
+    let changes = async || cognito.requests("AdminSetUserMFAPreference").await.len();
 
     set("roomy").await.unwrap();
     let decision = guard.read("audit.jsonl").lines().next().unwrap().len() as u64;
@@ -167,9 +168,9 @@ async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told(
         ("no_answer", Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
     ] {
         // Cognito makes the change, and nobody hears of it.
-        cognito.cognito.fault(json!({ "kind": kind, "perform": true })).await;
+        cognito.fault(json!({ "kind": kind, "perform": true })).await;
         refused(set(channel.clone(), &support, true, kind).await, code, reason);
-        cognito.cognito.heal().await;
+        cognito.heal().await;
         assert_eq!(told(&guard.read("audit.jsonl")).split_off(guard.records().len() - 2), change(kind));
         let outcome = guard.records().last().unwrap()["outcome"].clone();
         assert_eq!(outcome, json!({ "code": name, "reason": reason }), "{kind}");
@@ -181,9 +182,9 @@ async fn a_change_whose_caller_has_left_is_recorded() {
     let Served { guard, mut binary, channel, cognito } = Served::with(OPEN).await;
     let support = bearer(&guard.token("support", json!({})));
     let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 300 });
-    cognito.cognito.fault(slow).await;
+    cognito.fault(slow).await;
     let sent = async {
-        while cognito.cognito.requests("AdminSetUserMFAPreference").await.is_empty() {
+        while cognito.requests("AdminSetUserMFAPreference").await.is_empty() {
             tokio::task::yield_now().await;
         }
     };

@@ -6,8 +6,9 @@ use tonic::Code;
 
 use crate::support::certificate_authority::{Authority, payments};
 use crate::support::policy_fixture::{Guard, claims_of};
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{OPEN, Served, bearer, credential, read};
-use crate::support::test_service::{POOL, USER, refused};
+use crate::support::test_cognito::{POOL, USER};
 
 /// Both proofs are needed, and each has a part in what is permitted.
 const BOTH: &str = r#"
@@ -58,7 +59,7 @@ async fn a_bad_token_is_refused_beside_a_good_certificate_and_so_is_neither() {
     let nobody = authority.channel(served.binary.address().await, None).await.unwrap();
     assert_eq!(credential(read(nobody, None, POOL).await), "missing");
     assert_eq!(last_record(&served.guard)["decision"], "unauthenticated");
-    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await.len(), 1);
+    assert_eq!(served.cognito.requests("AdminGetUser").await.len(), 1);
 }
 
 #[tokio::test]
@@ -102,7 +103,7 @@ async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_thei
     }
     let answer = served.read(Some(&put("client_id", json!("client-2"))), POOL).await;
     refused(answer, Code::PermissionDenied, "CALLER_FORBIDDEN");
-    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await.len(), 1);
+    assert_eq!(served.cognito.requests("AdminGetUser").await.len(), 1);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::client::TlsStream;
@@ -26,6 +26,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::certificate_authority::{Authority, Pair, connector_with, dns, payments, uri};
+use crate::support::loopback::listen;
 
 /// A server with health on it, which reports the connection of every request.
 struct TestServer {
@@ -43,7 +44,7 @@ impl TestServer {
     }
 
     async fn with(clients: ClientCertificates, limits: HandshakeLimits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listen().await;
         let address = listener.local_addr().unwrap();
         let limits = ConnectionLimits { handshakes: limits, ..ConnectionLimits::default() };
         Self::on(address, TcpIncoming::from(listener), Some(clients), limits).await
@@ -51,7 +52,7 @@ impl TestServer {
 
     /// A server that lets in clients with and without a certificate.
     async fn limited(limits: ConnectionLimits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listen().await;
         let address = listener.local_addr().unwrap();
         Self::on(address, TcpIncoming::from(listener), Some(ClientCertificates::Optional), limits).await
     }
@@ -165,7 +166,7 @@ async fn a_client_without_a_certificate_is_let_in_only_where_certificates_are_op
 
 #[tokio::test]
 async fn without_an_authority_no_certificate_is_asked_for() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen().await;
     let address = listener.local_addr().unwrap();
     let mut server = TestServer::on(address, TcpIncoming::from(listener), None, ConnectionLimits::default()).await;
     let client = Authority::new("the authority").client(payments());
@@ -371,7 +372,7 @@ async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
 
 #[tokio::test]
 async fn errors_of_accepting_do_not_end_the_server() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen().await;
     let address = listener.local_addr().unwrap();
     // What accept answers without file descriptors (EMFILE, ENFILE), without memory, and for a client that left.
     let errors = [24, 23, 12].map(io::Error::from_raw_os_error);

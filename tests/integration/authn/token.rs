@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::jwks_server::{Answer, KeyServer};
+use crate::support::loopback::listen;
 use crate::support::token_issuer::{ISSUER, SigningKey, key_set, signing_input};
 
 /// What the tests' clock says at first.
@@ -539,7 +540,7 @@ async fn a_caller_who_leaves_does_not_end_the_fetch_that_others_need() {
 #[tokio::test]
 async fn an_endpoint_that_is_down_at_the_start_is_tried_until_it_is_there() {
     let key = SigningKey::ed25519("k");
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let free = listen().await;
     let address = free.local_addr().unwrap();
     drop(free);
     let clock = TestClock::new();

@@ -17,8 +17,9 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::support::policy_fixture::Guard;
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{Served, bearer, credential};
-use crate::support::test_service::{NEW_USER, POOL, USER, refused};
+use crate::support::test_cognito::{NEW_USER, POOL, USER};
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
 const SUPPORT: &str = r#"
@@ -66,7 +67,7 @@ async fn a_caller_learns_of_its_credential_what_kind_of_fault_it_has_and_no_more
     ] {
         assert_eq!(credential(served.read(authorization.as_deref(), POOL).await), kind, "{authorization:?}");
     }
-    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
+    assert_eq!(served.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -88,9 +89,9 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
     let caller = served.guard.caller("support");
     let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
     refused(pools.set_user_pool_mfa_config(request).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
-    assert_eq!(served.cognito.cognito.requests("AdminGetUser").await.len(), 1);
-    assert_eq!(served.cognito.cognito.requests("AdminSetUserMFAPreference").await.len(), 1);
-    assert_eq!(served.cognito.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
+    assert_eq!(served.cognito.requests("AdminGetUser").await.len(), 1);
+    assert_eq!(served.cognito.requests("AdminSetUserMFAPreference").await.len(), 1);
+    assert_eq!(served.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -121,7 +122,7 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
     ] {
         refused(pools.set_user_pool_mfa_config(weaker).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     }
-    assert_eq!(served.cognito.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
+    assert_eq!(served.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
     pools.set_user_pool_mfa_config(every_factor).await.unwrap();
 }
 
@@ -225,7 +226,7 @@ async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
     let served = Served::with_options(guard, options).await;
     refused(served.set_as("support", true).await, Code::Unavailable, "AUDIT_UNAVAILABLE");
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    assert_eq!(served.cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+    assert_eq!(served.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -257,7 +258,7 @@ async fn a_policy_can_tell_a_session_whose_pool_is_only_claimed_from_an_access_t
         let request = AssociateSoftwareTokenRequest { credential, user_pool_id, ..Default::default() };
         client.associate_software_token(request).await.map(|_| ())
     };
-    let token = served.cognito.cognito.token(NEW_USER).await;
+    let token = served.cognito.token(NEW_USER).await;
     associate(Credential::AccessToken(token), "").await.unwrap();
     let session = associate(Credential::Session("s".repeat(20)), POOL).await;
     refused(session, Code::PermissionDenied, "CALLER_FORBIDDEN");

@@ -8,12 +8,14 @@ use std::time::Duration;
 use mfagate::proto::Rpc;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::support::loopback::{listen, unused_url, url_of};
+use crate::support::refusal::details_beside;
 use crate::support::rpc_call::{call, operation, takes_token, unsigned_token};
-use crate::support::test_service::{CognitoControl, POOL, TestService, USER, details_beside};
+use crate::support::test_cognito::{POOL, TestCognito, USER};
+use crate::support::test_service::TestService;
 
 use Code::{
     Aborted, AlreadyExists, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound,
@@ -139,7 +141,7 @@ async fn check(rows: &[Row]) {
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-async fn answer(cognito: &CognitoControl, row: &Row) {
+async fn answer(cognito: &TestCognito, row: &Row) {
     let text = if row.text.is_empty() { MARKER.to_owned() } else { format!("{} {MARKER}", row.text) };
     cognito
         .fault(json!({
@@ -556,8 +558,8 @@ async fn the_namespace_of_a_code_is_not_part_of_it() {
 
 /// A server that gives every request the same bytes; where it is.
 async fn server_of(answer: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = listen().await;
+    let url = url_of(&listener);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let answer = answer.clone();
@@ -578,7 +580,7 @@ async fn answered_before(rpc: Rpc, http_status: &str, body: &str) -> (Code, Stri
         "HTTP/1.1 {http_status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    let service = TestService::before(&server_of(answer).await, Duration::from_secs(30)).await;
+    let service = TestService::before(&server_of(answer).await).await;
     let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
     assert_eq!(marks(&status), 0, "{status:?}");
     assert!(details_beside(&status).is_empty(), "{status:?}");
@@ -651,10 +653,8 @@ async fn an_answer_without_a_required_member_is_unreadable() {
 
 #[tokio::test]
 async fn a_refused_connection_is_unavailable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let service = TestService::before(&url, Duration::from_secs(30)).await;
+    let url = unused_url().await;
+    let service = TestService::before(&url).await;
     for (rpc, retryable) in [(AdminGetUser, "true"), (AssociateSoftwareToken, "false")] {
         let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
         let info = status.get_error_details().error_info().unwrap().clone();

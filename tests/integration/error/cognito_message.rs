@@ -7,8 +7,10 @@ use mfagate::proto::v1::{
 };
 use tonic::{Code, Status};
 
+use crate::support::refusal::refused;
 use crate::support::rpc_call::{call, operation, takes_token};
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 const ARN: &str = "arn:aws:iam::123456789012:role/secret-role";
 

@@ -9,7 +9,6 @@ use mfagate::proto::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSof
 use mfagate::proto::{FILE_DESCRIPTOR_SET, Rpc};
 use prost::Message as _;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
@@ -18,8 +17,11 @@ use tonic_types::StatusExt as _;
 
 use crate::authz::access;
 use crate::process::without_credentials;
+use crate::support::loopback::serve;
+use crate::support::refusal::details_beside;
 use crate::support::rpc_call::{call, operation};
-use crate::support::test_service::{POOL, TestService, USER, details_beside};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 /// What the comment at one value of the enum says.
 struct Entry {
@@ -183,11 +185,8 @@ async fn provoke(reason: &str) -> Status {
         "COGNITO_UNREACHABLE" => answer_with(Rpc::AdminSetUserMfaPreference, json!({ "kind": "reset" })).await,
         "COGNITO_ANSWER_UNREADABLE" => {
             // A web server that knows no such page.
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}", listener.local_addr().unwrap());
             let pages = axum::Router::new().fallback(|| async { http::StatusCode::NOT_FOUND });
-            tokio::spawn(axum::serve(listener, pages).into_future());
-            let service = TestService::before(&url, Duration::from_secs(30)).await;
+            let service = TestService::before(&serve(pages).await).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
         "FACADE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tonic::Code;
 
 use crate::support::raw_h2::{Frames, Wire, frame, framed, good, good_body, post, rpc};
-use crate::support::test_service::{TestService, refused};
+use crate::support::refusal::refused;
+use crate::support::test_service::TestService;
 
 async fn service() -> (TestService, Wire) {
     let service = TestService::start().await;

@@ -8,7 +8,9 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use tonic::Code;
 
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 fn text(value: &str) -> Value {
     Value { kind: Some(Kind::StringValue(value.to_owned())) }

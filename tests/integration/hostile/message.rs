@@ -10,7 +10,9 @@ use prost_types::{ListValue, Struct, Value};
 use tonic::Code;
 
 use crate::support::raw_h2::{Wire, frame, framed, post, rpc};
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 const MEBIBYTE: usize = 1 << 20;
 

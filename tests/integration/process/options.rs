@@ -1,7 +1,6 @@
 //! What the program refuses to start with: everything that would put an open gate where others can reach it.
 
-use tokio::net::TcpListener;
-
+use crate::support::loopback::{listen, unused_url};
 use crate::support::policy_fixture::Guard;
 use crate::support::process::{Binary, Ended};
 
@@ -125,13 +124,9 @@ async fn serve_and_check_name_everything_that_is_missing() {
 
 #[tokio::test]
 async fn check_finds_a_key_set_that_is_not_there() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/jwks.json", nobody.local_addr().unwrap());
-    drop(nobody);
+    let url = format!("{}/jwks.json", unused_url().await);
     let guard = Guard::open();
-    let mut options = guard.options();
-    let file = options.iter().position(|option| option == "--jwks-file").unwrap();
-    options.splice(file..=file + 1, ["--jwks-url".to_owned(), url]);
+    let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", &url)]);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
 }
@@ -188,7 +183,7 @@ async fn a_port_that_is_taken_is_named_and_ends_the_program() {
     let guard = Guard::open();
     let options = guard.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = listen().await;
     let address = taken.local_addr().unwrap().to_string();
     for arguments in [
         &["dev", "--listen", &address][..],

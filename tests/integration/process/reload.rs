@@ -8,8 +8,9 @@ use tonic::Code;
 use crate::support::certificate_authority::{Authority, payments};
 use crate::support::jwks_server::{Answer, KeyServer};
 use crate::support::policy_fixture::{Guard, claims_of};
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{OPEN, Served, bearer, credential, read};
-use crate::support::test_service::{POOL, USER, refused};
+use crate::support::test_cognito::{POOL, USER};
 use crate::support::token_issuer::{SigningKey, key_set};
 
 /// The certificate that a new connection is greeted with.

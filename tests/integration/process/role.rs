@@ -16,11 +16,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
-use crate::support::fake_sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key, serve};
+use crate::support::fake_sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key};
+use crate::support::loopback::serve;
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{bearer, read, set};
-use crate::support::test_service::{POOL, TestService, USER, patient, refused};
+use crate::support::test_cognito::{POOL, TestCognito, USER};
+use crate::support::test_service::patient;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -221,11 +224,11 @@ const AWS_KEYS: &[(&str, &str)] = &[
 ];
 
 /// `mfagate serve` that assumes the role at this STS, before that Cognito.
-async fn serve_assuming(guard: &Guard, cognito: &TestService, sts: &FakeSts, more: &[&str]) -> Binary {
+async fn serve_assuming(guard: &Guard, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Binary {
     let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
     let options = [guard.options(), role.map(str::to_owned).into()].concat();
     let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await
+    Binary::serve_with(&options, &cognito.url, AWS_KEYS).await
 }
 
 /// Ends the program and looks for what it must not tell in everything that it has told.
@@ -240,7 +243,7 @@ async fn end_without_secrets(binary: Binary, guard: &Guard) -> String {
 
 #[tokio::test]
 async fn the_program_signs_with_a_session_of_each_caller() {
-    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
     let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
     let channel = binary.channel().await;
     let of = |name: &str| bearer(&guard.token(name, json!({})));
@@ -253,7 +256,7 @@ async fn the_program_signs_with_a_session_of_each_caller() {
         |session: &str| Asked { session: session.to_owned(), role: ROLE.to_owned(), access_key: "AKIABASE".to_owned() };
     assert_eq!(sts.asked(), ["payments", "support"].map(asked));
     for operation in ["AdminSetUserMFAPreference", "AdminGetUser"] {
-        let requests = cognito.cognito.requests(operation).await;
+        let requests = cognito.requests(operation).await;
         let signed: Vec<_> = requests.iter().map(|request| signed_with(&request["Headers"])).collect();
         let by = |key: &str, name: &str| (key.to_owned(), format!("token-of-{name}"));
         let payments = by("ASIA1payments", "payments");
@@ -273,7 +276,7 @@ fn signed_with(headers: &Value) -> (String, String) {
 
 #[tokio::test]
 async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
-    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
     let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
@@ -295,7 +298,7 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
         assert_eq!((&mutation["kind"], &mutation["request_id"]), (&json!("mutation"), &json!("set")));
         assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
     }
-    assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+    assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
     // Nobody's credentials stand in for those that were refused, and the next try may succeed.
     sts.will(Answer::Grant(HOUR));
     set(channel, &support, true, "set").await.unwrap();
@@ -306,7 +309,7 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
 
 #[tokio::test]
 async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
-    let (guard, cognito, sts) = (Guard::open(), TestService::start().await, FakeSts::start().await);
+    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
     let mut binary = serve_assuming(&guard, &cognito, &sts, &["--operation-timeout", "1s"]).await;
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
@@ -321,7 +324,7 @@ async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_
     request.metadata_mut().insert("grpc-timeout", "900m".parse().unwrap());
     let answer = patient(binary.address().await).admin_get_user(request).await;
     refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
-    assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+    assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 
     sts.go_on();
     binary.logs("role assumed").await;

@@ -12,10 +12,12 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
+use crate::support::loopback::{listen, url_of};
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
 use crate::support::raw_h2::{Wire, framed, post};
-use crate::support::test_service::{CognitoControl, POOL, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 fn read_user() -> AdminGetUserRequest {
     AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() }
@@ -39,7 +41,7 @@ async fn dev_prints_the_addresses_a_token_and_the_sample_request_of_aws_first() 
     let text = binary.stdout();
 
     assert_eq!(binary.greeted("gRPC"), address);
-    let cognito = CognitoControl { url: endpoint };
+    let cognito = TestCognito::at(&endpoint);
     assert_eq!(cognito.requests("Nothing").await.len(), 0);
     assert_eq!(token.split('.').count(), 3);
 
@@ -95,11 +97,11 @@ struct Held {
 
 impl Held {
     async fn start() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+        Self { listener: listen().await }
     }
 
     fn url(&self) -> String {
-        format!("http://{}", self.listener.local_addr().unwrap())
+        url_of(&self.listener)
     }
 
     /// The connection of a request that has come in and waits for its answer.
@@ -254,8 +256,8 @@ async fn the_data_file_keeps_the_state_across_restarts() {
 
 #[tokio::test]
 async fn stray_endpoint_variables_of_the_sdk_are_ignored() {
-    let stray = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", stray.local_addr().unwrap());
+    let stray = listen().await;
+    let url = url_of(&stray);
     let variables = [
         ("AWS_ENDPOINT_URL", url.as_str()),
         ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", &url),

@@ -7,7 +7,8 @@ use tonic::{Code, Response, Status};
 
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// An environment that holds no credentials, nor anything that leads to some.
 const NO_CREDENTIALS: &[(&str, &str)] = &[
@@ -32,21 +33,21 @@ pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSe
 
 #[tokio::test]
 async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothing() {
-    let cognito = TestService::start().await;
-    let answer = set_preference(&cognito.cognito.url).await;
+    let cognito = TestCognito::start().await;
+    let answer = set_preference(&cognito.url).await;
     let details = refused(answer, Code::Internal, "FACADE_DISPATCH_FAILED");
     let metadata = &details.error_info().unwrap().metadata;
     assert_eq!((metadata["fault"].as_str(), metadata["retryable"].as_str()), ("FACADE", "false"));
-    assert_eq!(cognito.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+    assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
 async fn an_rpc_of_the_signed_in_user_works() {
-    let cognito = TestService::start().await;
+    let cognito = TestCognito::start().await;
     let guard = Guard::open();
-    let mut binary = Binary::serve(&guard, &cognito.cognito.url, NO_CREDENTIALS).await;
+    let mut binary = Binary::serve(&guard, &cognito.url, NO_CREDENTIALS).await;
     let channel = binary.channel().await;
     let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
-    let request = GetUserRequest { access_token: cognito.cognito.token(USER).await };
+    let request = GetUserRequest { access_token: cognito.token(USER).await };
     assert_eq!(client.get_user(request).await.unwrap().into_inner().username, USER);
 }

@@ -9,8 +9,10 @@ use tonic::client::Grpc;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
+use crate::support::refusal::refused;
 use crate::support::rpc_call::{call, operation, takes_token};
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 /// What satisfies every RPC as Cognito's answer.
 fn any_answer() -> Value {

@@ -8,7 +8,9 @@ use mfagate::proto::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::test_service::{NEW_USER, POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{NEW_USER, POOL, USER};
+use crate::support::test_service::TestService;
 
 fn option(medium: i32, name: &str) -> MfaOption {
     MfaOption { delivery_medium: medium, attribute_name: name.to_owned() }

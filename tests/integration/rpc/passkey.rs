@@ -13,7 +13,9 @@ use prost_types::{ListValue, Struct, Timestamp};
 use serde_json::{Value, json};
 use tonic::{Code, Response, Status};
 
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 /// A JSON value as the protobuf value that means the same.
 fn to_proto(value: Value) -> prost_types::Value {

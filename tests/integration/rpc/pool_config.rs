@@ -9,7 +9,9 @@ use mfagate::proto::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Response, Status};
 
-use crate::support::test_service::{POOL, TestService, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::POOL;
+use crate::support::test_service::TestService;
 
 async fn get(service: &TestService) -> Result<GetUserPoolMfaConfigResponse, Status> {
     let request = GetUserPoolMfaConfigRequest { user_pool_id: POOL.to_owned() };

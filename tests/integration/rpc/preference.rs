@@ -7,7 +7,9 @@ use mfagate::proto::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::test_service::{NEW_USER, POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{NEW_USER, POOL, USER};
+use crate::support::test_service::TestService;
 
 /// Who sets a preference: an administrator, or the signed-in user. Both behave alike.
 #[derive(Clone, Copy, Debug)]

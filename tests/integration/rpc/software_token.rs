@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tonic::{Code, Response, Status};
 use url::Url;
 
-use crate::support::test_service::{NEW_USER, POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{NEW_USER, POOL, USER};
+use crate::support::test_service::TestService;
 
 fn by_token(token: &str) -> AssociateSoftwareTokenRequest {
     let credential = associate_software_token_request::Credential::AccessToken(token.to_owned());

@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
+use crate::support::refusal::refused;
 use crate::support::rpc_call::{call_on, operation, unsigned_token};
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 /// Far more than any call needs here; who reaches it has met no limit at all.
 const FOREVER: Duration = Duration::from_mins(10);

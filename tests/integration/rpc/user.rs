@@ -8,7 +8,9 @@ use mfagate::proto::v1::{
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::support::test_service::{NEW_USER, POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{NEW_USER, POOL, USER};
+use crate::support::test_service::TestService;
 
 async fn admin_get_user(service: &TestService, username: &str) -> Result<AdminGetUserResponse, Status> {
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: username.to_owned() };

@@ -21,8 +21,10 @@ use tonic_types::ErrorDetails;
 
 use crate::support::constraint_oracle as rule;
 use crate::support::handler_harness::Judge;
+use crate::support::refusal::refused;
 use crate::support::request_fields::token;
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }

@@ -10,8 +10,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use mfagate::cognito::{AssumedRole, Credentials, Endpoint, RoleOptions};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use crate::support::loopback::serve;
 
 /// The role that is asked for.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/mfagate";
@@ -153,11 +154,4 @@ pub(crate) fn access_key(headers: &HeaderMap) -> String {
     let signature = headers["authorization"].to_str().unwrap();
     let credential = signature.split("Credential=").nth(1).unwrap();
     credential.split('/').next().unwrap().to_owned()
-}
-
-pub(crate) async fn serve(app: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    url
 }

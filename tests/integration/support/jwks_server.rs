@@ -10,6 +10,8 @@ use http::{StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::support::loopback::listen;
+
 /// What a key server answers.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
@@ -39,7 +41,7 @@ impl Drop for KeyServer {
 
 impl KeyServer {
     pub(crate) async fn start(answer: Answer) -> Self {
-        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
+        Self::on(listen().await, answer)
     }
 
     pub(crate) fn on(listener: TcpListener, answer: Answer) -> Self {

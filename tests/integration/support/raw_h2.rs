@@ -13,7 +13,8 @@ use tonic::codegen::Bytes;
 use tonic::{Code, Status};
 use tonic_types::ErrorDetails;
 
-use crate::support::test_service::{POOL, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::POOL;
 
 /// One connection.
 #[derive(Clone)]

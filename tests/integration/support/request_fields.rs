@@ -20,7 +20,7 @@ use tonic::Request;
 
 use crate::support::constraint_oracle::{self as rule, Rule};
 use crate::support::handler_harness::Judge;
-use crate::support::test_service::{POOL, USER};
+use crate::support::test_cognito::{POOL, USER};
 
 /// A text in a request, and which fields are refused of the request with it.
 pub(crate) struct TextField {

@@ -13,7 +13,8 @@ use mfagate::proto::v1::{
 use serde_json::json;
 use tonic::Status;
 
-use crate::support::test_service::{POOL, TestService, USER};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
 
 /// The Cognito operation behind an RPC; only the words for MFA differ.
 pub(crate) fn operation(rpc: Rpc) -> &'static str {

@@ -11,7 +11,8 @@ use tonic::{Code, Request, Status};
 use crate::support::certificate_authority::{Authority, Pair};
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
-use crate::support::test_service::{POOL, TestService, USER, refused};
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// The credentials that the program signs with.
 pub(crate) const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
@@ -22,7 +23,7 @@ pub(crate) const OPEN: &str = "@id(\"everything\") permit (principal, action, re
 /// `mfagate serve` before an embedded Cognito, and a connection to it.
 pub(crate) struct Served {
     pub(crate) guard: Guard,
-    pub(crate) cognito: TestService,
+    pub(crate) cognito: TestCognito,
     pub(crate) binary: Binary,
     pub(crate) channel: Channel,
 }
@@ -37,9 +38,9 @@ impl Served {
 
     /// With these options.
     pub(crate) async fn with_options(guard: Guard, options: Vec<String>) -> Self {
-        let cognito = TestService::start().await;
+        let cognito = TestCognito::start().await;
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let mut binary = Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await;
+        let mut binary = Binary::serve_with(&options, &cognito.url, AWS_KEYS).await;
         let channel = binary.channel().await;
         Self { guard, cognito, binary, channel }
     }
@@ -51,8 +52,8 @@ impl Served {
         guard.write_tls(&authority.server(), &authority.certificate);
         let options = [guard.options(), guard.tls_options()].concat();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let cognito = TestService::start().await;
-        let mut binary = Binary::serve_with(&options, &cognito.cognito.url, AWS_KEYS).await;
+        let cognito = TestCognito::start().await;
+        let mut binary = Binary::serve_with(&options, &cognito.url, AWS_KEYS).await;
         let channel = authority.channel(binary.address().await, client).await.unwrap();
         Self { guard, cognito, binary, channel }
     }

@@ -19,7 +19,7 @@ use crate::support::certificate_authority::{Authority, uri};
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
 use crate::support::serve_harness::{AWS_KEYS, bearer};
-use crate::support::test_service::{CognitoControl, TestService};
+use crate::support::test_cognito::TestCognito;
 
 const AUDITOR: &str = "3k9audit0client";
 const AUDIT_SCOPE: &str = "mfagate/audit";
@@ -83,7 +83,7 @@ pub(super) fn callers() -> Vec<Caller> {
 pub(super) struct Gates {
     guard: Guard,
     authority: Authority,
-    cognito: TestService,
+    cognito: TestCognito,
     binaries: Vec<Binary>,
 }
 
@@ -92,12 +92,12 @@ impl Gates {
         // The policies are the examples, and not the guard's.
         let (guard, authority) = (Guard::with(""), Authority::new("the authority"));
         guard.write_tls(&authority.server(), &authority.certificate);
-        let cognito = TestService::start().await;
+        let cognito = TestCognito::start().await;
         let mut gates = Self { guard, authority, cognito, binaries: Vec::new() };
         for (gate, issuer) in ISSUERS.into_iter().enumerate() {
             let options = gates.options(gate, issuer);
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            gates.binaries.push(Binary::serve_with(&options, &gates.cognito.cognito.url, AWS_KEYS).await);
+            gates.binaries.push(Binary::serve_with(&options, &gates.cognito.url, AWS_KEYS).await);
         }
         gates
     }
@@ -129,8 +129,8 @@ impl Gates {
         Line { channel, authorization }
     }
 
-    pub(super) fn cognito(&self) -> &CognitoControl {
-        &self.cognito.cognito
+    pub(super) fn cognito(&self) -> &TestCognito {
+        &self.cognito
     }
 
     /// Ends the programs as an operator does, and gives the records of all decisions by the id of their call.

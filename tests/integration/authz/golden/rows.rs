@@ -18,7 +18,7 @@ use tonic::Status;
 
 use super::gates::Line;
 use crate::support::rpc_call::{operation, takes_token, unsigned_token};
-use crate::support::test_service::USER;
+use crate::support::test_cognito::USER;
 
 const POOLS: [(&str, &str); 3] =
     [("eu", "eu-west-1_Shop01"), ("us", "us-east-1_Shop01"), ("lab", "eu-central-1_Lab01")];

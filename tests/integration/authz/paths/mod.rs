@@ -19,8 +19,9 @@ use self::change::{Path, changed_path, single_changes};
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
 use crate::support::raw_h2::{Frames, Wire, good_body, post};
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{AWS_KEYS, bearer};
-use crate::support::test_service::{TestService, refused};
+use crate::support::test_cognito::TestCognito;
 
 /// What is served and is no RPC of mfagate.
 const OTHERS: [&str; 4] = [
@@ -38,7 +39,7 @@ fn known() -> Vec<&'static str> {
 /// `mfagate serve`, which permits everything to callers that it knows, and its audit log as far as it was read.
 struct Served {
     guard: Guard,
-    cognito: TestService,
+    cognito: TestCognito,
     binary: Binary,
     address: SocketAddr,
     token: String,
@@ -57,8 +58,8 @@ struct Outcome {
 
 impl Served {
     async fn start() -> Self {
-        let (guard, cognito) = (Guard::open(), TestService::start().await);
-        let mut binary = Binary::serve(&guard, &cognito.cognito.url, AWS_KEYS).await;
+        let (guard, cognito) = (Guard::open(), TestCognito::start().await);
+        let mut binary = Binary::serve(&guard, &cognito.url, AWS_KEYS).await;
         let address = binary.address().await;
         let audit = BufReader::new(File::open(guard.path("audit.jsonl")).unwrap());
         let token = guard.token("support", json!({}));
@@ -140,7 +141,7 @@ impl Served {
 
     /// Cognito was asked for nothing, and what was recorded are decisions on nothing.
     async fn reached_nothing(self) {
-        let requests = self.cognito.cognito.call(Method::GET, "/_embedded/requests", Value::Null).await;
+        let requests = self.cognito.call(Method::GET, "/_embedded/requests", Value::Null).await;
         assert_eq!(requests["Requests"], json!([]));
         self.binary.end().await;
         for record in self.guard.records() {

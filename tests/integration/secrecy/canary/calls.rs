@@ -32,7 +32,7 @@ use super::{
     ACCOUNT, CODE, CREDENTIAL_ID, DEVICE, DOCUMENT, EXTERNAL_ID, ISSUER, NEXT_TOKEN, PHONE, SECRET, SESSION, USERNAME,
     holds,
 };
-use crate::support::test_service::{CognitoControl, POOL};
+use crate::support::test_cognito::{POOL, TestCognito};
 
 /// A connection whose requests have headers of their own.
 pub(super) type Door = InterceptedService<Channel, Headers>;
@@ -240,7 +240,7 @@ fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
 }
 
 /// Calls every RPC; each is answered what Cognito answers in success.
-pub(super) async fn succeed(cognito: &CognitoControl, door: &Door, access_token: &str) {
+pub(super) async fn succeed(cognito: &TestCognito, door: &Door, access_token: &str) {
     for Call { rpc, answer, make } in calls() {
         cognito.fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
         make(door.clone(), access_token.to_owned()).await.unwrap();
@@ -249,7 +249,7 @@ pub(super) async fn succeed(cognito: &CognitoControl, door: &Door, access_token:
 }
 
 /// Calls every RPC; each is answered everything that could be wrong. No answer may hold what was sent, nor `secrets`.
-pub(super) async fn fail(cognito: &CognitoControl, door: &Door, access_token: &str, secrets: &[String]) {
+pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str, secrets: &[String]) {
     let mut tasks = JoinSet::new();
     for Call { rpc, make, .. } in calls() {
         let (cognito, door, secrets) = (cognito.clone(), door.clone(), secrets.to_vec());

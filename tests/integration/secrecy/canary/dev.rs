@@ -15,20 +15,20 @@ use tonic::transport::Channel;
 use super::calls::{Headers, fail, pool_config, succeed};
 use super::{ACCOUNT, DEVICE, ISSUER, KNOWN, PASSWORD, USERNAME, assert_holds_none, parts_of, plant_user};
 use crate::support::process::{Binary, Ended};
-use crate::support::test_service::{CognitoControl, POOL};
+use crate::support::test_cognito::{POOL, TestCognito};
 
 /// The real program at `RUST_LOG=trace`, with a user of its own.
 struct Planted {
     binary: Binary,
     channel: Channel,
-    cognito: CognitoControl,
+    cognito: TestCognito,
     access_token: String,
 }
 
 impl Planted {
     async fn start() -> Self {
         let mut binary = Binary::dev(&[], &[("RUST_LOG", "trace")]).await;
-        let cognito = CognitoControl { url: binary.greeted("embedded Cognito") };
+        let cognito = TestCognito::at(&binary.greeted("embedded Cognito"));
         let access_token = plant_user(&cognito).await;
         Self { channel: binary.channel().await, binary, cognito, access_token }
     }

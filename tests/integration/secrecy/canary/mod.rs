@@ -8,7 +8,7 @@ mod serve;
 
 use serde_json::json;
 
-use crate::support::test_service::{CognitoControl, POOL};
+use crate::support::test_cognito::{POOL, TestCognito};
 
 const USERNAME: &str = "canary-username";
 const DEVICE: &str = "canary-device";
@@ -35,7 +35,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// Gives the demo pool the user whose name is a canary, and gives an access token of that user.
-async fn plant_user(cognito: &CognitoControl) -> String {
+async fn plant_user(cognito: &TestCognito) -> String {
     let user = json!({ "UserPoolId": POOL, "Username": USERNAME, "MessageAction": "SUPPRESS" });
     cognito.operate("AdminCreateUser", user).await;
     let password = json!({ "UserPoolId": POOL, "Username": USERNAME, "Password": PASSWORD, "Permanent": true });

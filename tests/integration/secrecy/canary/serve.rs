@@ -17,13 +17,14 @@ use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds
 use crate::support::certificate_authority::{Authority, payments};
 use crate::support::policy_fixture::Guard;
 use crate::support::process::Binary;
+use crate::support::refusal::refused;
 use crate::support::serve_harness::{OPEN, bearer};
-use crate::support::test_service::{TestService, refused};
+use crate::support::test_cognito::TestCognito;
 
 /// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
 struct Planted {
     guard: Guard,
-    cognito: TestService,
+    cognito: TestCognito,
     binary: Binary,
     channel: Channel,
     access_token: String,
@@ -40,9 +41,9 @@ impl Planted {
         let others = [("--audit-username", audit_username), ("--audit-username-key-file", &key)];
         let options = [guard.options_but(&others), guard.tls_options()].concat();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let cognito = TestService::start().await;
-        let access_token = plant_user(&cognito.cognito).await;
-        let mut binary = Binary::serve_with(&options, &cognito.cognito.url, ENVIRONMENT).await;
+        let cognito = TestCognito::start().await;
+        let access_token = plant_user(&cognito).await;
+        let mut binary = Binary::serve_with(&options, &cognito.url, ENVIRONMENT).await;
         let client = authority.client(payments());
         let channel = authority.channel(binary.address().await, Some(&client)).await.unwrap();
         let token = guard.token("batch", canary_claims());
@@ -122,9 +123,9 @@ async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
     for form in ["hmac", "none"] {
         let planted = Planted::start(OPEN, form).await;
         let door = planted.door(&bearer(&planted.token));
-        succeed(&planted.cognito.cognito, &door, &planted.access_token).await;
+        succeed(&planted.cognito, &door, &planted.access_token).await;
         // The credentials were really there to be told.
-        let requests = planted.cognito.cognito.requests("AdminGetUser").await;
+        let requests = planted.cognito.requests("AdminGetUser").await;
         assert_eq!(requests[0]["Headers"]["x-amz-security-token"], "canary-session-token");
         let records = planted.end("").await;
         assert_complete(&records);
@@ -140,7 +141,7 @@ async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
 async fn a_plain_username_is_in_the_record_and_no_other_canary_is() {
     let planted = Planted::start(OPEN, "plain").await;
     let door = planted.door(&bearer(&planted.token));
-    succeed(&planted.cognito.cognito, &door, &planted.access_token).await;
+    succeed(&planted.cognito, &door, &planted.access_token).await;
     let records = planted.end(USERNAME).await;
     assert_complete(&records);
     assert_eq!(usernames(&records), [USERNAME.to_owned()].into());
@@ -155,7 +156,7 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_fail() {
     let ours = ["canary-secret", "canary-session-token", "canary-key", "canary-cookie", "canary-nickname"];
     let unsent = secrets.into_iter().filter(|secret| !KNOWN.contains(&secret.as_str()));
     let unsent: Vec<String> = unsent.chain(ours.map(str::to_owned)).collect();
-    fail(&planted.cognito.cognito, &door, &planted.access_token, &unsent).await;
+    fail(&planted.cognito, &door, &planted.access_token, &unsent).await;
     let records = planted.end("").await;
     assert_complete(&records);
     let failed = |record: &&Value| record["kind"] == "mutation" && record["outcome"]["code"] != "OK";
