@@ -5,8 +5,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failure ends the run, and the table is its result")]
 
 #[expect(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/service/issuer.rs"]
-mod issuer;
+#[path = "../tests/integration/support/token_issuer.rs"]
+mod token_issuer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,11 +17,10 @@ use mfagate::api::Rpc;
 use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
-use mfagate::authn::Authentication;
+use mfagate::authn::{AuthenticatedFlag, Authentication, PeerIdentity};
 use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
-use mfagate::authn::{AuthenticatedFlag, PeerIdentity};
-use mfagate::authz::policy::PolicyStore;
 use mfagate::authz::{Authorize, Gate, Guard};
+use mfagate::authz::policy::PolicyStore;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::{Call, CertificateIdentity, Effect, Intent};
 use mfagate::embedded::{Embedded, Options};
@@ -35,7 +34,7 @@ use tonic::transport::{Channel, Endpoint as ClientEndpoint};
 use tonic::{Code, Request, Status};
 use tower_http::auth::AsyncAuthorizeRequest as _;
 
-use issuer::{ISSUER, SigningKey, key_set};
+use token_issuer::{ISSUER, SigningKey, key_set};
 
 /// How often each case gets its turn, and how many calls it makes then.
 const ROUNDS: usize = 200;

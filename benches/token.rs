@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failure ends the run")]
 
 #[expect(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/service/issuer.rs"]
-mod issuer;
+#[path = "../tests/integration/support/token_issuer.rs"]
+mod token_issuer;
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenV
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use issuer::{ISSUER, SigningKey, key_set};
+use token_issuer::{ISSUER, SigningKey, key_set};
 
 fn authorization(token: &str) -> HeaderMap {
     HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())])
@@ -65,7 +65,7 @@ fn verification(criterion: &mut Criterion) {
         );
     });
 
-    let unsigned = issuer::signing_input(&json!({ "alg": "none", "kid": "rsa" }), &claims());
+    let unsigned = token_issuer::signing_input(&json!({ "alg": "none", "kid": "rsa" }), &claims());
     let unknown = rsa.token_with(&json!({ "alg": "RS256", "kid": "unknown" }), &claims());
     let forged = SigningKey::rsa("rsa").token(&claims());
     let large = "x".repeat(1024 * 1024);

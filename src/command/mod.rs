@@ -14,8 +14,8 @@ pub use serve::{check, serve};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use crate::authz::policy::LoadError;
 use crate::embedded;
+use crate::authz::policy::LoadError;
 use crate::server::ServeError;
 
 /// Why a command ended without doing what it should.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::embedded::model::input::Input;
 use crate::embedded::model::pattern;
+use crate::embedded::model::input::Input;
 use crate::embedded::protocol::Failure;
 use crate::embedded::state::pool::{Pool, STANDARD_ATTRIBUTES};
 

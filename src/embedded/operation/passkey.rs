@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::caller::{self, RESET_ONLY};
 use super::{Call, Outcome, nothing};
-use crate::embedded::protocol::Failure;
 use crate::embedded::random;
-use crate::embedded::state::pool::Pool;
+use crate::embedded::protocol::Failure;
 use crate::embedded::state::timestamp;
+use crate::embedded::state::pool::Pool;
 use crate::embedded::state::user::{Passkey, PasskeyChallenge, User};
 use crate::embedded::webauthn::{self, ALGORITHMS, Ceremony};
 

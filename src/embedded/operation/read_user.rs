@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::caller::{self, EVERY_STATE};
 use super::{Call, Outcome};
-use crate::embedded::state::pool::{MfaMode, Pool};
 use crate::embedded::state::timestamp;
+use crate::embedded::state::pool::{MfaMode, Pool};
 use crate::embedded::state::user::{Factor, User};
 
 pub(super) fn get_user(call: &mut Call<'_>) -> Outcome {

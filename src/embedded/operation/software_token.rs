@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::caller::{self, EVERY_STATE, NO_STATE, Refuses};
 use super::{Call, Outcome, nothing};
+use crate::embedded::{random, totp};
 use crate::embedded::protocol::Failure;
 use crate::embedded::state::session::{Session, Step};
 use crate::embedded::state::user::{Factor, SoftwareToken};
-use crate::embedded::{random, totp};
 
 /// Who enrols: a signed-in user, or one in the middle of a sign-in (T2).
 enum Enrolment {

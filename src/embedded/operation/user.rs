@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Call, Outcome, attribute, nothing};
+use crate::embedded::random;
 use crate::embedded::password::{self, PasswordHash};
 use crate::embedded::protocol::Failure;
-use crate::embedded::random;
 use crate::embedded::state::pool::Pool;
 use crate::embedded::state::user::{Status, User};
 

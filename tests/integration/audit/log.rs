@@ -1,0 +1,373 @@
+//! Behaviour of the audit log on real files: full, removed, rotated, shared, and never with a secret in it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mfagate::api::Rpc;
+use mfagate::audit::{Asked, AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId, Unavailable, UsernameForm, UsernameKey, Verdict};
+use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+fn open(path: &Path) -> AuditLog {
+    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None).unwrap()
+}
+
+fn call(id: &str) -> Arc<Call> {
+    Arc::new(Call {
+        request_id: RequestId::parse(id),
+        trace_id: None,
+        caller: CallerRecord::NOBODY,
+        peer: None,
+        asked: Rpc::AdminDeleteSoftwareToken.into(),
+        user_pool_id: PoolId::of("eu-west-1_Ab1"),
+        username: None,
+    })
+}
+
+fn decision(id: &str) -> DecisionRecord {
+    DecisionRecord {
+        call: call(id),
+        effect: Some(Effect::default()),
+        verdict: Verdict::Allow,
+        policies: Policies::new(["policy0"], "c0ffee"),
+        duration: Duration::from_micros(80),
+    }
+}
+
+fn mutation(id: &str) -> MutationRecord {
+    MutationRecord {
+        call: call(id),
+        effect: Some(Effect::default()),
+        operation: Operation::AdminDeleteSoftwareToken,
+        aws_request_id: AwsRequestId::parse("4a1f3b52"),
+        outcome: Outcome::DONE,
+        duration: Duration::from_millis(80),
+    }
+}
+
+/// The records in a file, each of which must be one line.
+fn records(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn ids(path: &Path) -> Vec<String> {
+    records(path).iter().map(|record| record["request_id"].as_str().unwrap_or("-").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn records_are_in_the_file_when_they_are_acknowledged() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let log = open(&path);
+    log.decision(&decision("one")).await.unwrap();
+    assert_eq!(ids(&path), ["one"]);
+    log.mutation(mutation("one")).await;
+    let kinds: Vec<_> = records(&path).iter().map(|record| record["kind"].clone()).collect();
+    assert_eq!(kinds, ["decision", "mutation"]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    // Another process, or the next one, goes on where this one ended.
+    open(&path).decision(&decision("two")).await.unwrap();
+    log.decision(&decision("three")).await.unwrap();
+    assert_eq!(ids(&path), ["one", "one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    symlink("/dev/full", &path).unwrap();
+    let log = open(&path);
+    let full = |outcome| match outcome {
+        Err(Unavailable::Failed(error)) => assert!(error.contains("No space left on device"), "{error}"),
+        other => panic!("{other:?}"),
+    };
+    full(log.decision(&decision("refused")).await);
+    log.mutation(mutation("changed-1")).await;
+    log.mutation(mutation("changed-2")).await;
+    full(log.decision(&decision("refused-too")).await);
+    full(log.settle().await);
+
+    let space = directory.path().join("space");
+    fs::remove_file(&path).unwrap();
+    symlink(&space, &path).unwrap();
+    log.decision(&decision("allowed")).await.unwrap();
+    assert_eq!(ids(&space), ["changed-1", "changed-2", "-", "allowed"]);
+    let gap = &records(&space)[2];
+    assert_eq!((&gap["kind"], &gap["decisions_lost"]), (&"gap".into(), &2.into()));
+
+    // What is owed is owed once.
+    log.decision(&decision("again")).await.unwrap();
+    assert_eq!(ids(&space), ["changed-1", "changed-2", "-", "allowed", "again"]);
+}
+
+#[tokio::test]
+async fn a_kept_mutation_is_written_at_the_end_or_on_reopening_without_another_call() {
+    let directory = TempDir::new().unwrap();
+    let (path, space) = (directory.path().join("audit.jsonl"), directory.path().join("space"));
+    symlink("/dev/full", &path).unwrap();
+    let log = open(&path);
+    log.mutation(mutation("changed-1")).await;
+    fs::remove_file(&path).unwrap();
+    symlink(&space, &path).unwrap();
+    log.settle().await.unwrap();
+    assert_eq!(ids(&space), ["changed-1"]);
+
+    fs::remove_file(&path).unwrap();
+    symlink("/dev/full", &path).unwrap();
+    log.mutation(mutation("changed-2")).await;
+    assert!(log.reopen().await.is_err());
+    fs::remove_file(&path).unwrap();
+    symlink(&space, &path).unwrap();
+    log.reopen().await.unwrap();
+    assert_eq!(ids(&space), ["changed-1", "changed-2"]);
+}
+
+#[tokio::test]
+async fn a_removed_file_is_made_again() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let log = open(&path);
+    log.decision(&decision("one")).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    log.decision(&decision("two")).await.unwrap();
+    assert_eq!(ids(&path), ["two"]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    // With its directory gone there is no place for it.
+    let moved = directory.path().with_extension("moved");
+    fs::rename(directory.path(), &moved).unwrap();
+    assert!(matches!(log.decision(&decision("three")).await, Err(Unavailable::Failed(_))));
+    fs::rename(&moved, directory.path()).unwrap();
+    log.decision(&decision("four")).await.unwrap();
+    assert_eq!(ids(&path), ["two", "-", "four"]);
+}
+
+#[tokio::test]
+async fn rotation_by_renaming_loses_and_repeats_nothing() {
+    let directory = TempDir::new().unwrap();
+    let (path, rotated) = (directory.path().join("audit.jsonl"), directory.path().join("audit.jsonl.1"));
+    let log = open(&path);
+    log.decision(&decision("one")).await.unwrap();
+    fs::rename(&path, &rotated).unwrap();
+    log.reopen().await.unwrap();
+    log.decision(&decision("two")).await.unwrap();
+    assert_eq!((ids(&rotated), ids(&path)), (vec!["one".to_owned()], vec!["two".to_owned()]));
+
+    // Emptied in its place instead.
+    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    log.decision(&decision("three")).await.unwrap();
+    assert_eq!(ids(&path), ["three"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_records_of_two_logs_are_whole_lines_while_the_file_is_rotated() {
+    const WRITERS: usize = 8;
+    const RECORDS: usize = 250;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let logs = [Arc::new(open(&path)), Arc::new(open(&path))];
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let log = Arc::clone(&logs[writer % 2]);
+        writers.spawn(async move {
+            for number in 0..RECORDS {
+                let mut record = decision(&format!("{writer}-{number}"));
+                record.policies = Policies::new(["policy \" \n\\ é"; 40].into_iter().take(number % 40), "c0ffee");
+                log.decision(&record).await.unwrap();
+            }
+        });
+    }
+    for rotation in 0..5 {
+        logs[0].decision(&decision("rotating")).await.unwrap();
+        fs::rename(&path, directory.path().join(format!("audit.{rotation}"))).unwrap();
+        logs[rotation % 2].reopen().await.unwrap();
+    }
+    while let Some(ended) = writers.join_next().await {
+        ended.unwrap();
+    }
+    let mut found: Vec<String> =
+        fs::read_dir(directory.path()).unwrap().flat_map(|file| ids(&file.unwrap().path())).collect();
+    found.retain(|id| id != "rotating");
+    found.sort();
+    let mut expected: Vec<String> =
+        (0..WRITERS).flat_map(|writer| (0..RECORDS).map(move |number| format!("{writer}-{number}"))).collect();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_written_though_nobody_waits_for_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let log = open(&path);
+    drop(log.mutation(mutation("left")));
+    log.settle().await.unwrap();
+    assert_eq!(ids(&path), ["left"]);
+}
+
+#[tokio::test]
+async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
+    // As long as Cognito's are.
+    let token = format!("eyJhbGciOiJSUzI1NiJ9.{}.c2lnbmF0dXJlLWNhbmFyeQ", "eyJjYW5hcnkiOiJjYW5hcnkifQ".repeat(40));
+    let session = format!("AYABe{}==", "canary+/".repeat(120));
+    let secret_code = "CANARYJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPCANARYJBSWY3DP";
+    let directory = TempDir::new().unwrap();
+    let key = UsernameKey::new(b"key-canary-key-canary-key-canary").unwrap();
+    let forms = [(UsernameForm::Plain, "plain"), (UsernameForm::Hmac(key), "hmac"), (UsernameForm::None, "none")];
+    for (form, name) in forms {
+        let path = directory.path().join(name);
+        let log = AuditLog::open(AuditTarget::File(path.clone()), form).unwrap();
+        for text in [token.as_str(), &session, secret_code] {
+            // A text this short may be a username or an id, as far as anybody can tell.
+            let tellable = if text == secret_code { "" } else { text };
+            let mut record = mutation("test");
+            record.call = Arc::new(Call {
+                request_id: RequestId::parse(tellable),
+                trace_id: TraceId::from_traceparent(&format!("00-{text}-00f067aa0ba902b7-01")),
+                caller: CallerRecord::NOBODY,
+                peer: None,
+                asked: Asked::UNKNOWN,
+                user_pool_id: PoolId::of(text),
+                username: log.username(tellable),
+            });
+            record.aws_request_id = AwsRequestId::parse(tellable);
+            log.mutation(record).await;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        for secret in ["canary", "eyJ", "c2ln", "AYABe", "JBSWY3DP"] {
+            assert!(!text.to_lowercase().contains(&secret.to_lowercase()), "{text}");
+        }
+        assert!(!format!("{log:?}").contains("canary"));
+    }
+}
+
+#[tokio::test]
+async fn names_that_callers_choose_stay_in_their_line_and_short() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let log = open(&path);
+    let forged = "x\"}\n{\"kind\":\"decision\",\"decision\":\"allow\"}\r\n\u{2028}\0";
+    for name in [forged, &"é".repeat(1_000_000)] {
+        let caller = Caller {
+            name: name.to_owned(),
+            certificate: None,
+            token: Some(TokenIdentity {
+                name: name.to_owned(),
+                issuer: name.to_owned(),
+                scopes: [name.to_owned()].into(),
+                groups: [name.to_owned()].into(),
+            }),
+        };
+        let mut record = decision("one");
+        record.call = Arc::new(Call { caller: CallerRecord::from(&caller), ..Arc::unwrap_or_clone(record.call) });
+        log.decision(&record).await.unwrap();
+    }
+    let records = records(&path);
+    assert_eq!((records.len(), &records[0]["caller"]), (2, &Value::from(forged)));
+    assert!(fs::metadata(&path).unwrap().len() < 4000);
+}
+
+#[test]
+fn a_target_that_cannot_be_written_is_refused_at_the_start_by_name() {
+    let directory = TempDir::new().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for (path, cause) in [
+        (directory.path().join("missing/audit.jsonl"), "No such file or directory"),
+        (directory.path().to_owned(), "Is a directory"),
+        (fifo, "it is a FIFO"),
+    ] {
+        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap_err().to_string();
+        let start = format!("the audit log {} cannot be opened for writing: ", path.display());
+        assert!(refused.starts_with(&start) && refused.contains(cause), "{refused}");
+    }
+    assert_eq!("stdout".parse(), Ok(AuditTarget::Stdout));
+    assert_eq!("./stdout".parse(), Ok(AuditTarget::File("./stdout".into())));
+}
+
+/// The variable that tells the test below where to write.
+const FILE: &str = "AUDIT_TEST_FILE";
+
+/// Runs a test of this file in a process of its own, whose files cannot grow beyond 8 blocks.
+fn in_a_small_process(test: &str, file: &Path) -> std::process::Output {
+    Command::new("sh")
+        // Without the trap, the signal would end the process where a full disk only fails the write.
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(FILE, file)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_line_leaves_one_broken_line_and_no_glued_ones() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let child = in_a_small_process("audit::log::fills_the_disk_and_makes_room", &path);
+    let (out, log) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && out.contains("1 passed"), "{out}\n{log}");
+
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with('\n'));
+    let broken = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
+    assert_eq!(broken, 1, "{text}");
+    let last = text.lines().last().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(last).unwrap()["request_id"], "after", "{last}");
+}
+
+#[tokio::test]
+#[ignore = "a part of the test above, which runs it in a process of its own"]
+async fn fills_the_disk_and_makes_room() {
+    let path = std::path::PathBuf::from(std::env::var_os(FILE).expect("set by the test above"));
+    let log = open(&path);
+    let mut written = 0;
+    let error = loop {
+        match log.decision(&decision(&format!("before-{written}"))).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, Unavailable::Failed(_)), "{error:?}");
+    let full = fs::read(&path).unwrap();
+    assert!(!full.ends_with(b"\n"), "a part of the last line was written");
+    assert!(written > 5);
+
+    // Room for three lines, by removing whole lines from the start.
+    let cut = full.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(4).unwrap().0;
+    fs::write(&path, &full[cut + 1..]).unwrap();
+    log.decision(&decision("after")).await.unwrap();
+}
+
+#[test]
+fn standard_output_takes_records_as_lines() {
+    let directory = TempDir::new().unwrap();
+    let child = in_a_small_process("audit::log::writes_to_standard_output", directory.path());
+    let text = String::from_utf8(child.stdout).unwrap();
+    let records: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let kinds: Vec<_> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["decision", "mutation"], "{text}");
+}
+
+#[tokio::test]
+#[ignore = "a part of the test above, which runs it in a process of its own"]
+async fn writes_to_standard_output() {
+    assert!(std::env::var_os(FILE).is_some(), "set by the test above");
+    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None).unwrap();
+    // What libtest has printed does not end its line.
+    println!();
+    log.decision(&decision("one")).await.unwrap();
+    log.reopen().await.unwrap();
+    log.mutation(mutation("one")).await;
+}

@@ -1,0 +1,5 @@
+//! The audit log and its records.
+
+mod destination;
+mod log;
+mod manual;

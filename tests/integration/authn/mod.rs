@@ -1,0 +1,5 @@
+//! Who calls: tokens, certificates, and both.
+
+mod identity;
+mod tls;
+mod token;

@@ -1,0 +1,194 @@
+//! This file opens the gates of the golden access table: the real program with the example policies, and its callers.
+
+use std::collections::BTreeMap;
+
+use mfagate::api::Rpc;
+use mfagate::domain::Caller as Named;
+use prost::Message;
+use serde_json::{Value, json};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+use crate::authz::policy::{client, example_directory, workload};
+use crate::support::certificate_authority::{Authority, uri};
+use crate::support::policy_fixture::Guard;
+use crate::support::process::Binary;
+use crate::support::serve_harness::{AWS_KEYS, bearer};
+use crate::support::test_cognito::TestCognito;
+
+const AUDITOR: &str = "3k9audit0client";
+const AUDIT_SCOPE: &str = "mfagate/audit";
+
+/// The issuer of the company, whose tokens the examples know, and another.
+const ISSUERS: [&str; 2] = ["https://login.example.org", "https://login.example.net"];
+
+/// The gates, by the place of the issuer that they trust.
+const OF_THE_COMPANY: usize = 0;
+const OF_ANOTHER: usize = 1;
+
+/// One caller of the table.
+pub(super) struct Caller {
+    pub(super) name: &'static str,
+    /// Whom the policies see, if anybody.
+    pub(super) named: Option<Named>,
+    gate: usize,
+    presents: Proof,
+}
+
+/// What a caller presents.
+enum Proof {
+    /// A client certificate for this SPIFFE ID.
+    Certificate(String),
+    /// A bearer token of the auditor, of this issuer.
+    Token(&'static str),
+    Nothing,
+}
+
+/// The callers of the examples, one that nobody knows, one with the token of an issuer that is not trusted, and one that
+/// presents nothing.
+pub(super) fn callers() -> Vec<Caller> {
+    let by_certificate = |name, path: &str| {
+        let id = format!("spiffe://example.org/{path}");
+        Caller { name, named: Some(workload(&id)), gate: OF_THE_COMPANY, presents: Proof::Certificate(id) }
+    };
+    let by_token = |name, issuer: &'static str, gate, trusted: bool| Caller {
+        name,
+        named: trusted.then(|| client(AUDITOR, issuer, &[AUDIT_SCOPE], &[])),
+        gate,
+        presents: Proof::Token(issuer),
+    };
+    let [ours, theirs] = ISSUERS;
+    vec![
+        by_certificate("account-settings", "account-settings"),
+        by_certificate("sign-in-page", "sign-in-page"),
+        by_certificate("support-tool", "support-tool"),
+        by_certificate("onboarding-job", "onboarding-job"),
+        by_certificate("platform-console", "platform-console"),
+        by_certificate("security-console", "security-console"),
+        by_certificate("engineer/alice", "engineer/alice"),
+        by_token("auditor", ours, OF_THE_COMPANY, true),
+        by_token("false auditor", theirs, OF_ANOTHER, true),
+        by_token("untrusted", theirs, OF_THE_COMPANY, false),
+        by_certificate("unknown", "unheard-of"),
+        Caller { name: "anonymous", named: None, gate: OF_THE_COMPANY, presents: Proof::Nothing },
+    ]
+}
+
+/// Two of the real program, each trusting another issuer and both the same authority, before one Cognito.
+pub(super) struct Gates {
+    guard: Guard,
+    authority: Authority,
+    cognito: TestCognito,
+    binaries: Vec<Binary>,
+}
+
+impl Gates {
+    pub(super) async fn open() -> Self {
+        // The policies are the examples, and not the guard's.
+        let (guard, authority) = (Guard::with(""), Authority::new("the authority"));
+        guard.write_tls(&authority.server(), &authority.certificate);
+        let cognito = TestCognito::start().await;
+        let mut gates = Self { guard, authority, cognito, binaries: Vec::new() };
+        for (gate, issuer) in ISSUERS.into_iter().enumerate() {
+            let options = gates.options(gate, issuer);
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            gates.binaries.push(Binary::serve_with(&options, &gates.cognito.url, AWS_KEYS).await);
+        }
+        gates
+    }
+
+    fn options(&self, gate: usize, issuer: &str) -> Vec<String> {
+        let policies = example_directory();
+        let entities = policies.join("entities.json");
+        let options = self.guard.options_but(&[
+            ("--policies", policies.to_str().unwrap()),
+            ("--entities", entities.to_str().unwrap()),
+            ("--jwt-issuer", issuer),
+            ("--audit-log", &self.guard.path(&audit_log(gate))),
+        ]);
+        [options, self.guard.tls_options()].concat()
+    }
+
+    /// The connection of a caller to its gate.
+    pub(super) async fn line(&mut self, caller: &Caller) -> Line {
+        let (certificate, authorization) = match &caller.presents {
+            Proof::Certificate(id) => (Some(self.authority.client(vec![uri(id)])), None),
+            Proof::Token(issuer) => {
+                let claims = json!({ "iss": issuer, "scope": AUDIT_SCOPE });
+                (None, Some(bearer(&self.guard.token(AUDITOR, claims))))
+            }
+            Proof::Nothing => (None, None),
+        };
+        let address = self.binaries[caller.gate].address().await;
+        let channel = self.authority.channel(address, certificate.as_ref()).await.unwrap();
+        Line { channel, authorization }
+    }
+
+    pub(super) fn cognito(&self) -> &TestCognito {
+        &self.cognito
+    }
+
+    /// Ends the programs as an operator does, and gives the records of all decisions by the id of their call.
+    pub(super) async fn close(mut self) -> BTreeMap<String, Vec<Value>> {
+        for binary in std::mem::take(&mut self.binaries) {
+            binary.end().await;
+        }
+        let mut decisions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for gate in 0..ISSUERS.len() {
+            for line in self.guard.read(&audit_log(gate)).lines() {
+                let record: Value = serde_json::from_str(line).unwrap();
+                if record["kind"] == "decision" {
+                    let id = record["request_id"].as_str().unwrap().to_owned();
+                    decisions.entry(id).or_default().push(record);
+                }
+            }
+        }
+        decisions
+    }
+}
+
+fn audit_log(gate: usize) -> String {
+    format!("audit-{gate}.jsonl")
+}
+
+/// One connection of one caller, which presents what the caller has.
+#[derive(Clone)]
+pub(super) struct Line {
+    channel: Channel,
+    authorization: Option<String>,
+}
+
+impl Line {
+    /// Calls an RPC, under this request id.
+    pub(super) async fn send<M: Message + 'static>(&self, rpc: Rpc, id: &str, message: M) -> Result<(), Status> {
+        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        client.ready().await.unwrap();
+        // What is answered does not matter here: no message at all reads any.
+        let codec = ProstCodec::<M, ()>::default();
+        client.unary(self.presenting(id, message), PathAndQuery::from_static(rpc.path()), codec).await.map(drop)
+    }
+
+    /// Asks for the list of services.
+    pub(super) async fn reflect(&self, id: &str) -> Result<(), Status> {
+        let message_request = Some(MessageRequest::ListServices(String::new()));
+        let list = tokio_stream::iter([ServerReflectionRequest { host: String::new(), message_request }]);
+        let mut client = ServerReflectionClient::new(self.channel.clone());
+        let mut answers = client.server_reflection_info(self.presenting(id, list)).await?.into_inner();
+        assert!(answers.message().await?.is_some());
+        Ok(())
+    }
+
+    fn presenting<T>(&self, id: &str, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("x-request-id", id.parse().unwrap());
+        if let Some(authorization) = &self.authorization {
+            request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+        }
+        request
+    }
+}

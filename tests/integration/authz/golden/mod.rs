@@ -1,0 +1,249 @@
+//! The golden access table: what the real program with the example policies answers every caller at every RPC.
+//!
+//! `UPDATE_GOLDEN=1 cargo test golden` writes it anew; review the difference as a change of access.
+
+mod gates;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::{env, fs};
+
+use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
+use mfagate::authz::policy::Policies;
+use mfagate::domain::{Caller, Effect, EndUserProof, Factor, MfaConfiguration};
+use prost::Message as _;
+use serde_json::Value;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+use self::gates::{Gates, Line, callers};
+use self::rows::Row;
+use crate::authz::policy::example_policies;
+use crate::support::rpc_call::operation;
+
+const FILE: &str = "tests/integration/authz/golden/golden_access.txt";
+
+const HEAD: &str = "\
+# What examples/policies decide: every caller and every RPC, with what the request would do where that matters. Each cell
+# is the answer of `mfagate serve` to a call.
+# eu and us are the pools eu-west-1_Shop01 and us-east-1_Shop01; lab is eu-central-1_Lab01, which is in no group.
+# The auditor has a token of https://login.example.org, the false auditor one of another issuer that its mfagate trusts as
+# well, and the untrusted the same token where it is not trusted; the anonymous caller has nothing, and the others a
+# certificate for spiffe://example.org/ and their name.
+# `deny early` is a denial before the body is read. Written by a test: UPDATE_GOLDEN=1 cargo test golden
+
+";
+
+/// What came back to one call.
+struct Answered {
+    id: String,
+    answer: Result<(), Status>,
+}
+
+/// Every row, and then reflection, of one caller. The ids of the calls are those of their cells.
+async fn column(line: Line, rows: Arc<[Row]>, column: usize) -> Vec<Answered> {
+    let mut answered = Vec::new();
+    for (number, row) in rows.iter().enumerate() {
+        let id = format!("golden-{column}-{number}");
+        answered.push(Answered { answer: row.ask(&line, &id).await, id });
+    }
+    let id = format!("golden-{column}-reflection");
+    answered.push(Answered { answer: line.reflect(&id).await, id });
+    answered
+}
+
+/// What was decided on a call, as both the caller and the audit log know it.
+fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
+    let reason = answer.as_ref().err().and_then(|status| Some(status.get_error_details().error_info()?.reason.clone()));
+    // Reflection has no effect, and is decided once.
+    let early = record.get("effect").is_none() && record["rpc"] != "ServerReflection";
+    match (reason.as_deref(), record["decision"].as_str()) {
+        (Some("CALLER_UNAUTHENTICATED"), Some("unauthenticated")) => "unauthenticated",
+        (Some("CALLER_FORBIDDEN"), Some("deny")) => {
+            if early {
+                "deny early"
+            } else {
+                "deny"
+            }
+        }
+        (Some("CALLER_UNAUTHENTICATED" | "CALLER_FORBIDDEN"), _) | (_, Some("unauthenticated" | "deny") | None) => {
+            panic!("answered {answer:?} and recorded {record}")
+        }
+        (_, Some(_)) => {
+            assert_eq!(record["decision"], "allow");
+            "allow"
+        }
+    }
+}
+
+/// What the policies say without anything around them.
+fn decided(policies: &Policies, caller: Option<&Caller>, row: &Row) -> &'static str {
+    let Some(caller) = caller else { return "unauthenticated" };
+    let in_reach = policies.may_ever(caller, row.rpc);
+    let verdict = policies.decide(caller, row.rpc, row.pool, &row.effect());
+    assert!(verdict.errors.is_empty(), "{:?}", verdict.errors);
+    assert!(in_reach || !verdict.allowed, "{} is denied {} early and would be allowed", caller.name, row.name());
+    match (in_reach, verdict.allowed) {
+        (_, true) => "allow",
+        (true, false) => "deny",
+        (false, false) => "deny early",
+    }
+}
+
+fn reflection_decided(policies: &Policies, caller: Option<&Caller>) -> &'static str {
+    match caller {
+        None => "unauthenticated",
+        Some(caller) if policies.decide_reflection(caller).allowed => "allow",
+        Some(_) => "deny",
+    }
+}
+
+/// The effect that a record shows.
+fn recorded_effect(record: &Value) -> Effect {
+    let effect = &record["effect"];
+    let flag = |name: &str| effect[name].as_bool().unwrap();
+    let factor = |name: &Value| {
+        let all = [Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn];
+        all.into_iter().find(|factor| *name == factor.name()).unwrap()
+    };
+    let factors = |name: &str| effect[name].as_array().unwrap().iter().map(factor).collect();
+    Effect {
+        factors_enabled: factors("factors_enabled"),
+        factors_disabled: factors("factors_disabled"),
+        preferred: effect.get("preferred").map(factor),
+        mfa_configuration: effect.get("mfa_configuration").map(|name| match name.as_str().unwrap() {
+            "ON" => MfaConfiguration::On,
+            "OPTIONAL" => MfaConfiguration::Optional,
+            "OFF" => MfaConfiguration::Off,
+            other => panic!("{other}"),
+        }),
+        weakens_mfa: flag("weakens_mfa"),
+        legacy: flag("legacy"),
+        end_user: match (flag("for_signed_in_user"), flag("by_session")) {
+            (false, false) => None,
+            (true, by_session) => Some(if by_session { EndUserProof::Session } else { EndUserProof::AccessToken }),
+            (false, true) => panic!("a session without an end user: {record}"),
+        },
+    }
+}
+
+/// A record shows the call, and what it would do where that was looked at.
+fn shows(record: &Value, row: &Row) {
+    assert_eq!(record["rpc"], row.rpc.name(), "{record}");
+    if record.get("effect").is_some() {
+        assert_eq!(record["user_pool_id"], row.pool, "{record}");
+        assert_eq!(recorded_effect(record), row.effect(), "{record}");
+    }
+}
+
+/// How often Cognito was asked for each operation.
+async fn asked_of_cognito(gates: &Gates) -> BTreeMap<&'static str, usize> {
+    let mut asked = BTreeMap::new();
+    for operation in Rpc::ALL.map(operation) {
+        let requests = gates.cognito().requests(operation).await.len();
+        if requests > 0 {
+            asked.insert(operation, requests);
+        }
+    }
+    asked
+}
+
+/// Makes every call and gives the table of what was decided. Policies, answers, records and what Cognito was asked for agree.
+async fn table() -> String {
+    let (policies, callers, rows) = (example_policies(), callers(), Arc::<[Row]>::from(Row::all()));
+    let mut gates = Gates::open().await;
+    let mut calling = Vec::new();
+    for (number, caller) in callers.iter().enumerate() {
+        let line = gates.line(caller).await;
+        calling.push(tokio::spawn(column(line, Arc::clone(&rows), number)));
+    }
+    let mut columns = Vec::new();
+    for column in calling {
+        columns.push(column.await.unwrap());
+    }
+    let asked = asked_of_cognito(&gates).await;
+    let decisions = gates.close().await;
+    assert_eq!(decisions.len(), columns.iter().map(Vec::len).sum::<usize>(), "as many decisions as calls");
+
+    let (mut cells, mut allowed) = (Vec::new(), BTreeMap::new());
+    for (caller, column) in callers.iter().zip(&columns) {
+        let named = caller.named.as_ref();
+        let mut told = Vec::new();
+        for (number, Answered { id, answer }) in column.iter().enumerate() {
+            let [record] = decisions[id].as_slice() else { panic!("not one decision: {:?}", decisions[id]) };
+            let cell = cell(answer, record);
+            let row = rows.get(number);
+            let at = format!("{}, {}", caller.name, row.map_or_else(String::new, Row::name));
+            assert_eq!(record["caller"].as_str(), named.map(|named| named.name.as_str()), "{at}");
+            match row {
+                None => assert_eq!(cell, reflection_decided(&policies, named), "{at}"),
+                Some(row) => {
+                    assert_eq!(cell, decided(&policies, named, row), "{at}");
+                    shows(record, row);
+                }
+            }
+            if let ("allow", Some(operation)) = (cell, row.and_then(Row::operation)) {
+                *allowed.entry(operation).or_insert(0) += 1;
+            }
+            told.push(cell);
+        }
+        cells.push(told);
+    }
+    assert_eq!(asked, allowed, "Cognito was asked for what was allowed");
+
+    let names = rows.iter().map(Row::name).chain(["ReadReflection".to_owned()]);
+    let mut lines = vec![line("", callers.iter().map(|caller| caller.name))];
+    lines.extend(names.enumerate().map(|(row, name)| line(&name, cells.iter().map(|column| column[row]))));
+    format!("{HEAD}{}\n", lines.join("\n"))
+}
+
+fn line<'a>(name: &str, cells: impl Iterator<Item = &'a str>) -> String {
+    let cells = cells.fold(String::new(), |cells, cell| cells + &format!("{cell:<18}"));
+    format!("{name:<52}{cells}").trim_end().to_owned()
+}
+
+fn file() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_golden_access_table_is_what_the_examples_decide() {
+    let table = table().await;
+    if env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        fs::write(file(), &table).unwrap();
+    }
+    let golden = fs::read_to_string(file()).unwrap_or_default();
+    let changes: Vec<_> = golden
+        .lines()
+        .map(|line| ('-', line))
+        .filter(|(_, line)| !table.lines().any(|other| other == *line))
+        .chain(table.lines().map(|line| ('+', line)).filter(|(_, line)| !golden.lines().any(|other| other == *line)))
+        .map(|(sign, line)| format!("{sign} {line}\n"))
+        .collect();
+    assert!(
+        golden == table,
+        "access has changed; if it should, run UPDATE_GOLDEN=1 cargo test golden and have {FILE} reviewed:\n{}",
+        changes.concat()
+    );
+}
+
+/// Counted from the descriptors that reflection serves, and not from the table that the proof is of.
+#[test]
+fn the_golden_access_table_has_every_rpc_of_the_protos_and_nothing_else() {
+    let descriptors = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let mut served: BTreeSet<_> = descriptors
+        .file
+        .iter()
+        .filter(|file| file.package() == "mfagate.v1")
+        .flat_map(|file| &file.service)
+        .flat_map(|service| service.method.iter().map(|method| method.name().to_owned()))
+        .collect();
+    assert_eq!(served.len(), Rpc::ALL.len());
+    served.insert("ReadReflection".to_owned());
+    let golden = fs::read_to_string(file()).unwrap();
+    let rows = golden.lines().skip_while(|line| !line.is_empty()).skip(2);
+    let covered: BTreeSet<_> = rows.filter_map(|row| row.split([',', ' ']).next()).map(ToOwned::to_owned).collect();
+    assert_eq!(covered, served);
+}

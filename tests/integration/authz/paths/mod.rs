@@ -1,0 +1,262 @@
+//! Paths before the real program: what is not exactly the path of something served is refused, and reaches nothing.
+
+mod change;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+
+use http::Method;
+use http::uri::PathAndQuery;
+use mfagate::api::Rpc;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use serde_json::{Value, json};
+use tonic::Code;
+
+use self::change::{Path, changed_path, single_changes};
+use crate::support::policy_fixture::Guard;
+use crate::support::process::Binary;
+use crate::support::raw_h2::{Frames, Wire, good_body, post};
+use crate::support::refusal::refused;
+use crate::support::serve_harness::{AWS_KEYS, bearer};
+use crate::support::test_cognito::TestCognito;
+
+/// What is served and is no RPC of mfagate.
+const OTHERS: [&str; 4] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Every path that something is served on.
+fn known() -> Vec<&'static str> {
+    Rpc::ALL.map(Rpc::path).into_iter().chain(OTHERS).collect()
+}
+
+/// `mfagate serve`, which permits everything to callers that it knows, and its audit log as far as it was read.
+struct Served {
+    guard: Guard,
+    cognito: TestCognito,
+    binary: Binary,
+    address: SocketAddr,
+    token: String,
+    audit: BufReader<File>,
+    calls: usize,
+}
+
+/// What became of a request that was written by hand.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    /// Whether it was answered; else its stream or its connection was ended.
+    answered: bool,
+    /// What was recorded of it: the RPC and the decision.
+    decisions: Vec<(Option<String>, String)>,
+}
+
+impl Served {
+    async fn start() -> Self {
+        let (guard, cognito) = (Guard::open(), TestCognito::start().await);
+        let mut binary = Binary::serve(&guard, &cognito.url, AWS_KEYS).await;
+        let address = binary.address().await;
+        let audit = BufReader::new(File::open(guard.path("audit.jsonl")).unwrap());
+        let token = guard.token("support", json!({}));
+        Self { guard, cognito, binary, address, token, audit, calls: 0 }
+    }
+
+    fn next_id(&mut self) -> String {
+        self.calls += 1;
+        format!("call-{}", self.calls)
+    }
+
+    /// The decisions on a call. They are recorded before it is answered.
+    fn decisions(&mut self, id: &str) -> Vec<(Option<String>, String)> {
+        let mut decisions = Vec::new();
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        for line in self.audit.by_ref().lines() {
+            let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if record["kind"] == "decision" {
+                assert_eq!(record["request_id"], id, "{record}");
+                decisions.push((text(&record["rpc"]), text(&record["decision"]).unwrap()));
+            }
+        }
+        decisions
+    }
+
+    /// Sends a request to these bytes, as they are, with a token or without.
+    async fn send(&mut self, path: &[u8], with_token: bool) -> Outcome {
+        let (id, authorization) = (self.next_id(), bearer(&self.token));
+        let mut headers: Vec<(&str, &[u8])> = vec![
+            (":method", b"POST"),
+            (":scheme", b"http"),
+            (":path", path),
+            (":authority", b"mfagate"),
+            ("content-type", b"application/grpc"),
+            ("te", b"trailers"),
+            ("x-request-id", id.as_bytes()),
+        ];
+        if with_token {
+            headers.push(("authorization", authorization.as_bytes()));
+        }
+        let mut frames = Frames::connect(self.address).await;
+        frames.send_request(1, &headers, &good_body()).await;
+        let answered = frames.read_of_stream(1).await == Some(Frames::HEADERS);
+        Outcome { answered, decisions: self.decisions(&id) }
+    }
+
+    /// A path is refused as one that nothing is served on, or no path at all for HTTP/2.
+    async fn serves_nothing_on(&mut self, path: &[u8]) -> Result<(), TestCaseError> {
+        let shown = String::from_utf8_lossy(path);
+        let expressed = expressed(path);
+        for (with_token, decision) in [(false, "unauthenticated"), (true, "deny")] {
+            let decisions = expressed.iter().map(|_| (None, decision.to_owned())).collect();
+            let expected = Outcome { answered: expressed.is_some(), decisions };
+            let outcome = self.send(path, with_token).await;
+            prop_assert_eq!(outcome, expected, "{:?}, with token: {}", shown, with_token);
+        }
+        // What a client can express is sent by one as well, to read the answer.
+        let Some(path) = expressed.filter(|expressed| expressed.as_str().as_bytes() == path) else {
+            return Ok(());
+        };
+        let mut wire = Wire::connect(self.address).await;
+        for (with_token, code, reason) in [
+            (false, Code::Unauthenticated, "CALLER_UNAUTHENTICATED"),
+            (true, Code::PermissionDenied, "CALLER_FORBIDDEN"),
+        ] {
+            let uri = http::Uri::builder().scheme("http").authority("mfagate").path_and_query(path.clone());
+            let mut request = post("/").uri(uri.build().unwrap()).method(Method::POST);
+            let id = self.next_id();
+            request = request.header("x-request-id", &id);
+            if with_token {
+                request = request.header("authorization", bearer(&self.token));
+            }
+            let answer = wire.call(request.body(()).unwrap(), good_body()).await;
+            refused::<()>(Err(answer.status()), code, reason);
+            prop_assert_eq!(self.decisions(&id).len(), 1, "{:?}", shown);
+        }
+        Ok(())
+    }
+
+    /// Cognito was asked for nothing, and what was recorded are decisions on nothing.
+    async fn reached_nothing(self) {
+        let requests = self.cognito.call(Method::GET, "/_embedded/requests", Value::Null).await;
+        assert_eq!(requests["Requests"], json!([]));
+        self.binary.end().await;
+        for record in self.guard.records() {
+            assert_eq!((&record["kind"], &record["rpc"]), (&json!("decision"), &Value::Null), "{record}");
+        }
+    }
+}
+
+/// The path that HTTP/2 makes of these bytes, if they are one: a text that begins with a slash, a query or a fragment.
+fn expressed(path: &[u8]) -> Option<PathAndQuery> {
+    std::str::from_utf8(path).ok()?.parse().ok()
+}
+
+/// Whether something is served on the path itself: what stands before a query and a fragment.
+fn is_known(path: &[u8]) -> bool {
+    let path = path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+    known().iter().any(|known| known.as_bytes() == path)
+}
+
+#[test]
+fn a_changed_path_reaches_nothing() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let served = RefCell::new(runtime.block_on(Served::start()));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) };
+    let outcome = TestRunner::new(config).run(&changed_path(), |Path(path)| {
+        prop_assume!(!is_known(&path));
+        runtime.block_on(served.borrow_mut().serves_nothing_on(&path))
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    runtime.block_on(served.into_inner().reached_nothing());
+}
+
+#[tokio::test]
+async fn a_path_with_anything_odd_before_behind_or_within_it_reaches_nothing() {
+    let mut served = Served::start().await;
+    for path in [Rpc::GetUserPoolMfaConfig.path(), "/grpc.health.v1.Health/Check"] {
+        let changed = single_changes(path);
+        for path in changed.iter().filter(|path| !is_known(path)) {
+            served.serves_nothing_on(path).await.unwrap();
+        }
+    }
+    served.reached_nothing().await;
+}
+
+#[tokio::test]
+async fn the_usual_variants_of_a_path_reach_nothing() {
+    let mut served = Served::start().await;
+    let path = Rpc::AdminGetUser.path();
+    for variant in [
+        "/".to_owned(),
+        "/nothing".to_owned(),
+        "/mfagate.v1.MfaPreferenceService/Nothing".to_owned(),
+        "/mfagate.v1.MfaPreferenceService/".to_owned(),
+        path.replace("Service/", "Service/../MfaPreferenceService/"),
+        path.replace("AdminGetUser", "%41dminGetUser"),
+        path.to_lowercase(),
+        path.to_uppercase(),
+        "/grpc.health.v1.Health/check".to_owned(),
+        "*".to_owned(),
+        "?".to_owned(),
+        "#".to_owned(),
+        format!("/#{path}"),
+    ] {
+        served.serves_nothing_on(variant.as_bytes()).await.unwrap();
+    }
+    served.reached_nothing().await;
+}
+
+#[tokio::test]
+async fn what_is_no_path_of_http_is_refused_before_anybody_decides() {
+    let mut served = Served::start().await;
+    let path = Rpc::AdminGetUser.path();
+    let with = |text: &[u8]| [path.as_bytes(), text].concat();
+    for bytes in [
+        Vec::new(),
+        path[1..].into(),
+        format!("http://mfagate{path}").into(),
+        "mfagate:443".into(),
+        "**".into(),
+        "%2F".into(),
+        format!(" {path}").into(),
+        with(b" "),
+        with(b"\t"),
+        with(b"\0"),
+        with(b"\r\nx: y"),
+        with(b"\x7f"),
+        with(b"\xff"),
+        with(b"\xc0\xaf"),
+        with(b"?\xff"),
+        vec![b'/'; 0x1_0000],
+    ] {
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
+        assert_eq!(expressed(&bytes), None, "{shown:?}");
+        for with_token in [false, true] {
+            let outcome = served.send(&bytes, with_token).await;
+            assert_eq!(outcome, Outcome { answered: false, decisions: Vec::new() }, "{shown:?}");
+        }
+    }
+    served.reached_nothing().await;
+}
+
+#[tokio::test]
+async fn a_query_and_a_fragment_are_no_part_of_the_path() {
+    let mut served = Served::start().await;
+    for path in known() {
+        for with_token in [false, true] {
+            let plain = served.send(path.as_bytes(), with_token).await;
+            let rpc = Rpc::from_path(path).map(Rpc::name).or(path.contains("Reflection").then_some("ServerReflection"));
+            let decision = if with_token { "allow" } else { "unauthenticated" };
+            let decisions = rpc.into_iter().map(|rpc| (Some(rpc.to_owned()), decision.to_owned())).collect();
+            assert_eq!(plain, Outcome { answered: true, decisions }, "{path}");
+            for behind in ["?", "?x", "?x=/../y", "?/", "??", "#", "#x", "?x#y", "#/../x?y"] {
+                let path = format!("{path}{behind}");
+                assert_eq!(served.send(path.as_bytes(), with_token).await, plain, "{path}");
+            }
+        }
+    }
+}

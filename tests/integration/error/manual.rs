@@ -1,0 +1,224 @@
+//! The error manual is true: the example at each value of `ErrorReason` is what is answered for that reason.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
+use mfagate::api::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSoftwareTokenRequest, ErrorReason};
+use mfagate::api::v1::associate_software_token_request::Credential;
+use mfagate::error::{self, Error};
+use prost::Message as _;
+use serde_json::{Value, json};
+use tonic::client::Grpc;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+use tonic_types::StatusExt as _;
+
+use crate::authz::access;
+use crate::process::without_credentials;
+use crate::support::loopback::serve;
+use crate::support::refusal::details_beside;
+use crate::support::rpc_call::{call, operation};
+use crate::support::test_cognito::{POOL, USER};
+use crate::support::test_service::TestService;
+
+/// What the comment at one value of the enum says.
+struct Entry {
+    reason: String,
+    comment: String,
+    example: Value,
+}
+
+/// The manual, read from the comments in the descriptors. A value without an example fails.
+fn manual() -> Vec<Entry> {
+    let files = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap().file;
+    let file = files.iter().find(|file| file.name() == "mfagate/v1/error_reason.proto").unwrap();
+    let comments: BTreeMap<&[i32], &str> = file
+        .source_code_info
+        .iter()
+        .flat_map(|info| &info.location)
+        .map(|location| (location.path.as_slice(), location.leading_comments()))
+        .collect();
+    let values = file.enum_type[0].value.iter().enumerate().skip(1);
+    values
+        .map(|(position, value)| {
+            // The path of a value: enum_type (5), the first, value (2), this one.
+            let comment = comments[[5, 0, 2, i32::try_from(position).unwrap()].as_slice()].to_owned();
+            let start = comment.find("{ \"reason\"").unwrap_or_else(|| panic!("{} has no example", value.name()));
+            let mut examples = serde_json::Deserializer::from_str(&comment[start..]).into_iter();
+            let example = examples.next().unwrap().unwrap();
+            let reason = value.name().strip_prefix("ERROR_REASON_").unwrap().to_owned();
+            Entry { reason, comment, example }
+        })
+        .collect()
+}
+
+impl Entry {
+    fn metadata(&self, key: &str) -> Option<&str> {
+        self.example["metadata"][key].as_str()
+    }
+
+    /// What stands between "Answered as " and the full stop: the code, and the detail if there is one.
+    fn answered_as(&self) -> (String, Option<String>) {
+        let sentence = self.comment.split("Answered as ").nth(1).unwrap().split('.').next().unwrap();
+        let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (code, detail) = sentence.split_once(", with ").unwrap_or((&sentence, ""));
+        (code.to_owned(), detail.split([' ', ',']).next().filter(|kind| !kind.is_empty()).map(str::to_owned))
+    }
+
+    /// The RPC of the example's operation; a change of a pool for the operations that mfagate does not call as yet.
+    fn rpc(&self) -> Rpc {
+        let wanted = self.metadata("operation").unwrap();
+        Rpc::ALL.into_iter().find(|rpc| operation(*rpc) == wanted).unwrap_or(Rpc::SetUserPoolMfaConfig)
+    }
+
+    fn compare(&self, status: &Status) {
+        let reason = &self.reason;
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!((&info.reason, info.domain.as_str()), (reason, "mfagate"), "{status:?}");
+        assert_eq!(
+            (self.example["reason"].as_str(), self.example["domain"].as_str()),
+            (Some(&**reason), Some("mfagate"))
+        );
+
+        let mut answered: BTreeMap<_, _> =
+            info.metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
+        let documented = self.example["metadata"].as_object().unwrap();
+        let mut documented: BTreeMap<_, _> =
+            documented.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        assert!(answered.keys().eq(documented.keys()), "{reason}: {answered:?} is documented as {documented:?}");
+        // Made anew for each answer, or of an operation that is not called as yet.
+        for changing in ["aws_request_id", "cognito_message"] {
+            answered.remove(changing);
+            documented.remove(changing);
+        }
+        if documented.get("operation").is_some_and(|name| Rpc::ALL.iter().all(|rpc| operation(*rpc) != name)) {
+            answered.remove("operation");
+            documented.remove("operation");
+        }
+        assert_eq!(answered, documented, "{reason}");
+
+        let answered = (code_name(status.code()), details_beside(status));
+        let (code, detail) = self.answered_as();
+        assert_eq!(answered, (code, detail.iter().map(String::as_str).collect()), "{reason}");
+    }
+}
+
+/// The name of a code in the protos.
+fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(letter.to_uppercase());
+    }
+    name
+}
+
+/// The sentence of Cognito by which the reason is told from others of the same code; any other where the code is enough.
+fn text(reason: &str) -> &'static str {
+    match reason {
+        "USER_TOKEN_EXPIRED" => "Access Token has expired",
+        "USER_TOKEN_REVOKED" => "Access Token has been revoked",
+        "USER_TOKEN_SCOPE_MISSING" => "Access Token does not have required scopes",
+        "SESSION_EXPIRED" => "Invalid session for the user, session is expired.",
+        "USER_DISABLED" => "User is disabled.",
+        "FACTOR_NOT_ENROLLED" => "User does not have delivery config set to turn on SOFTWARE_TOKEN_MFA",
+        "POOL_MFA_COMBINATION_INVALID" => "SMS MFA, Email MFA, or Software Token MFA must be enabled",
+        "POOL_SETTINGS_CONFLICT" => {
+            "Cannot set EmailMfaConfiguration when user pool EmailConfiguration contains an EmailSendingAccount of \
+             COGNITO_DEFAULT"
+        }
+        _ => "said for some reason",
+    }
+}
+
+/// What is answered to a message on a path, whatever the path takes.
+async fn send<M: prost::Message + 'static>(service: &TestService, path: &'static str, message: M) -> Status {
+    let mut client = Grpc::new(service.channel());
+    client.ready().await.unwrap();
+    let codec = ProstCodec::<M, AdminGetUserResponse>::default();
+    client.unary(Request::new(message), path.parse().unwrap(), codec).await.unwrap_err()
+}
+
+/// The answer of a reason that no code of Cognito leads to. A new reason needs an arm here, or a code in its example.
+async fn provoke(reason: &str) -> Status {
+    let service = TestService::start().await;
+    let admin_get_user = Rpc::AdminGetUser.path();
+    let answer_with = async |rpc, fault| {
+        service.cognito.fault(fault).await;
+        call(&service, rpc, &service.cognito.token(USER).await).await.unwrap_err()
+    };
+    match reason {
+        "REQUEST_INVALID" => send(&service, admin_get_user, ()).await,
+        // The first field is a number here, where a text is due.
+        "REQUEST_MALFORMED" => send(&service, admin_get_user, prost_types::Duration { seconds: 1, nanos: 0 }).await,
+        "REQUEST_TOO_LARGE" => {
+            let username = "a".repeat(5 << 20);
+            send(&service, admin_get_user, AdminGetUserRequest { user_pool_id: POOL.to_owned(), username }).await
+        }
+        "RPC_UNKNOWN" => send(&service, "/mfagate.v1.MfaPreferenceService/Nothing", ()).await,
+        "TOTP_ALREADY_ENROLLED" => {
+            let credential = Some(Credential::AccessToken(service.cognito.token(USER).await));
+            let request = AssociateSoftwareTokenRequest { credential, ..Default::default() };
+            service.software_tokens().associate_software_token(request).await.unwrap_err()
+        }
+        "TOTP_NOT_VERIFIED" => {
+            answer_with(Rpc::VerifySoftwareToken, json!({ "kind": "replace", "body": { "Status": "ERROR" } })).await
+        }
+        "DEADLINE_EXCEEDED" => {
+            let service = TestService::limited_to(Duration::from_millis(100)).await;
+            service.cognito.fault(json!({ "kind": "no_answer" })).await;
+            call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
+        }
+        "NO_TIME_LEFT" => {
+            let mut request = Request::new(AdminGetUserRequest::default());
+            request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("0m"));
+            service.patient().admin_get_user(request).await.unwrap_err()
+        }
+        "CALLER_UNAUTHENTICATED" => access::expired().await,
+        "CALLER_FORBIDDEN" => access::forbidden().await,
+        "AUDIT_UNAVAILABLE" => access::unrecorded().await,
+        "COGNITO_UNREACHABLE" => answer_with(Rpc::AdminSetUserMfaPreference, json!({ "kind": "reset" })).await,
+        "COGNITO_ANSWER_UNREADABLE" => {
+            // A web server that knows no such page.
+            let pages = axum::Router::new().fallback(|| async { http::StatusCode::NOT_FOUND });
+            let service = TestService::before(&serve(pages).await).await;
+            call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
+        }
+        "FACADE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),
+        // Only a defect leads to it, and no request is known that does.
+        "FACADE_FAILED" => error::complete(&Status::from(Error::new(ErrorReason::FacadeFailed)), "request"),
+        _ => panic!("{reason} is new: say here how it comes about, or give its example a cognito_code"),
+    }
+}
+
+#[tokio::test]
+async fn every_reason_is_answered_as_its_example_shows() {
+    let service = TestService::start().await;
+    let token = service.cognito.token(USER).await;
+    for entry in manual() {
+        let status = match entry.metadata("cognito_code") {
+            Some(code) => {
+                service.cognito.answer_error(operation(entry.rpc()), code, text(&entry.reason)).await;
+                let status = call(&service, entry.rpc(), &token).await.unwrap_err();
+                service.cognito.heal().await;
+                status
+            }
+            None => provoke(&entry.reason).await,
+        };
+        entry.compare(&status);
+    }
+}
+
+#[test]
+fn every_reason_says_what_to_do() {
+    let manual = manual();
+    assert_eq!(manual.len(), (1..).map_while(|number| ErrorReason::try_from(number).ok()).count());
+    for entry in manual {
+        assert!(entry.comment.contains("To do: "), "{}", entry.reason);
+    }
+}

@@ -1,0 +1,5 @@
+//! What a caller is told when a call fails.
+
+mod cognito_error;
+mod cognito_message;
+mod manual;

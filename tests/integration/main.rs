@@ -1,0 +1,19 @@
+//! The one integration crate: a real gRPC client, the real SDK, a real HTTP backend.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
+)]
+
+mod audit;
+mod authn;
+mod authz;
+mod embedded;
+mod error;
+mod hostile;
+mod process;
+mod rpc;
+mod secrecy;
+mod support;

@@ -1,0 +1,8 @@
+//! The program as an operator sees it: options, start, reload, shutdown, log.
+
+mod application_log;
+mod options;
+mod reload;
+mod role;
+mod serving;
+pub(crate) mod without_credentials;

@@ -1,0 +1,334 @@
+//! Behaviour of the role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::{
+    self, BehaviorVersion, IdentityCache, ProvideCredentials as _, Region, SharedCredentialsProvider,
+};
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use mfagate::api::v1::AdminGetUserRequest;
+use mfagate::cognito::{AssumedRole, Credentials, Endpoint, RoleOptions, SessionName};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tonic::{Code, Request};
+
+use crate::support::fake_sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key};
+use crate::support::loopback::serve;
+use crate::support::policy_fixture::Guard;
+use crate::support::process::Binary;
+use crate::support::refusal::refused;
+use crate::support::serve_harness::{bearer, read, set};
+use crate::support::test_cognito::{POOL, TestCognito, USER};
+use crate::support::test_service::patient;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+async fn key_of(provider: &SharedCredentialsProvider) -> Result<String, String> {
+    let keys = provider.provide_credentials().await.map_err(|error| {
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        source.unwrap_or_else(|| error.to_string())
+    })?;
+    Ok(keys.access_key_id().to_owned())
+}
+
+#[tokio::test]
+async fn each_caller_signs_with_a_session_of_its_own_through_one_client() {
+    let signatures = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&signatures);
+    let cognito = serve(Router::new().route(
+        "/",
+        post(move |headers: HeaderMap| {
+            let token = headers["x-amz-security-token"].to_str().unwrap().to_owned();
+            seen.lock().unwrap().push((access_key(&headers), token));
+            async { ([("content-type", "application/x-amz-json-1.1")], "{}") }
+        }),
+    ))
+    .await;
+    // As `Cognito` has it: one client and one identity cache for everybody.
+    let shared = config::Builder::new()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .identity_cache(IdentityCache::lazy().build())
+        .credentials_provider(config::Credentials::new("base", "base", None, None, "test"))
+        .region(Region::new("eu-west-1"))
+        .endpoint_url(cognito);
+    let client = Client::from_conf(shared.build());
+
+    let sts = FakeSts::start().await;
+    let role = sts.role();
+    let call = async |caller: &str| {
+        let config = config::Builder::new().credentials_provider(role.for_caller(caller));
+        let call = client.admin_delete_software_token().user_pool_id("eu-west-1_Ab1").username("alice");
+        call.customize().config_override(config).send().await.unwrap();
+    };
+    for caller in ["payments", "support", "payments", "spiffe://example.org/desk", "support"] {
+        call(caller).await;
+    }
+
+    let desk = SessionName::of("spiffe://example.org/desk");
+    let desk = desk.as_str();
+    let expected = [("1", "payments"), ("2", "support"), ("1", "payments"), ("3", desk), ("2", "support")];
+    let expected: Vec<_> =
+        expected.map(|(number, name)| (format!("ASIA{number}{name}"), format!("token-of-{name}"))).into();
+    assert_eq!(*signatures.lock().unwrap(), expected);
+    let asked = |session: &str| Asked {
+        session: session.to_owned(),
+        role: ROLE.to_owned(),
+        access_key: "development".to_owned(),
+    };
+    assert_eq!(sts.asked(), ["payments", "support", desk].map(asked));
+    assert!(desk.starts_with("example.org-desk-"), "{desk}");
+}
+
+#[tokio::test]
+async fn callers_at_the_same_time_share_one_question_and_its_failure() {
+    let sts = FakeSts::start().await;
+    let role = Arc::new(sts.role());
+    for (answer, expected) in [
+        (Answer::Refuse, Err("sts refused to let the role be assumed: AccessDenied".to_owned())),
+        (Answer::Nonsense, Err("sts answered without credentials".to_owned())),
+        (Answer::Grant(HOUR), Ok("payments")),
+    ] {
+        sts.will(answer);
+        sts.hold();
+        let before = sts.times();
+        let mut callers = JoinSet::new();
+        // On this runtime of one thread, each has begun to wait before the answer is let go.
+        for _ in 0..8 {
+            let provider = role.for_caller("payments");
+            callers.spawn(async move { key_of(&provider).await });
+        }
+        sts.until_asked(before + 1).await;
+        sts.go_on();
+        while let Some(outcome) = callers.join_next().await {
+            match (&outcome.unwrap(), &expected) {
+                (Ok(key), Ok(name)) => assert_eq!(*key, format!("ASIA{}{name}", before + 1)),
+                (Err(error), Err(expected)) => assert_eq!(error, expected),
+                (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
+            }
+        }
+        assert_eq!(sts.times(), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_renewed_before_they_end_and_used_while_sts_fails() {
+    let sts = FakeSts::start().await;
+    let role = sts.role();
+    let provider = role.for_caller("payments");
+
+    sts.will(Answer::Grant(6 * MINUTE));
+    assert_eq!(key_of(&provider).await.unwrap(), "ASIA1payments");
+    assert_eq!(key_of(&provider).await.unwrap(), "ASIA1payments");
+    assert_eq!(sts.times(), 1, "good for more than five minutes");
+
+    let provider = role.for_caller("support");
+    sts.will(Answer::Grant(4 * MINUTE));
+    assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
+    // Renewing is not waited for, and its failure is nobody's.
+    sts.hold();
+    sts.will(Answer::Refuse);
+    assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
+    sts.until_asked(3).await;
+    assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
+    assert_eq!(sts.times(), 3, "one renewal at a time");
+    sts.go_on();
+    let renewed = async {
+        loop {
+            let asked = sts.times();
+            let key = key_of(&provider).await.unwrap();
+            if key != "ASIA2support" {
+                break key;
+            }
+            // The failed renewal is followed by another, which is granted.
+            if asked > 3 {
+                sts.will(Answer::Grant(HOUR));
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let renewed = tokio::time::timeout(MINUTE, renewed).await.unwrap();
+    assert!(renewed.ends_with("support"), "{renewed}");
+
+    // Credentials that have all but ended are not used.
+    let provider = role.for_caller("desk");
+    sts.will(Answer::Grant(Duration::from_secs(20)));
+    let first = key_of(&provider).await.unwrap();
+    sts.will(Answer::Refuse);
+    assert_eq!(key_of(&provider).await, Err("sts refused to let the role be assumed: AccessDenied".to_owned()));
+    sts.will(Answer::Grant(HOUR));
+    assert_ne!(key_of(&provider).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_caller_that_cannot_wait_leaves_the_answer_for_the_next() {
+    let sts = FakeSts::start().await;
+    let role = sts.role();
+    let provider = role.for_caller("payments");
+    sts.hold();
+    tokio::select! {
+        outcome = key_of(&provider) => panic!("{outcome:?}"),
+        () = sts.until_asked(1) => {}
+    }
+    sts.go_on();
+    assert_eq!(key_of(&provider).await.unwrap(), "ASIA1payments");
+    assert_eq!(sts.times(), 1);
+}
+
+#[tokio::test]
+async fn the_credentials_of_256_callers_are_kept_and_those_not_seen_for_longest_make_room() {
+    let sts = FakeSts::start().await;
+    let role = sts.role();
+    let call = async |number: usize| key_of(&role.for_caller(&format!("caller-{number}"))).await.unwrap();
+    for number in 0..256 {
+        call(number).await;
+    }
+    call(0).await;
+    assert_eq!(sts.times(), 256);
+    call(256).await;
+    call(0).await;
+    assert_eq!(sts.times(), 257, "the first was seen last");
+    call(1).await;
+    assert_eq!(sts.times(), 258, "the second made room");
+}
+
+#[tokio::test]
+async fn an_sts_that_is_not_there_is_said_to_be_so_and_nothing_prints_a_key() {
+    let options = RoleOptions {
+        arn: ROLE.parse().unwrap(),
+        region: "eu-west-1".to_owned(),
+        // Nothing listens on the port that is reserved for discarding.
+        endpoint: Endpoint::Url("http://127.0.0.1:9".to_owned()),
+    };
+    let role = AssumedRole::new(options, &Credentials::for_development());
+    let error = key_of(&role.for_caller("payments")).await.unwrap_err();
+    assert!(error.starts_with("sts could not be asked: "), "{error}");
+
+    let sts = FakeSts::start().await;
+    let role = sts.role();
+    let provider = role.for_caller("payments");
+    key_of(&provider).await.unwrap();
+    let printed = format!("{role:?} {provider:?}");
+    assert!(printed.contains("payments") && !printed.contains("canary") && !printed.contains("token-of"), "{printed}");
+}
+
+/// The program's own credentials.
+const AWS_KEYS: &[(&str, &str)] = &[
+    ("AWS_ACCESS_KEY_ID", "AKIABASE"),
+    ("AWS_SECRET_ACCESS_KEY", "secret-canary-of-the-base"),
+    ("AWS_SESSION_TOKEN", "token-of-the-base"),
+    ("RUST_LOG", "trace"),
+];
+
+/// `mfagate serve` that assumes the role at this STS, before that Cognito.
+async fn serve_assuming(guard: &Guard, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Binary {
+    let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
+    let options = [guard.options(), role.map(str::to_owned).into()].concat();
+    let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    Binary::serve_with(&options, &cognito.url, AWS_KEYS).await
+}
+
+/// Ends the program and looks for what it must not tell in everything that it has told.
+async fn end_without_secrets(binary: Binary, guard: &Guard) -> String {
+    let ended = binary.end().await;
+    let told = guard.read("audit.jsonl") + &ended.stdout + &ended.stderr;
+    for secret in ["secret-canary", "token-of-"] {
+        assert!(!told.contains(secret), "{secret} is in {told}");
+    }
+    ended.stderr
+}
+
+#[tokio::test]
+async fn the_program_signs_with_a_session_of_each_caller() {
+    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
+    let channel = binary.channel().await;
+    let of = |name: &str| bearer(&guard.token(name, json!({})));
+    for name in ["payments", "support", "payments"] {
+        set(channel.clone(), &of(name), true, "set").await.unwrap();
+        assert_eq!(read(channel.clone(), Some(&of(name)), POOL).await.unwrap(), USER);
+    }
+
+    let asked =
+        |session: &str| Asked { session: session.to_owned(), role: ROLE.to_owned(), access_key: "AKIABASE".to_owned() };
+    assert_eq!(sts.asked(), ["payments", "support"].map(asked));
+    for operation in ["AdminSetUserMFAPreference", "AdminGetUser"] {
+        let requests = cognito.requests(operation).await;
+        let signed: Vec<_> = requests.iter().map(|request| signed_with(&request["Headers"])).collect();
+        let by = |key: &str, name: &str| (key.to_owned(), format!("token-of-{name}"));
+        let payments = by("ASIA1payments", "payments");
+        assert_eq!(signed, [payments.clone(), by("ASIA2support", "support"), payments], "{operation}");
+    }
+    let log = end_without_secrets(binary, &guard).await;
+    assert_eq!(log.matches("role assumed").count(), 2, "{log}");
+}
+
+/// The access key and the session token of a request that Cognito has received.
+fn signed_with(headers: &Value) -> (String, String) {
+    let signature = headers["authorization"].as_str().unwrap();
+    let (_, credential) = signature.split_once("Credential=").unwrap();
+    let (key, _) = credential.split_once('/').unwrap();
+    (key.to_owned(), headers["x-amz-security-token"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
+    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
+    let channel = binary.channel().await;
+    let support = bearer(&guard.token("support", json!({})));
+    for (answer, cause) in [
+        (Answer::Refuse, "sts refused to let the role be assumed: AccessDenied"),
+        (Answer::Nonsense, "sts answered without credentials"),
+    ] {
+        sts.will(answer);
+        let refusal = set(channel.clone(), &support, true, "set").await;
+        let told = format!("{refusal:?}");
+        assert!(!told.contains("sts") && !told.contains("AccessDenied") && !told.contains("iam"), "{told}");
+        let details = refused(refusal, Code::Internal, "FACADE_DISPATCH_FAILED");
+        assert_eq!(details.error_info().unwrap().metadata["fault"], "FACADE");
+        binary.logs(cause).await;
+        binary.logs("call failed").await;
+
+        let [.., decision, mutation] = &guard.records()[..] else { panic!("too few records") };
+        assert_eq!((&decision["kind"], &decision["decision"]), (&json!("decision"), &json!("allow")));
+        assert_eq!((&mutation["kind"], &mutation["request_id"]), (&json!("mutation"), &json!("set")));
+        assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
+    }
+    assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+    // Nobody's credentials stand in for those that were refused, and the next try may succeed.
+    sts.will(Answer::Grant(HOUR));
+    set(channel, &support, true, "set").await.unwrap();
+    let log = end_without_secrets(binary, &guard).await;
+    let failed = log.lines().find(|line| line.contains("call failed")).unwrap();
+    assert!(failed.contains("ERROR") && failed.contains("AccessDenied"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
+    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
+    let mut binary = serve_assuming(&guard, &cognito, &sts, &["--operation-timeout", "1s"]).await;
+    let channel = binary.channel().await;
+    let support = bearer(&guard.token("support", json!({})));
+    sts.hold();
+    // Not that the time was up, which would mean that the change may have been made.
+    refused(set(channel.clone(), &support, true, "set").await, Code::Internal, "FACADE_DISPATCH_FAILED");
+    let outcome = guard.records().last().unwrap()["outcome"].clone();
+    assert_eq!(outcome, json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
+    // Where it was the caller who would not wait longer, the caller is told so.
+    let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
+    request.metadata_mut().insert("authorization", support.parse().unwrap());
+    request.metadata_mut().insert("grpc-timeout", "900m".parse().unwrap());
+    let answer = patient(binary.address().await).admin_get_user(request).await;
+    refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
+    assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+
+    sts.go_on();
+    binary.logs("role assumed").await;
+    set(channel, &support, true, "set").await.unwrap();
+    assert_eq!(sts.times(), 1);
+    end_without_secrets(binary, &guard).await;
+}

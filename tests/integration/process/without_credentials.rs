@@ -1,0 +1,53 @@
+//! Behaviour of the binary where there are no AWS credentials.
+
+use mfagate::api::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, GetUserRequest};
+use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use serde_json::Value;
+use tonic::{Code, Response, Status};
+
+use crate::support::policy_fixture::Guard;
+use crate::support::process::Binary;
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, TestCognito, USER};
+
+/// An environment that holds no credentials, nor anything that leads to some.
+const NO_CREDENTIALS: &[(&str, &str)] = &[
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("AWS_CONFIG_FILE", "/dev/null"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+];
+
+/// What an RPC of an administrator answers through `mfagate serve` without credentials.
+pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
+    let guard = Guard::open();
+    let mut binary = Binary::serve(&guard, cognito_url, NO_CREDENTIALS).await;
+    let channel = binary.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
+    let request = AdminSetUserMfaPreferenceRequest {
+        user_pool_id: POOL.to_owned(),
+        username: USER.to_owned(),
+        ..Default::default()
+    };
+    client.admin_set_user_mfa_preference(request).await
+}
+
+#[tokio::test]
+async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothing() {
+    let cognito = TestCognito::start().await;
+    let answer = set_preference(&cognito.url).await;
+    let details = refused(answer, Code::Internal, "FACADE_DISPATCH_FAILED");
+    let metadata = &details.error_info().unwrap().metadata;
+    assert_eq!((metadata["fault"].as_str(), metadata["retryable"].as_str()), ("FACADE", "false"));
+    assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn an_rpc_of_the_signed_in_user_works() {
+    let cognito = TestCognito::start().await;
+    let guard = Guard::open();
+    let mut binary = Binary::serve(&guard, &cognito.url, NO_CREDENTIALS).await;
+    let channel = binary.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
+    let request = GetUserRequest { access_token: cognito.token(USER).await };
+    assert_eq!(client.get_user(request).await.unwrap().into_inner().username, USER);
+}

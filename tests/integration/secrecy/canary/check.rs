@@ -1,0 +1,105 @@
+//! `mfagate check` names the file that is wrong, and nothing that is in it.
+
+use data_encoding::BASE64;
+use serde_json::json;
+
+use super::{ENVIRONMENT, USERNAME_KEY, assert_holds_none};
+use crate::support::certificate_authority::{Authority, Pair};
+use crate::support::policy_fixture::Guard;
+use crate::support::process::{Binary, Ended};
+use crate::support::serve_harness::OPEN;
+use crate::support::token_issuer::SigningKey;
+
+const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]"#;
+
+/// Every file that the options of `serve` can name, all of them good.
+struct Files {
+    guard: Guard,
+    server: Pair,
+}
+
+impl Files {
+    fn new() -> Self {
+        let (guard, authority) = (Guard::with(OPEN), Authority::new("the authority"));
+        let server = authority.server();
+        guard.write_tls(&server, &authority.certificate);
+        guard.write("username.key", USERNAME_KEY);
+        guard.write("entities.json", ENTITIES);
+        Self { guard, server }
+    }
+
+    /// Runs `mfagate check`, and looks for canaries and private keys in all that it prints.
+    async fn check(&self, canaries: &[&str]) -> Ended {
+        let (key, entities) = (self.guard.path("username.key"), self.guard.path("entities.json"));
+        let others = [("--audit-username", "hmac"), ("--audit-username-key-file", &*key), ("--entities", &*entities)];
+        let options = [self.guard.options_but(&others), self.guard.tls_options()].concat();
+        let arguments: Vec<&str> = ["check"].into_iter().chain(options.iter().map(String::as_str)).collect();
+        let ended = Binary::run(&arguments, ENVIRONMENT).await;
+        let known = ["canary"].into_iter().chain(lines_of(&self.server.key)).chain(canaries.iter().copied());
+        let known: Vec<&str> = known.collect();
+        assert_holds_none("stdout", &ended.stdout, known.iter().copied());
+        assert_holds_none("stderr", &ended.stderr, known);
+        ended
+    }
+}
+
+/// What a PEM block holds, line by line.
+fn lines_of(pem: &str) -> impl Iterator<Item = &str> {
+    let is_secret = |line: &&str| !line.is_empty() && !line.starts_with("-----");
+    pem.lines().filter(is_secret)
+}
+
+/// Something in a PEM block of a private key that is none.
+fn false_key(secret: &str) -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n")
+}
+
+#[tokio::test]
+async fn check_prints_nothing_secret_of_files_that_are_good() {
+    let files = Files::new();
+    let ended = files.check(&[]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("nothing is wrong"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
+    let another = Authority::new("another authority").server();
+    let encoded = BASE64.encode(b"canary canary canary canary canary");
+    let private = json!({ "keys": [private_jwk()] }).to_string();
+    let symmetric = json!({ "kty": "oct", "kid": "key-1", "alg": "HS256", "k": "canary-symmetric-key" });
+    let symmetric = json!({ "keys": [symmetric] }).to_string();
+    for (file, text, fault) in [
+        ("server.key", "canary, and not a key at all", "has no PEM block of a private key"),
+        ("server.key", &false_key(&encoded), "the key is of no kind that TLS can use"),
+        ("server.key", &false_key("canary, which is not base64"), "is not well-formed PEM"),
+        ("server.key", &another.key, "the key is not that of the certificate"),
+        ("server.pem", &another.key, "has no PEM block of a certificate"),
+        ("clients.pem", &another.key, "has no PEM block of a certificate"),
+        ("username.key", "canary-too-short", "the key has 16 bytes and needs at least 32"),
+        ("username.key", &"canary".repeat(1000), "the key has more than 4096 bytes"),
+        ("jwks.json", "canary, and not JSON", "it is not a JSON Web Key Set"),
+        ("jwks.json", "\"canary\"", "it is not a JSON Web Key Set"),
+        ("jwks.json", &symmetric, "it has no key that verifies"),
+        ("jwks.json", &private, "it has no key that verifies"),
+        ("jwks.json", &another.key, "it is not a JSON Web Key Set"),
+        ("entities.json", "canary, and not JSON", "entities.json:1: expected value"),
+        ("entities.json", &another.key, "entities.json:1: "),
+        ("policies/all.cedar", "permit (principal, action, resource) when {", "all.cedar:1"),
+    ] {
+        let files = Files::new();
+        files.guard.write(file, text);
+        let ended = files.check(&[&[&*encoded], &lines_of(&another.key).collect::<Vec<_>>()[..]].concat()).await;
+        assert_eq!(ended.status.code(), Some(2), "{file} {fault}: {ended:?}");
+        let ends: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("mfagate ends")).collect();
+        let named = ended.stderr.contains(&files.guard.path(file));
+        assert!(ends.len() == 1 && ends[0].contains(fault) && named, "{file} {fault}: {ended:?}");
+    }
+}
+
+/// A key whose private part is published, too.
+fn private_jwk() -> serde_json::Value {
+    let mut jwk = SigningKey::p256("key-1").jwk();
+    jwk["d"] = json!("canary-private-part");
+    jwk
+}

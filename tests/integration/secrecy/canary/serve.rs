@@ -1,0 +1,229 @@
+//! The canaries through `mfagate serve`: calls that succeed, fail and are denied, by a caller whose token, whose key and
+//! whose credentials are canaries as well, and the audit log of all that.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
+use mfagate::api::Rpc;
+use serde_json::{Value, json};
+use tonic::client::Grpc;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+use tonic_prost::ProstCodec;
+
+use super::calls::{Call, Door, Headers, calls, fail, succeed, told};
+use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds, parts_of, plant_user};
+use crate::support::certificate_authority::{Authority, payments};
+use crate::support::policy_fixture::Guard;
+use crate::support::process::Binary;
+use crate::support::refusal::refused;
+use crate::support::serve_harness::{OPEN, bearer};
+use crate::support::test_cognito::TestCognito;
+
+/// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
+struct Planted {
+    guard: Guard,
+    cognito: TestCognito,
+    binary: Binary,
+    channel: Channel,
+    access_token: String,
+    token: String,
+}
+
+impl Planted {
+    /// With these policies, recording usernames so.
+    async fn start(policies: &str, audit_username: &str) -> Self {
+        let (guard, authority) = (Guard::with(policies), Authority::new("the authority"));
+        guard.write_tls(&authority.server(), &authority.certificate);
+        guard.write("username.key", USERNAME_KEY);
+        let key = guard.path("username.key");
+        let others = [("--audit-username", audit_username), ("--audit-username-key-file", &key)];
+        let options = [guard.options_but(&others), guard.tls_options()].concat();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let cognito = TestCognito::start().await;
+        let access_token = plant_user(&cognito).await;
+        let mut binary = Binary::serve_with(&options, &cognito.url, ENVIRONMENT).await;
+        let client = authority.client(payments());
+        let channel = authority.channel(binary.address().await, Some(&client)).await.unwrap();
+        let token = guard.token("batch", canary_claims());
+        Self { guard, cognito, binary, channel, access_token, token }
+    }
+
+    /// The way in for the caller with this `authorization` header, with canaries in other headers.
+    fn door(&self, authorization: &str) -> Door {
+        let headers = [
+            ("authorization", authorization),
+            ("cookie", "session=canary-cookie"),
+            ("x-request-id", "canary, which is no request id"),
+            ("traceparent", "00-canary-trace-01"),
+            ("tracestate", "vendor=canary-state"),
+            ("baggage", "user=canary-baggage"),
+            ("x-amz-security-token", "canary-amz-token"),
+            ("canary-header", "canary-header"),
+        ];
+        Headers::of(&headers).on(&self.channel)
+    }
+
+    /// What must stand nowhere.
+    fn secrets(&self) -> Vec<String> {
+        let pem = self.guard.read("server.key");
+        let key = pem.lines().filter(|line| !line.is_empty() && !line.starts_with("-----"));
+        let tokens = parts_of(&self.access_token).into_iter().chain(parts_of(&self.token));
+        KNOWN.into_iter().chain(key).chain(tokens).map(str::to_owned).collect()
+    }
+
+    /// Ends the program, looks for the canaries in everything that it wrote, and gives the records. `allowed` is what may
+    /// stand in the audit log.
+    async fn end(self, allowed: &str) -> Vec<Value> {
+        let secrets = self.secrets();
+        let ended = self.binary.end().await;
+        let audit = self.guard.read("audit.jsonl");
+        let rest = if allowed.is_empty() { audit } else { audit.replace(allowed, "") };
+        for (place, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr), ("the audit log", &rest)] {
+            assert_holds_none(place, text, secrets.iter().map(String::as_str));
+        }
+        assert!(ended.stderr.contains("call answered"), "the log is not on: {}", ended.stderr);
+        self.guard.records()
+    }
+}
+
+/// Claims that nobody needs to know.
+fn canary_claims() -> Value {
+    json!({
+        "jti": "canary-token-id", "email": "canary@example.com", "scope": "canary-scope",
+        "cognito:groups": ["canary-group"], "nickname": "canary-nickname",
+    })
+}
+
+/// The RPCs that the records of one kind are about.
+fn recorded(records: &[Value], kind: &str) -> BTreeSet<String> {
+    let of_kind = records.iter().filter(|record| record["kind"] == kind);
+    of_kind.filter_map(|record| record["rpc"].as_str().map(str::to_owned)).collect()
+}
+
+fn names(rpcs: impl IntoIterator<Item = Rpc>) -> BTreeSet<String> {
+    rpcs.into_iter().map(|rpc| rpc.name().to_owned()).collect()
+}
+
+/// Every RPC has left its records: a look at nothing would find nothing.
+fn assert_complete(records: &[Value]) {
+    assert_eq!(recorded(records, "decision"), names(Rpc::ALL));
+    assert_eq!(recorded(records, "mutation"), names(Rpc::ALL.into_iter().filter(|rpc| !rpc.is_read())));
+    assert!(records.iter().all(|record| record["kind"] == "mutation" || record["authenticated"] == "both"));
+}
+
+/// What the username of the canaries is recorded as.
+fn usernames(records: &[Value]) -> BTreeSet<String> {
+    records.iter().filter_map(|record| record["username"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
+    for form in ["hmac", "none"] {
+        let planted = Planted::start(OPEN, form).await;
+        let door = planted.door(&bearer(&planted.token));
+        succeed(&planted.cognito, &door, &planted.access_token).await;
+        // The credentials were really there to be told.
+        let requests = planted.cognito.requests("AdminGetUser").await;
+        assert_eq!(requests[0]["Headers"]["x-amz-security-token"], "canary-session-token");
+        let records = planted.end("").await;
+        assert_complete(&records);
+        let hashes = usernames(&records);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, USERNAME_KEY.as_bytes());
+        let hash = HEXLOWER.encode(hmac::sign(&key, USERNAME.as_bytes()).as_ref());
+        let expected: BTreeSet<String> = [hash].into_iter().filter(|_| form == "hmac").collect();
+        assert_eq!(hashes, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_plain_username_is_in_the_record_and_no_other_canary_is() {
+    let planted = Planted::start(OPEN, "plain").await;
+    let door = planted.door(&bearer(&planted.token));
+    succeed(&planted.cognito, &door, &planted.access_token).await;
+    let records = planted.end(USERNAME).await;
+    assert_complete(&records);
+    assert_eq!(usernames(&records), [USERNAME.to_owned()].into());
+}
+
+#[tokio::test]
+async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_fail() {
+    let planted = Planted::start(OPEN, "hmac").await;
+    let door = planted.door(&bearer(&planted.token));
+    let secrets = planted.secrets();
+    // The others are in what the false Cognito answers, and `fail` looks for them where they were sent.
+    let ours = ["canary-secret", "canary-session-token", "canary-key", "canary-cookie", "canary-nickname"];
+    let unsent = secrets.into_iter().filter(|secret| !KNOWN.contains(&secret.as_str()));
+    let unsent: Vec<String> = unsent.chain(ours.map(str::to_owned)).collect();
+    fail(&planted.cognito, &door, &planted.access_token, &unsent).await;
+    let records = planted.end("").await;
+    assert_complete(&records);
+    let failed = |record: &&Value| record["kind"] == "mutation" && record["outcome"]["code"] != "OK";
+    assert!(records.iter().filter(failed).count() > 50);
+}
+
+/// Nobody may anything in the demo pool; each RPC is permitted somewhere else, so that the request is read.
+const ELSEWHERE: &str = r#"permit (principal, action, resource == Mfagate::UserPool::"us-west-2_ELSEWHERE");"#;
+/// Only a caller that there is not may anything.
+const NOBODY: &str = r#"permit (principal == Mfagate::Caller::"nobody", action, resource);"#;
+
+#[tokio::test]
+async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_are_forbidden() {
+    for policies in [ELSEWHERE, NOBODY] {
+        let planted = Planted::start(policies, "hmac").await;
+        let door = planted.door(&bearer(&planted.token));
+        let secrets = planted.secrets();
+        for Call { rpc, make, .. } in calls() {
+            let status = make(door.clone(), planted.access_token.clone()).await.unwrap_err();
+            assert_holds_none(rpc.name(), &told(&status), secrets.iter().map(String::as_str));
+            refused::<()>(Err(status), Code::PermissionDenied, "CALLER_FORBIDDEN");
+        }
+        let mut client = Grpc::new(door);
+        client.ready().await.unwrap();
+        let path = "/canary.Service/Canary".parse().unwrap();
+        let answer = client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await;
+        assert_holds_none("the answer", &told(answer.as_ref().unwrap_err()), secrets.iter().map(String::as_str));
+        refused(answer, Code::PermissionDenied, "CALLER_FORBIDDEN");
+
+        let records = planted.end("").await;
+        assert_eq!(recorded(&records, "decision"), names(Rpc::ALL));
+        assert!(records.len() == calls().len() + 1 && records.iter().all(|record| record["decision"] == "deny"));
+        // Only where the request was read is there a user to speak of.
+        assert_eq!(usernames(&records).is_empty(), policies == NOBODY);
+    }
+}
+
+#[tokio::test]
+async fn neither_log_nor_record_nor_answer_holds_a_secret_of_callers_that_are_unknown() {
+    let planted = Planted::start(OPEN, "hmac").await;
+    let secrets = planted.secrets();
+    let false_token = Guard::open().token("batch", canary_claims());
+    let expired = planted.guard.token("batch", json!({ "exp": 1_000_000_000, "jti": "canary-token-id" }));
+    let credentials = [
+        bearer(&false_token),
+        bearer(&expired),
+        bearer("canary"),
+        bearer("canary.canary.canary"),
+        bearer(&format!("{}canary", planted.token)),
+        "Basic canary:canary".to_owned(),
+        "canary".to_owned(),
+    ];
+    let parts = [&false_token, &expired].into_iter().flat_map(|token| parts_of(token));
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).chain(parts).collect();
+    for authorization in &credentials {
+        let door = planted.door(authorization);
+        for Call { rpc, make, .. } in calls() {
+            let status = make(door.clone(), planted.access_token.clone()).await.unwrap_err();
+            assert_holds_none(rpc.name(), &told(&status), secrets.iter().copied());
+            refused::<()>(Err(status), Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+        }
+    }
+    let log = planted.binary.stderr();
+    assert!(!secrets.iter().any(|secret| holds(&log, secret)), "{log}");
+    let audit = planted.guard.read("audit.jsonl");
+    assert_holds_none("the audit log", &audit, secrets.iter().copied());
+    let records = planted.end("").await;
+    assert_eq!(records.len(), credentials.len() * calls().len());
+    assert!(records.iter().all(|record| record["decision"] == "unauthenticated" && record["caller"].is_null()));
+}

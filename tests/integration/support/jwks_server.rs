@@ -1,0 +1,97 @@
+//! This file publishes key sets over HTTP, well and badly.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{StatusCode, header};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::support::loopback::listen;
+
+/// What a key server answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// This body with status 200.
+    Body(String),
+    /// This status without a body.
+    Status(u16),
+    /// A redirect to this path of the same server, where a key set is.
+    Redirect(&'static str, String),
+    /// Headers, a first byte, and then nothing more.
+    Stuck,
+}
+
+/// A server of a key set at `/keys`. It ends when it is dropped.
+pub(crate) struct KeyServer {
+    pub(crate) address: SocketAddr,
+    answer: Arc<Mutex<Answer>>,
+    paths: watch::Receiver<Vec<String>>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for KeyServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl KeyServer {
+    pub(crate) async fn start(answer: Answer) -> Self {
+        Self::on(listen().await, answer)
+    }
+
+    pub(crate) fn on(listener: TcpListener, answer: Answer) -> Self {
+        let address = listener.local_addr().unwrap();
+        let answer = Arc::new(Mutex::new(answer));
+        let (sender, paths) = watch::channel(Vec::new());
+        let (answers, sender) = (Arc::clone(&answer), Arc::new(sender));
+        let router = axum::Router::new().fallback(move |request: axum::extract::Request| {
+            let path = request.uri().to_string();
+            sender.send_modify(|paths| paths.push(path.clone()));
+            let answer = answers.lock().unwrap().clone();
+            async move { respond(&path, answer) }
+        });
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, answer, paths, serving }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/keys", self.address)
+    }
+
+    pub(crate) fn answer(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// What was asked for, in order.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.paths.borrow().clone()
+    }
+
+    /// Done when there have been this many requests.
+    pub(crate) async fn requested(&self, times: usize) {
+        let mut paths = self.paths.clone();
+        let requested = paths.wait_for(|paths| paths.len() >= times);
+        drop(tokio::time::timeout(Duration::from_secs(20), requested).await.unwrap().unwrap());
+    }
+}
+
+fn respond(path: &str, answer: Answer) -> Response {
+    let response = Response::builder();
+    match answer {
+        Answer::Body(body) => response.body(Body::from(body)),
+        Answer::Status(status) => response.status(status).body(Body::empty()),
+        Answer::Redirect(to, body) if path == to => response.body(Body::from(body)),
+        Answer::Redirect(to, _) => response.status(StatusCode::FOUND).header(header::LOCATION, to).body(Body::empty()),
+        Answer::Stuck => {
+            let first = tokio_stream::once(Ok::<_, std::io::Error>("{"));
+            let body = tokio_stream::StreamExt::chain(first, tokio_stream::pending());
+            response.body(Body::from_stream(body))
+        }
+    }
+    .unwrap()
+}

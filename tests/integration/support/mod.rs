@@ -1,0 +1,18 @@
+//! Helpers of the tests: harnesses, issuers, servers.
+
+pub(crate) mod certificate_authority;
+pub(crate) mod constraint_oracle;
+pub(crate) mod fake_sts;
+pub(crate) mod handler_harness;
+pub(crate) mod jwks_server;
+pub(crate) mod loopback;
+pub(crate) mod policy_fixture;
+pub(crate) mod process;
+pub(crate) mod raw_h2;
+pub(crate) mod refusal;
+pub(crate) mod request_fields;
+pub(crate) mod rpc_call;
+pub(crate) mod serve_harness;
+pub(crate) mod test_cognito;
+pub(crate) mod test_service;
+pub(crate) mod token_issuer;

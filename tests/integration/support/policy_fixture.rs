@@ -1,0 +1,122 @@
+//! This file makes what `mfagate serve` demands: policies, an issuer with a key, and a caller with a token.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Request, Status};
+
+use crate::support::certificate_authority::Pair;
+use crate::support::serve_harness::OPEN;
+use crate::support::token_issuer::{ISSUER, SigningKey, key_set};
+
+/// The files and the issuer of one service. The files are gone when it is dropped.
+pub(crate) struct Guard {
+    directory: TempDir,
+    key: SigningKey,
+}
+
+impl Guard {
+    /// With these policies.
+    pub(crate) fn with(policies: &str) -> Self {
+        let guard = Self { directory: tempfile::tempdir().unwrap(), key: SigningKey::p256("key-1") };
+        std::fs::create_dir(guard.directory.path().join("policies")).unwrap();
+        guard.write("policies/all.cedar", policies);
+        guard.write("jwks.json", &key_set(&[&guard.key]));
+        guard
+    }
+
+    /// With a policy that permits everything to everybody who is known.
+    pub(crate) fn open() -> Self {
+        Self::with(OPEN)
+    }
+
+    /// Replaces a file.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path(file), text).unwrap();
+    }
+
+    /// Replaces the certificate of the service, its key, and the authorities of callers' certificates.
+    pub(crate) fn write_tls(&self, server: &Pair, client_ca: &str) {
+        self.write("server.pem", &server.certificate);
+        self.write("server.key", &server.key);
+        self.write("clients.pem", client_ca);
+    }
+
+    /// What a file holds.
+    pub(crate) fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path(file)).unwrap()
+    }
+
+    pub(crate) fn path(&self, file: &str) -> String {
+        self.directory.path().join(file).to_str().unwrap().to_owned()
+    }
+
+    /// The records of the audit log.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.read("audit.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The options of a `serve` that records in a file of this guard.
+    pub(crate) fn options(&self) -> Vec<String> {
+        self.options_but(&[])
+    }
+
+    /// The options of a `serve` that records there.
+    pub(crate) fn options_recording_in(&self, audit_log: &str) -> Vec<String> {
+        self.options_but(&[("--audit-log", audit_log)])
+    }
+
+    /// The usual options, with these in place of those of the same name. An empty value leaves an option out.
+    pub(crate) fn options_but(&self, others: &[(&str, &str)]) -> Vec<String> {
+        let [policies, keys, audit_log] = ["policies", "jwks.json", "audit.jsonl"].map(|file| self.path(file));
+        let usual = [
+            ("--policies", policies.as_str()),
+            ("--jwt-issuer", ISSUER),
+            ("--jwt-audience", "mfagate"),
+            ("--jwks-file", &keys),
+            ("--audit-log", &audit_log),
+            ("--audit-username", "none"),
+        ];
+        let kept = usual.iter().filter(|(name, _)| others.iter().all(|(other, _)| other != name));
+        let given = kept.chain(others).filter(|(_, value)| !value.is_empty());
+        given.flat_map(|&(name, value)| [name.to_owned(), value.to_owned()]).collect()
+    }
+
+    /// The options of a `serve` over TLS that callers may present certificates to.
+    pub(crate) fn tls_options(&self) -> Vec<String> {
+        let options = [("certificate", "server.pem"), ("key", "server.key"), ("client-ca", "clients.pem")];
+        options.into_iter().flat_map(|(name, file)| [format!("--tls-{name}"), self.path(file)]).collect()
+    }
+
+    /// A token of the caller `name`, with these claims besides.
+    pub(crate) fn token(&self, name: &str, claims: Value) -> String {
+        self.sign(&claims_of(name, claims))
+    }
+
+    /// A token with these claims and no others.
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.key.token(claims)
+    }
+
+    /// What makes every request one of the caller `name`.
+    pub(crate) fn caller(&self, name: &str) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
+        let value: MetadataValue<Ascii> = format!("Bearer {}", self.token(name, json!({}))).parse().unwrap();
+        move |mut request: Request<()>| {
+            request.metadata_mut().insert("authorization", value.clone());
+            Ok(request)
+        }
+    }
+}
+
+/// What the usual token of the caller `name` claims, with these claims besides.
+pub(crate) fn claims_of(name: &str, claims: Value) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let expires = (now + Duration::from_mins(5)).as_secs();
+    let mut all = json!({ "iss": ISSUER, "aud": "mfagate", "sub": name, "exp": expires });
+    if let (Some(all), Value::Object(claims)) = (all.as_object_mut(), claims) {
+        all.extend(claims);
+    }
+    all
+}

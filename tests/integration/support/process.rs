@@ -1,0 +1,227 @@
+//! This file runs the real program, reads what it prints, and ends it as an operator would.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::support::policy_fixture::Guard;
+
+/// How long a program may be silent, far longer than it needs on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mfagate");
+
+/// A running program. It is killed when it is dropped.
+pub(crate) struct Binary {
+    child: Child,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// How a program ended, and all that it printed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// What a program has printed until now.
+struct Output {
+    text: Arc<Mutex<String>>,
+    lines: watch::Receiver<usize>,
+    reading: JoinHandle<()>,
+    /// How much of it was waited for.
+    seen: usize,
+}
+
+impl Output {
+    fn of(source: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let (count, lines) = watch::channel(0);
+        let written = Arc::clone(&text);
+        let reading = tokio::spawn(async move {
+            let mut source = BufReader::new(source).lines();
+            while let Some(line) = source.next_line().await.unwrap() {
+                written.lock().unwrap().extend([line.as_str(), "\n"]);
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Self { text, lines, reading, seen: 0 }
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Waits until `wanted` was printed.
+    async fn wait_for(&mut self, wanted: &str) {
+        while !self.text().contains(wanted) {
+            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?}: {}", self.text());
+        }
+    }
+
+    /// Waits until `wanted` is printed behind what was waited for so before.
+    async fn wait_for_next(&mut self, wanted: &str) {
+        loop {
+            let text = self.text();
+            let rest = text.split_at(self.seen).1;
+            if let Some(position) = rest.find(wanted) {
+                self.seen += position + wanted.len();
+                return;
+            }
+            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?} any more: {rest}");
+        }
+    }
+
+    async fn all(self) -> String {
+        self.reading.await.unwrap();
+        Arc::into_inner(self.text).unwrap().into_inner().unwrap()
+    }
+}
+
+impl Binary {
+    /// Starts the program with nothing of this process's environment.
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut program = Command::new(PROGRAM);
+        program.args(arguments);
+        Self::spawn(program, environment)
+    }
+
+    /// As [`start`](Self::start), on a disk whose files hold so many blocks of 512 bytes.
+    pub(crate) fn start_on_small_disk(blocks: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        // Without the trap, the signal would end the process where a full disk only fails the write.
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh", PROGRAM]).args(arguments);
+        Self::spawn(shell, environment)
+    }
+
+    fn spawn(mut command: Command, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stdout = Output::of(child.stdout.take().unwrap());
+        let stderr = Output::of(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    /// `mfagate dev` on free ports, greeting read.
+    pub(crate) async fn dev(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut binary = Self::start(&[&["dev", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
+        binary.stdout.wait_for("Ctrl-C ends it.").await;
+        binary
+    }
+
+    /// `mfagate dev` on a free port before another Cognito, serving.
+    pub(crate) async fn before(cognito_url: &str, arguments: &[&str]) -> Self {
+        let dev = ["dev", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
+        let mut binary = Self::start(&[&dev, arguments].concat(), &[]);
+        binary.logged("serving address=").await;
+        binary
+    }
+
+    /// `mfagate serve` on a free port before that Cognito, for the callers of `guard`, serving.
+    pub(crate) async fn serve(guard: &Guard, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+        let options = guard.options();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        Self::serve_with(&options, cognito_url, environment).await
+    }
+
+    /// `mfagate serve` on a free port before that Cognito, with these options, serving.
+    pub(crate) async fn serve_with(options: &[&str], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
+        let mut binary = Self::start(&[&serve, options].concat(), environment);
+        binary.logged("serving address=").await;
+        binary
+    }
+
+    /// Runs the program to its own end.
+    pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+        Self::start(arguments, environment).ended().await
+    }
+
+    /// What was printed to standard output until now.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// Waits until the log has `wanted`.
+    pub(crate) async fn logged(&mut self, wanted: &str) {
+        self.stderr.wait_for(wanted).await;
+    }
+
+    /// Waits until the log has `wanted` behind what was waited for so before: of what may happen again, the next time.
+    pub(crate) async fn logs(&mut self, wanted: &str) {
+        self.stderr.wait_for_next(wanted).await;
+    }
+
+    /// What was logged until now.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// The word that follows `label` in the greeting.
+    pub(crate) fn greeted(&self, label: &str) -> String {
+        let text = self.stdout();
+        let after = text.lines().find_map(|line| line.strip_prefix(label));
+        after
+            .and_then(|rest| rest.split_whitespace().next())
+            .unwrap_or_else(|| panic!("no {label} in {text}"))
+            .to_owned()
+    }
+
+    /// Where gRPC is served, as the log says.
+    pub(crate) async fn address(&mut self) -> SocketAddr {
+        self.logged("serving address=").await;
+        let text = self.stderr.text();
+        let (_, after) = text.split_once("serving address=").unwrap();
+        after.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// A connection to it.
+    pub(crate) async fn channel(&mut self) -> Channel {
+        let address = self.address().await;
+        Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+    }
+
+    /// Has everything reloaded as an operator does, which must succeed.
+    pub(crate) async fn reload(&mut self) {
+        self.signal("HUP").await;
+        self.logs("serve: reloaded\n").await;
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        Ended { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
+    }
+
+    /// Ends it as an operator does.
+    pub(crate) async fn end(self) -> Ended {
+        self.signal("TERM").await;
+        let ended = self.ended().await;
+        assert!(ended.status.success(), "{ended:?}");
+        ended
+    }
+}

@@ -1,0 +1,51 @@
+//! Checks of what every error that a caller receives must carry.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetail, ErrorDetails, StatusExt as _};
+
+/// What every error must carry, checked; gives the details for more.
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, reason: &str) -> ErrorDetails {
+    let status = answer.unwrap_err();
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!((status.code(), info.reason.as_str()), (code, reason), "{status:?} {info:?}");
+    assert_eq!(info.domain, "mfagate");
+    for key in ["fault", "retryable"] {
+        assert!(info.metadata.contains_key(key), "no {key} in {info:?}");
+    }
+    assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {details:?}");
+    details_beside(&status);
+    details
+}
+
+/// The kinds of details beside the one `ErrorInfo` and the one `RequestInfo` that every error has. Each says something.
+#[track_caller]
+pub(crate) fn details_beside(status: &Status) -> Vec<&'static str> {
+    let kinds = status.get_error_details_vec();
+    let (mut infos, mut requests, mut beside) = (0, 0, Vec::new());
+    for kind in &kinds {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorDetail is non-exhaustive")]
+        let (name, says_something) = match kind {
+            ErrorDetail::ErrorInfo(_) => {
+                infos += 1;
+                continue;
+            }
+            ErrorDetail::RequestInfo(_) => {
+                requests += 1;
+                continue;
+            }
+            ErrorDetail::BadRequest(request) => ("BadRequest", !request.field_violations.is_empty()),
+            ErrorDetail::PreconditionFailure(failure) => ("PreconditionFailure", !failure.violations.is_empty()),
+            ErrorDetail::ResourceInfo(resource) => ("ResourceInfo", !resource.resource_type.is_empty()),
+            ErrorDetail::RetryInfo(retry) => ("RetryInfo", retry.retry_delay > Some(Duration::ZERO)),
+            other => panic!("a detail that is not documented: {other:?}"),
+        };
+        assert!(says_something, "{kinds:?}");
+        beside.push(name);
+    }
+    assert_eq!((infos, requests), (1, 1), "{kinds:?}");
+    beside
+}

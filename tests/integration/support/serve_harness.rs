@@ -1,0 +1,113 @@
+//! This file runs `mfagate serve` before an embedded Cognito, and makes the calls of its callers.
+
+use std::fmt::Debug;
+
+use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
+use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use serde_json::json;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+use crate::support::certificate_authority::{Authority, Pair};
+use crate::support::policy_fixture::Guard;
+use crate::support::process::Binary;
+use crate::support::refusal::refused;
+use crate::support::test_cognito::{POOL, TestCognito, USER};
+
+/// The credentials that the program signs with.
+pub(crate) const AWS_KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+/// A policy that permits everything to everybody who is known.
+pub(crate) const OPEN: &str = "@id(\"everything\") permit (principal, action, resource);";
+
+/// `mfagate serve` before an embedded Cognito, and a connection to it.
+pub(crate) struct Served {
+    pub(crate) guard: Guard,
+    pub(crate) cognito: TestCognito,
+    pub(crate) binary: Binary,
+    pub(crate) channel: Channel,
+}
+
+impl Served {
+    /// With these policies, and callers with tokens.
+    pub(crate) async fn with(policies: &str) -> Self {
+        let guard = Guard::with(policies);
+        let options = guard.options();
+        Self::with_options(guard, options).await
+    }
+
+    /// With these options.
+    pub(crate) async fn with_options(guard: Guard, options: Vec<String>) -> Self {
+        let cognito = TestCognito::start().await;
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let mut binary = Binary::serve_with(&options, &cognito.url, AWS_KEYS).await;
+        let channel = binary.channel().await;
+        Self { guard, cognito, binary, channel }
+    }
+
+    /// With these policies, over TLS: callers may have a certificate of `authority`, a token, or both. The connection is one
+    /// of `client`.
+    pub(crate) async fn encrypted(policies: &str, authority: &Authority, client: Option<&Pair>) -> Self {
+        let guard = Guard::with(policies);
+        guard.write_tls(&authority.server(), &authority.certificate);
+        let options = [guard.options(), guard.tls_options()].concat();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let cognito = TestCognito::start().await;
+        let mut binary = Binary::serve_with(&options, &cognito.url, AWS_KEYS).await;
+        let channel = authority.channel(binary.address().await, client).await.unwrap();
+        Self { guard, cognito, binary, channel }
+    }
+
+    /// Reads the demo user in a pool, with this `authorization` header.
+    pub(crate) async fn read(&self, authorization: Option<&str>, user_pool_id: &str) -> Result<String, Status> {
+        read(self.channel.clone(), authorization, user_pool_id).await
+    }
+
+    /// Reads the demo user as the caller `name`.
+    pub(crate) async fn read_as(&self, name: &str, user_pool_id: &str) -> Result<String, Status> {
+        self.read(Some(&bearer(&self.guard.token(name, json!({})))), user_pool_id).await
+    }
+
+    /// Enables or disables SMS messages of the demo user as the caller `name`.
+    pub(crate) async fn set_as(&self, name: &str, enabled: bool) -> Result<(), Status> {
+        let authorization = bearer(&self.guard.token(name, json!({})));
+        set(self.channel.clone(), &authorization, enabled, "set").await
+    }
+}
+
+/// Reads the demo user in a pool over that connection, with this `authorization` header.
+pub(crate) async fn read(channel: Channel, authorization: Option<&str>, user_pool_id: &str) -> Result<String, Status> {
+    let request = AdminGetUserRequest { user_pool_id: user_pool_id.to_owned(), username: USER.to_owned() };
+    let mut request = Request::new(request);
+    if let Some(authorization) = authorization {
+        request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+    }
+    let answer = MfaPreferenceServiceClient::new(channel).admin_get_user(request).await?;
+    Ok(answer.into_inner().username)
+}
+
+/// Enables or disables SMS messages of the demo user over that connection, with this `authorization` header and request id.
+pub(crate) async fn set(channel: Channel, authorization: &str, enabled: bool, id: &str) -> Result<(), Status> {
+    let request = AdminSetUserMfaPreferenceRequest {
+        user_pool_id: POOL.to_owned(),
+        username: USER.to_owned(),
+        sms_mfa_settings: Some(SmsMfaSettings { enabled, preferred_mfa: Some(enabled) }),
+        ..Default::default()
+    };
+    let mut request = Request::new(request);
+    request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+    request.metadata_mut().insert("x-request-id", id.parse().unwrap());
+    MfaPreferenceServiceClient::new(channel).admin_set_user_mfa_preference(request).await.map(|_| ())
+}
+
+/// What a caller who is not known is told of its credential: the kind of fault that it has.
+#[track_caller]
+pub(crate) fn credential<T: Debug>(answer: Result<T, Status>) -> String {
+    let details = refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+    details.error_info().unwrap().metadata["credential"].clone()
+}
+
+/// The `authorization` header of that token.
+pub(crate) fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}

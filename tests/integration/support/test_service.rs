@@ -1,0 +1,101 @@
+//! The service under test before an embedded Cognito, over real sockets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::api::v1::passkey_service_client::PasskeyServiceClient;
+use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
+use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
+use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::server::{self, Service};
+use tokio::sync::oneshot;
+use tonic::transport::{Channel, Endpoint as ClientEndpoint};
+
+use crate::support::loopback::listen;
+use crate::support::test_cognito::TestCognito;
+
+/// How long one operation may take unless a test says otherwise.
+const UNHURRIED: Duration = Duration::from_secs(30);
+
+/// A client that waits for the server's own answer.
+pub(crate) type PatientClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
+
+/// The service under test. It ends when it is dropped.
+pub(crate) struct TestService {
+    /// Where gRPC is served.
+    pub(crate) address: SocketAddr,
+    /// The Cognito behind it.
+    pub(crate) cognito: TestCognito,
+    channel: Channel,
+    _end: oneshot::Sender<()>,
+}
+
+impl TestService {
+    /// The service before an embedded Cognito of its own, with the demo pool. One operation may take far longer than a
+    /// busy machine needs.
+    pub(crate) async fn start() -> Self {
+        Self::with(TestCognito::start().await, UNHURRIED).await
+    }
+
+    /// As [`start`](Self::start), with the limit of one operation.
+    pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
+        Self::with(TestCognito::start().await, operation_timeout).await
+    }
+
+    /// The service before whatever answers at `cognito_url`.
+    pub(crate) async fn before(cognito_url: &str) -> Self {
+        Self::with(TestCognito::at(cognito_url), UNHURRIED).await
+    }
+
+    async fn with(cognito: TestCognito, operation_timeout: Duration) -> Self {
+        let endpoint = Endpoint::Url(cognito.url.clone());
+        let port = Cognito::new(endpoint, Credentials::for_development(), operation_timeout);
+        let listener = listen().await;
+        let address = listener.local_addr().unwrap();
+        let (end, ended) = oneshot::channel();
+        let shutdown = async move {
+            let _: Result<(), _> = ended.await;
+        };
+        tokio::spawn(async move {
+            server::serve(listener, Service::open(port, Duration::from_secs(1)), shutdown).await.unwrap();
+        });
+        let channel = ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Self { address, cognito, channel, _end: end }
+    }
+
+    /// One connection to the service, shared by the clients below.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(crate) fn preferences(&self) -> MfaPreferenceServiceClient<Channel> {
+        MfaPreferenceServiceClient::new(self.channel())
+    }
+
+    /// A client that waits for the service's own answer.
+    pub(crate) fn patient(&self) -> PatientClient {
+        patient(self.address)
+    }
+
+    pub(crate) fn software_tokens(&self) -> SoftwareTokenServiceClient<Channel> {
+        SoftwareTokenServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn passkeys(&self) -> PasskeyServiceClient<Channel> {
+        PasskeyServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn pool_configs(&self) -> PoolConfigServiceClient<Channel> {
+        PoolConfigServiceClient::new(self.channel())
+    }
+}
+
+/// A client without timers of its own: tonic's channel ends a call by itself and hides what the server answers.
+pub(crate) fn patient(address: SocketAddr) -> PatientClient {
+    let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    MfaPreferenceServiceClient::with_origin(http, format!("http://{address}").parse().unwrap())
+}
