@@ -12,13 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use cognito_emulator::{Embedded, Options};
 use http::{HeaderValue, header};
 use mfagate::access::policy::PolicyStore;
 use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
 use mfagate::access::{Authentication, Authorize, Call, CertificateIdentity, Effect, Gate, Guard, Intent};
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
-use mfagate::embedded::{Embedded, Options};
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::AdminGetUserRequest;
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;

@@ -24,8 +24,6 @@ pub mod telemetry;
 
 pub mod command;
 
-pub mod embedded;
-
 mod http_url;
 
 mod regular_file;

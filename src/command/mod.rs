@@ -15,7 +15,6 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use crate::access::policy::LoadError;
-use crate::embedded;
 use crate::server::ServeError;
 
 /// Why a command ended without doing what it should.
@@ -30,7 +29,7 @@ pub enum CommandError {
     /// The signal handlers could not be set up.
     Signal(io::Error),
     /// The embedded Cognito could not start.
-    Embedded(embedded::StartError),
+    Embedded(cognito_emulator::StartError),
     /// The embedded Cognito did not mint an access token for the demo user.
     DemoToken(String),
     /// Standard output could not be written to.

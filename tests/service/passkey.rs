@@ -2,8 +2,8 @@
 
 use aws_lc_rs::digest;
 use ciborium::cbor;
+use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::embedded::demo;
 use mfagate::proto::v1::{
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, ListWebAuthnCredentialsRequest,
     ListWebAuthnCredentialsResponse, StartWebAuthnRegistrationRequest, WebAuthnCredential,

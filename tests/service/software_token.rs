@@ -1,7 +1,7 @@
 //! Behaviour of the enrolment and the removal of a software token.
 
+use cognito_emulator::demo;
 use data_encoding::BASE32_NOPAD;
-use mfagate::embedded::demo;
 use mfagate::proto::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AssociateSoftwareTokenRequest,
     AssociateSoftwareTokenResponse, AuthFactor, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cognito_emulator::{Embedded, Options};
 use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -10,7 +11,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
-use mfagate::embedded::{Embedded, Options};
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::passkey_service_client::PasskeyServiceClient;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient;
@@ -118,7 +118,7 @@ pub(crate) struct CognitoControl {
 }
 
 impl CognitoControl {
-    /// Adds a fault; see the module documentation of `mfagate::embedded` for its form.
+    /// Adds a fault; see the module documentation of `cognito_emulator` for its form.
     pub(crate) async fn fault(&self, fault: Value) {
         self.call(Method::PUT, "/_embedded/faults", fault).await;
     }

@@ -3,7 +3,7 @@
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use mfagate::proto::v1::pool_config_service_client::PoolConfigServiceClient as Pools;
 use mfagate::proto::v1::software_token_service_client::SoftwareTokenServiceClient as Tokens;
 use mfagate::proto::v1::{

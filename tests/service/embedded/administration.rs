@@ -1,7 +1,7 @@
 //! Pools, clients and users: what leads to each state, searches, pages and aliases.
 
 use aws_sdk_cognitoidentityprovider::types::UserStatusType;
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use serde_json::{Value, json};
 
 use super::cognito::{Cognito, PASSWORD, refusal};

@@ -1,7 +1,7 @@
 //! App clients: which flows they allow, their secrets, and how long their tokens live.
 
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use serde_json::json;
 
 use super::cognito::{Cognito, PASSWORD, refusal, sign_in_body};

@@ -11,7 +11,7 @@ use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, AuthFlowType, ExplicitAuthFlowsType, SmsConfigurationType, SmsMfaConfigType,
     SoftwareTokenMfaConfigType, UserPoolMfaType,
 };
-use mfagate::embedded::{Embedded, Options};
+use cognito_emulator::{Embedded, Options};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

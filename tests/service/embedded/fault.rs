@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
 use aws_sdk_cognitoidentityprovider::error::SdkError;
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use serde_json::{Value, json};
 
 use super::cognito::{Cognito, SIGNATURE, refusal};

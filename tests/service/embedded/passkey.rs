@@ -1,8 +1,8 @@
 //! The passkey operations, with an authenticator made here: each step, each exception.
 
 use ciborium::value::Value as Cbor;
+use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::embedded::demo;
 use serde_json::{Value, json};
 
 use super::cognito::Cognito;

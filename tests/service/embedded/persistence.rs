@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use mfagate::embedded::{Embedded, Options, demo};
+use cognito_emulator::{Embedded, Options, demo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

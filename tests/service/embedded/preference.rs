@@ -1,7 +1,7 @@
 //! Preferences of a user: the rules U1 to U14, and what is read back (B1, B2, B4).
 
 use aws_sdk_cognitoidentityprovider::types::{SmsMfaSettingsType, SoftwareTokenMfaSettingsType, UserPoolMfaType};
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use serde_json::{Value, json};
 
 use super::cognito::{Cognito, PASSWORD};

@@ -1,6 +1,6 @@
 //! Properties: the table never fails on any input, and pools and preferences keep their invariants.
 
-use mfagate::embedded::{demo, parse};
+use cognito_emulator::{demo, parse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_cognitoidentityprovider::operation::respond_to_auth_challenge::RespondToAuthChallengeOutput;
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, ChallengeNameType, UserPoolMfaType};
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use serde_json::{Value, json};
 
 use super::cognito::{Cognito, PASSWORD, refusal};

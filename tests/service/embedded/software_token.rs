@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::types::{ChallengeNameType, UserPoolMfaType};
-use mfagate::embedded::demo;
+use cognito_emulator::demo;
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 

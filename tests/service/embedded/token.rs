@@ -1,7 +1,7 @@
 //! Access tokens: what they say, how they are verified, and the refusals of facts 3.5.
 
+use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::embedded::demo;
 use serde_json::{Value, json};
 
 use super::cognito::{Cognito, sign_in_body};

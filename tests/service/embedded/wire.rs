@@ -183,7 +183,7 @@ async fn requests_are_recorded_as_they_came() {
 #[tokio::test]
 async fn only_a_loopback_listener_is_served() {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let refused = mfagate::embedded::Embedded::start(listener, mfagate::embedded::Options::default());
+    let refused = cognito_emulator::Embedded::start(listener, cognito_emulator::Options::default());
     let error = refused.await.unwrap_err();
     assert!(error.to_string().starts_with("the embedded Cognito listens on loopback only"), "{error}");
 }
@@ -193,8 +193,8 @@ fn parsing_applies_the_table_without_a_server() {
     let target = "AWSCognitoIdentityProviderService.AdminGetUser";
     let body = br#"{"UserPoolId":"us-west-2_EXAMPLE","Username":"jane","Other":1}"#;
     let members = json!({ "UserPoolId": "us-west-2_EXAMPLE", "Username": "jane" });
-    assert_eq!(mfagate::embedded::parse(target, body), Ok(members));
-    let code = |target: &str, body: &[u8]| mfagate::embedded::parse(target, body).unwrap_err().code;
+    assert_eq!(cognito_emulator::parse(target, body), Ok(members));
+    let code = |target: &str, body: &[u8]| cognito_emulator::parse(target, body).unwrap_err().code;
     assert_eq!(code(target, b"{}"), "InvalidParameterException");
     assert_eq!(code(target, b"\xff"), "SerializationException");
     assert_eq!(code("AdminGetUser", body), "UnknownOperationException");

@@ -131,7 +131,7 @@ fn nothing() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::model::operation::OPERATIONS;
+    use crate::model::operation::OPERATIONS;
 
     #[test]
     fn every_operation_of_the_table_is_implemented() {

@@ -2,10 +2,10 @@
 
 use super::caller::{self, EVERY_STATE};
 use super::{Call, Outcome, nothing};
-use crate::embedded::model::input::Input;
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::pool::{MfaMode, Pool};
-use crate::embedded::state::user::{Factor, User};
+use crate::model::input::Input;
+use crate::protocol::Failure;
+use crate::state::pool::{MfaMode, Pool};
+use crate::state::user::{Factor, User};
 
 /// The block of one factor, as it was sent.
 #[derive(Clone, Copy, Debug)]

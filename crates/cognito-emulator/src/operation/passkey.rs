@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::caller::{self, RESET_ONLY};
 use super::{Call, Outcome, nothing};
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
-use crate::embedded::state::pool::Pool;
-use crate::embedded::state::timestamp;
-use crate::embedded::state::user::{Passkey, PasskeyChallenge, User};
-use crate::embedded::webauthn::{self, ALGORITHMS, Ceremony};
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::pool::Pool;
+use crate::state::timestamp;
+use crate::state::user::{Passkey, PasskeyChallenge, User};
+use crate::webauthn::{self, ALGORITHMS, Ceremony};
 
 /// How many passkeys a user can have.
 const MOST: usize = 20;

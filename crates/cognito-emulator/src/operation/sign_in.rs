@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, delivery};
-use crate::embedded::model::input::Input;
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::client::Client;
-use crate::embedded::state::pool::{MfaMode, Pool};
-use crate::embedded::state::session::Step;
-use crate::embedded::state::user::{Factor, SignIn, Status, User};
-use crate::embedded::token::{self, ADMIN_SCOPE, Grant, Issue};
+use crate::model::input::Input;
+use crate::protocol::Failure;
+use crate::state::client::Client;
+use crate::state::pool::{MfaMode, Pool};
+use crate::state::session::Step;
+use crate::state::user::{Factor, SignIn, Status, User};
+use crate::token::{self, ADMIN_SCOPE, Grant, Issue};
 
 /// Who signs in, and through which app client.
 #[derive(Clone, Debug)]

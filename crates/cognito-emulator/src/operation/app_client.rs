@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Outcome};
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
-use crate::embedded::state::client::Client;
-use crate::embedded::state::timestamp;
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::client::Client;
+use crate::state::timestamp;
 
 const SHORTEST_ACCESS_TOKEN: Duration = Duration::from_mins(5);
 const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(24);

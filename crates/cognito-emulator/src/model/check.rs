@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::operation::Operation;
 use super::pattern;
 use super::shape::{Kind, Member, Shape};
-use crate::embedded::protocol::Failure;
+use crate::protocol::Failure;
 
 /// The members of a request, read and checked: unknown members and nulls are gone.
 pub(crate) fn check(operation: &Operation, body: &[u8]) -> Result<Map<String, Value>, Failure> {

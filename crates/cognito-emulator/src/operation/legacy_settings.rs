@@ -4,9 +4,9 @@
 
 use super::caller::{self, EVERY_STATE};
 use super::{Call, Outcome, nothing};
-use crate::embedded::model::input::Input;
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::user::MfaOption;
+use crate::model::input::Input;
+use crate::protocol::Failure;
+use crate::state::user::MfaOption;
 
 pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, EVERY_STATE)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::embedded::protocol::Failure;
+use crate::protocol::Failure;
 
 /// The members of a request, or of a structure in it.
 #[derive(Clone, Copy, Debug)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Call, Outcome, attribute, nothing};
-use crate::embedded::password::{self, PasswordHash};
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
-use crate::embedded::state::pool::Pool;
-use crate::embedded::state::user::{Status, User};
+use crate::password::{self, PasswordHash};
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::pool::Pool;
+use crate::state::user::{Status, User};
 
 /// What follows a drawn password so that it conforms with every policy.
 const ALL_CLASSES: &str = "aA1!";

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::embedded::model::input::Input;
-use crate::embedded::model::pattern;
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::pool::{Pool, STANDARD_ATTRIBUTES};
+use crate::model::input::Input;
+use crate::model::pattern;
+use crate::protocol::Failure;
+use crate::state::pool::{Pool, STANDARD_ATTRIBUTES};
 
 /// The attributes of a list of `AttributeType`, each known to the pool and well formed.
 pub(super) fn read(pool: &Pool, list: &[Input<'_>]) -> Result<BTreeMap<String, String>, Failure> {

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::client::Client;
 use super::timestamp;
 use super::user::User;
-use crate::embedded::model::input::Input;
-use crate::embedded::protocol::Failure;
+use crate::model::input::Input;
+use crate::protocol::Failure;
 
 /// The standard attributes of a user pool (`OpenID` Connect's and Cognito's own).
 pub(crate) const STANDARD_ATTRIBUTES: [&str; 21] = [

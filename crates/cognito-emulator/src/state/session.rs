@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::user::Factor;
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
+use crate::protocol::Failure;
+use crate::random;
 
 /// How long a session that is over is remembered, to tell why it is refused.
 const REMEMBERED: Duration = Duration::from_hours(1);

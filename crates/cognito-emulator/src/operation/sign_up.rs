@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{Call, Outcome, attribute, nothing, user};
-use crate::embedded::password::{self, PasswordHash};
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::user::Status;
+use crate::password::{self, PasswordHash};
+use crate::protocol::Failure;
+use crate::state::user::Status;
 
 pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     let (input, now) = (call.input, call.state.now());

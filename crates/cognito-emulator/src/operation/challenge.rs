@@ -2,12 +2,12 @@
 
 use super::sign_in::{self, Attempt, parameter};
 use super::{Call, Outcome};
-use crate::embedded::model::input::Input;
-use crate::embedded::password::{self, PasswordHash};
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::session::{Session, Step};
-use crate::embedded::state::user::{Factor, Status};
-use crate::embedded::totp;
+use crate::model::input::Input;
+use crate::password::{self, PasswordHash};
+use crate::protocol::Failure;
+use crate::state::session::{Session, Step};
+use crate::state::user::{Factor, Status};
+use crate::totp;
 
 /// An answer to a challenge, its session known to be good.
 struct Response<'a> {

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{Call, Outcome};
-use crate::embedded::model::input::Input;
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::pool::{MfaConfiguration, MfaMode, Pool};
+use crate::model::input::Input;
+use crate::protocol::Failure;
+use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
 
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     Ok(call.pool()?.mfa_configuration())

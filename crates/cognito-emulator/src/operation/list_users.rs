@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Call, Outcome};
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::user::User;
+use crate::protocol::Failure;
+use crate::state::user::User;
 
 /// What `ListUsers` can search by.
 const SEARCHABLE: [&str; 11] = [

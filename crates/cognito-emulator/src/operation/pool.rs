@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, nothing, pool_mfa};
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
-use crate::embedded::state::pool::{MfaConfiguration, MfaMode, Pool};
-use crate::embedded::state::timestamp;
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
+use crate::state::timestamp;
 
 /// Where a request that carries no signature would create its pool; none gets this far.
 const DEFAULT_REGION: &str = "us-east-1";

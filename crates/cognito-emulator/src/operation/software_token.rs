@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::caller::{self, EVERY_STATE, NO_STATE, Refuses};
 use super::{Call, Outcome, nothing};
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
-use crate::embedded::state::session::{Session, Step};
-use crate::embedded::state::user::{Factor, SoftwareToken};
-use crate::embedded::totp;
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::session::{Session, Step};
+use crate::state::user::{Factor, SoftwareToken};
+use crate::totp;
 
 /// Who enrols: a signed-in user, or one in the middle of a sign-in (T2).
 enum Enrolment {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::timestamp;
-use crate::embedded::password::PasswordHash;
-use crate::embedded::protocol::Failure;
+use crate::password::PasswordHash;
+use crate::protocol::Failure;
 
 /// Wrong codes before the lock begins.
 const FREE_FAILURES: u32 = 5;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Call;
-use crate::embedded::protocol::Failure;
-use crate::embedded::random;
-use crate::embedded::state::user::{Factor, User};
-use crate::embedded::state::{Letter, timestamp};
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::user::{Factor, User};
+use crate::state::{Letter, timestamp};
 
 /// A code that was sent.
 pub(super) struct Sent {

@@ -7,8 +7,8 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::embedded::model::input::Input;
-use crate::embedded::protocol::Failure;
+use crate::model::input::Input;
+use crate::protocol::Failure;
 
 /// An app client of a pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]

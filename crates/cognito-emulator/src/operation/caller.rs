@@ -1,9 +1,9 @@
 //! This file finds out who makes a token call, and refuses users in a state that forbids it.
 
 use super::Call;
-use crate::embedded::protocol::Failure;
-use crate::embedded::state::user::User;
-use crate::embedded::token::{self, Bearer, Refusal};
+use crate::protocol::Failure;
+use crate::state::user::User;
+use crate::token::{self, Bearer, Refusal};
 
 /// Which refusals of the user an operation has in the model.
 ///

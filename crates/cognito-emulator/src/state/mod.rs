@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::pool::Pool;
 use self::session::Session;
 use self::user::User;
-use crate::embedded::protocol::Failure;
+use crate::protocol::Failure;
 
 /// Messages kept for `/_embedded/outbox`; older ones are dropped.
 const OUTBOX_LENGTH: usize = 256;

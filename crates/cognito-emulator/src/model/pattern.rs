@@ -39,8 +39,8 @@ fn ascii_classes(pattern: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::model::operation::OPERATIONS;
-    use crate::embedded::model::shape::{Kind, Member, Shape};
+    use crate::model::operation::OPERATIONS;
+    use crate::model::shape::{Kind, Member, Shape};
 
     fn patterns(shape: &'static Shape, found: &mut Vec<&'static str>) {
         found.extend(shape.pattern);

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::caller::{self, EVERY_STATE};
 use super::{Call, Outcome};
-use crate::embedded::state::pool::{MfaMode, Pool};
-use crate::embedded::state::timestamp;
-use crate::embedded::state::user::{Factor, User};
+use crate::state::pool::{MfaMode, Pool};
+use crate::state::timestamp;
+use crate::state::user::{Factor, User};
 
 pub(super) fn get_user(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, EVERY_STATE)?;
