@@ -16,7 +16,6 @@ mod bounds;
 mod calls;
 mod canary;
 mod cognito_message;
-mod embedded;
 mod error_manual;
 mod errors;
 mod fields;

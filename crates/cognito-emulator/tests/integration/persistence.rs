@@ -8,7 +8,7 @@ use cognito_emulator::{Embedded, Options, demo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::cognito::Cognito;
+use crate::cognito::Cognito;
 
 const POOL: &str = demo::POOL_ID;
 

@@ -5,7 +5,7 @@ use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::cognito::Cognito;
+use crate::cognito::Cognito;
 
 const POOL: &str = demo::POOL_ID;
 
@@ -111,7 +111,7 @@ async fn a_passkey_is_registered_listed_and_deleted() {
         delete.credential_id(passkey.credential_id()).send()
     };
     delete().await.unwrap();
-    assert_eq!(super::cognito::refusal(delete().await).0, "ResourceNotFoundException");
+    assert_eq!(crate::cognito::refusal(delete().await).0, "ResourceNotFoundException");
     let listed = cognito.sdk.list_web_authn_credentials().access_token(&token).send().await.unwrap();
     assert_eq!(listed.credentials(), []);
 }

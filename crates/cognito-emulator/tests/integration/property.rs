@@ -4,7 +4,7 @@ use cognito_emulator::{demo, parse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::cognito::Cognito;
+use crate::cognito::Cognito;
 
 const OPERATIONS: [&str; 6] = [
     "AdminSetUserMFAPreference",

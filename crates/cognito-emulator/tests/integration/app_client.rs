@@ -4,7 +4,7 @@ use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use cognito_emulator::demo;
 use serde_json::json;
 
-use super::cognito::{Cognito, PASSWORD, refusal, sign_in_body};
+use crate::cognito::{Cognito, PASSWORD, refusal, sign_in_body};
 
 const POOL: &str = demo::POOL_ID;
 

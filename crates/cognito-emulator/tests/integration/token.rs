@@ -4,7 +4,7 @@ use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::cognito::{Cognito, sign_in_body};
+use crate::cognito::{Cognito, sign_in_body};
 
 const POOL: &str = demo::POOL_ID;
 

@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::error::SdkError;
 use cognito_emulator::demo;
 use serde_json::{Value, json};
 
-use super::cognito::{Cognito, SIGNATURE, refusal};
+use crate::cognito::{Cognito, SIGNATURE, refusal};
 
 const POOL: &str = demo::POOL_ID;
 

@@ -4,7 +4,7 @@ use aws_sdk_cognitoidentityprovider::types::{SmsMfaSettingsType, SoftwareTokenMf
 use cognito_emulator::demo;
 use serde_json::{Value, json};
 
-use super::cognito::{Cognito, PASSWORD};
+use crate::cognito::{Cognito, PASSWORD};
 
 const POOL: &str = demo::POOL_ID;
 

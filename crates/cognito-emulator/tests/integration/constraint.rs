@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cognito::Cognito;
+use crate::cognito::Cognito;
 
 const POOL: &str = "us-west-2_EXAMPLE";
 

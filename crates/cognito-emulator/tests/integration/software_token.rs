@@ -7,7 +7,7 @@ use cognito_emulator::demo;
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 
-use super::cognito::{Cognito, refusal, sign_in_body};
+use crate::cognito::{Cognito, refusal, sign_in_body};
 
 const POOL: &str = demo::POOL_ID;
 
@@ -349,7 +349,7 @@ async fn t10_who_registered_alone_gets_tokens_once_to_enrol_with() {
     let cognito = Cognito::start().await;
     let pool_id = cognito.pool(UserPoolMfaType::On).await;
     let client_id = cognito.client(&pool_id).await;
-    let password = super::cognito::PASSWORD;
+    let password = crate::cognito::PASSWORD;
     cognito.ok("SignUp", json!({ "ClientId": client_id, "Username": "jane", "Password": password })).await;
     cognito.ok("AdminConfirmSignUp", json!({ "UserPoolId": pool_id, "Username": "jane" })).await;
     let first = cognito.sign_in(&client_id, "jane").await;

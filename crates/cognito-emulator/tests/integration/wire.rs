@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cognito::{Cognito, SIGNATURE, refusal};
+use crate::cognito::{Cognito, SIGNATURE, refusal};
 
 #[tokio::test]
 async fn an_answer_has_the_content_type_and_a_request_id_of_its_own() {

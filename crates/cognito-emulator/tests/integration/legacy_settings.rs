@@ -3,7 +3,7 @@
 use aws_sdk_cognitoidentityprovider::types::{DeliveryMediumType, MfaOptionType};
 use serde_json::json;
 
-use super::cognito::Cognito;
+use crate::cognito::Cognito;
 
 const POOL: &str = "us-west-2_EXAMPLE";
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cognito::Cognito;
+use crate::cognito::Cognito;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/sms";
 

@@ -4,7 +4,7 @@ use aws_sdk_cognitoidentityprovider::types::UserStatusType;
 use cognito_emulator::demo;
 use serde_json::{Value, json};
 
-use super::cognito::{Cognito, PASSWORD, refusal};
+use crate::cognito::{Cognito, PASSWORD, refusal};
 
 const POOL: &str = demo::POOL_ID;
 
