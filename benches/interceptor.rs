@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cognito_emulator::{Embedded, Options};
+use cognito_emulator::{Emulator, Options};
 use http::{HeaderValue, header};
 use mfagate::access::policy::PolicyStore;
 use mfagate::access::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
@@ -195,7 +195,7 @@ async fn main() {
     table("the interceptor: layer, gate and record", &cases).await;
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let embedded = Embedded::start(listener, Options { data: None, demo: true }).await.unwrap();
+    let embedded = Emulator::start(listener, Options { data: None, demo: true }).await.unwrap();
     let endpoint = Endpoint::Url(embedded.url());
     let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
     let open = serve(Service::open(cognito(), Duration::ZERO)).await;

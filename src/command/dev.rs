@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use cognito_emulator::{Embedded, Options};
+use cognito_emulator::{Emulator, Options};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -32,7 +32,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
     } else {
         let listener = bind(embedded_listen.0).await?;
         let options = Options { data, demo: true };
-        let embedded = Embedded::start(listener, options).await.map_err(CommandError::Embedded)?;
+        let embedded = Emulator::start(listener, options).await.map_err(CommandError::Embedded)?;
         let endpoint = Endpoint::Url(embedded.url());
         (Some(embedded), endpoint)
     };

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use cognito_emulator::{Embedded, Options};
+use cognito_emulator::{Emulator, Options};
 use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -41,7 +41,7 @@ pub(crate) struct TestService {
     /// The Cognito behind it.
     pub(crate) cognito: CognitoControl,
     channel: Channel,
-    _embedded: Option<Embedded>,
+    _embedded: Option<Emulator>,
     _end: oneshot::Sender<()>,
 }
 
@@ -54,7 +54,7 @@ impl TestService {
 
     /// As [`start`](Self::start), with the limit of one operation.
     pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
-        let embedded = Embedded::start(any_port().await, Options { data: None, demo: true }).await.unwrap();
+        let embedded = Emulator::start(any_port().await, Options { data: None, demo: true }).await.unwrap();
         let url = embedded.url();
         Self { _embedded: Some(embedded), ..Self::before(&url, operation_timeout).await }
     }

@@ -114,14 +114,14 @@ impl std::error::Error for StartError {
 
 /// A running embedded Cognito. It stops when this is dropped, or [`shut down`](Self::shutdown).
 #[derive(Debug)]
-pub struct Embedded {
+pub struct Emulator {
     address: SocketAddr,
     backend: Arc<Backend>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<io::Result<()>>,
 }
 
-impl Embedded {
+impl Emulator {
     /// Serves on this listener, which has to be on loopback.
     pub async fn start(listener: TcpListener, options: Options) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Listener)?;

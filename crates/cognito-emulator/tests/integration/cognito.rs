@@ -11,7 +11,7 @@ use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, AuthFlowType, ExplicitAuthFlowsType, SmsConfigurationType, SmsMfaConfigType,
     SoftwareTokenMfaConfigType, UserPoolMfaType,
 };
-use cognito_emulator::{Embedded, Options};
+use cognito_emulator::{Emulator, Options};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,7 +25,7 @@ pub(crate) const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/2026
 
 /// An embedded Cognito of one test's own.
 pub(crate) struct Cognito {
-    pub(crate) embedded: Embedded,
+    pub(crate) embedded: Emulator,
     pub(crate) sdk: Client,
 }
 
@@ -68,7 +68,7 @@ impl Cognito {
 
     pub(crate) async fn with(options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let embedded = Embedded::start(listener, options).await.unwrap();
+        let embedded = Emulator::start(listener, options).await.unwrap();
         let sdk = sdk(&embedded.url(), "us-west-2");
         Self { embedded, sdk }
     }

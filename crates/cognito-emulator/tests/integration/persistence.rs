@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use cognito_emulator::{Embedded, Options, demo};
+use cognito_emulator::{Emulator, Options, demo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -94,7 +94,7 @@ async fn a_file_with_something_else_in_it_is_refused_and_left_alone() {
     for contents in ["", "no JSON", "{}", r#"{"state":{"pools":{},"sessions":{},"outbox":[]},"key":"AAAA"}"#] {
         std::fs::write(&path, contents).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let error = Embedded::start(listener, options(&path)).await.unwrap_err();
+        let error = Emulator::start(listener, options(&path)).await.unwrap_err();
         assert!(error.to_string().starts_with("the data file "), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), contents);
     }
