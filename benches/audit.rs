@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mfagate::api::Rpc;
-use mfagate::audit::{AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, Policies, PoolId, UsernameForm, UsernameKey, Verdict};
+use mfagate::audit::{
+    AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, Policies, PoolId, UsernameForm, UsernameKey, Verdict,
+};
 use mfagate::domain::{Caller, CertificateIdentity, Effect, Factor, RequestId, TraceId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;

@@ -12,18 +12,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use cognito_emulator::{Emulator, Options};
 use http::{HeaderValue, header};
 use mfagate::api::Rpc;
 use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
-use mfagate::authn::{AuthenticatedFlag, Authentication, PeerIdentity};
 use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
-use mfagate::authz::{Authorize, Gate, Guard};
+use mfagate::authn::{AuthenticatedFlag, Authentication, PeerIdentity};
 use mfagate::authz::policy::PolicyStore;
+use mfagate::authz::{Authorize, Gate, Guard};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::{Call, CertificateIdentity, Effect, Intent};
-use mfagate::embedded::{Embedded, Options};
 use mfagate::server::{self, Service};
 use mfagate::service::Facade;
 use serde_json::json;
@@ -197,7 +197,7 @@ async fn main() {
     table("the interceptor: layer, gate and record", &cases).await;
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let embedded = Embedded::start(listener, Options { data: None, demo: true }).await.unwrap();
+    let embedded = Emulator::start(listener, Options { data: None, demo: true }).await.unwrap();
     let endpoint = Endpoint::Url(embedded.url());
     let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
     let open = serve(Service::open(cognito(), Duration::ZERO)).await;

@@ -29,5 +29,3 @@ pub mod config;
 pub mod telemetry;
 
 pub mod command;
-
-pub mod embedded;

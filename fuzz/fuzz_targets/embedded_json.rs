@@ -5,6 +5,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &[u8])| {
     let (target, body) = input;
-    let _ = mfagate::embedded::parse(target, body);
-    let _ = mfagate::embedded::parse(&format!("AWSCognitoIdentityProviderService.{target}"), body);
+    let _ = cognito_emulator::parse(target, body);
+    let _ = cognito_emulator::parse(&format!("AWSCognitoIdentityProviderService.{target}"), body);
 });

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::domain::{Caller, fingerprint};
 use crate::domain::text::{Text, UserPoolIdText};
+use crate::domain::{Caller, fingerprint};
 
 /// The most characters of a name that a caller proved. A SPIFFE ID may be longer, and a token's claim anything.
 const LONGEST_NAME: usize = 256;

@@ -4,8 +4,8 @@ use aws_smithy_types::Document;
 use prost_types::Struct;
 
 use crate::api::v1;
-use crate::cognito::{convert, document};
 use crate::cognito::send::{PoolClient, owned, require, texts};
+use crate::cognito::{convert, document};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, CredentialId, NextToken};
 use crate::error::Error;

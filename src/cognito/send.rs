@@ -26,8 +26,8 @@ use crate::api::v1::ErrorReason;
 use crate::audit::Outcome;
 use crate::authz::{Permit, Witness};
 use crate::cognito::failure;
-use crate::domain::{Deadline, Operation};
 use crate::domain::text::{Constraint, Text};
+use crate::domain::{Deadline, Operation};
 use crate::error::Error;
 
 /// What bounds operations, and the changes under way.

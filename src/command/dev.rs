@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use cognito_emulator::{Emulator, Options};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -12,7 +13,6 @@ use tokio::net::TcpListener;
 use crate::cognito::{Cognito, Credentials, Endpoint};
 use crate::command::{CommandError, print, signal};
 use crate::config::{Common, Dev};
-use crate::embedded::{self, Embedded};
 use crate::server::{self, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
@@ -31,8 +31,8 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         (None, url.into_endpoint())
     } else {
         let listener = bind(embedded_listen.0).await?;
-        let options = embedded::Options { data, demo: true };
-        let embedded = Embedded::start(listener, options).await.map_err(CommandError::Embedded)?;
+        let options = Options { data, demo: true };
+        let embedded = Emulator::start(listener, options).await.map_err(CommandError::Embedded)?;
         let endpoint = Endpoint::Url(embedded.url());
         (Some(embedded), endpoint)
     };

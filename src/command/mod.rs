@@ -14,7 +14,6 @@ pub use serve::{check, serve};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use crate::embedded;
 use crate::authz::policy::LoadError;
 use crate::server::ServeError;
 
@@ -30,7 +29,7 @@ pub enum CommandError {
     /// The signal handlers could not be set up.
     Signal(io::Error),
     /// The embedded Cognito could not start.
-    Embedded(embedded::StartError),
+    Embedded(cognito_emulator::StartError),
     /// The embedded Cognito did not mint an access token for the demo user.
     DemoToken(String),
     /// Standard output could not be written to.

@@ -1,6 +1,8 @@
 //! This file is `mfagate policy`: the schema, the explanation of a decision, and tables of expected decisions.
 
-use crate::authz::policy::{ContextWords, Policies, Question, QuestionWords, explain as explanation, schema_text, test_table};
+use crate::authz::policy::{
+    ContextWords, Policies, Question, QuestionWords, explain as explanation, schema_text, test_table,
+};
 use crate::command::{CommandError, print};
 use crate::config::{Explain, Policy, PolicyFiles, Test};
 

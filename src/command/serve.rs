@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::server;
-use crate::command::{CommandError, signal};
 use crate::command::plan::{Plan, Purpose};
+use crate::command::{CommandError, signal};
 use crate::config::Serve;
+use crate::server;
 
 /// How often the files of certificates and policies are looked at.
 const WATCH: Duration = Duration::from_secs(5);

@@ -2,7 +2,9 @@
 
 use crate::api::v1;
 use crate::domain::MfaConfiguration;
-use crate::domain::text::{Arn, EmailMessage, EmailSubject, FreeText, OptionalArn, RegionCode, RelyingPartyId, SmsMessage, Text};
+use crate::domain::text::{
+    Arn, EmailMessage, EmailSubject, FreeText, OptionalArn, RegionCode, RelyingPartyId, SmsMessage, Text,
+};
 use crate::request::Check;
 
 /// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then drops what it has.

@@ -3,8 +3,14 @@
 use tonic::{Request, Response, Status};
 
 use crate::api::Rpc;
-use crate::api::v1::{AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse, AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, AdminSetUserSettingsRequest, AdminSetUserSettingsResponse, GetUserAuthFactorsRequest, GetUserAuthFactorsResponse, GetUserRequest, GetUserResponse, SetUserMfaPreferenceRequest, SetUserMfaPreferenceResponse, SetUserSettingsRequest, SetUserSettingsResponse};
 use crate::api::v1::mfa_preference_service_server::MfaPreferenceService;
+use crate::api::v1::{
+    AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
+    AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, AdminSetUserSettingsRequest,
+    AdminSetUserSettingsResponse, GetUserAuthFactorsRequest, GetUserAuthFactorsResponse, GetUserRequest,
+    GetUserResponse, SetUserMfaPreferenceRequest, SetUserMfaPreferenceResponse, SetUserSettingsRequest,
+    SetUserSettingsResponse,
+};
 use crate::domain::{Effect, EndUserProof, Intent};
 use crate::request::Check;
 use crate::request::preference::{FactorSettings, Preference, parse_mfa_options};

@@ -3,8 +3,12 @@
 use tonic::{Request, Response, Status};
 
 use crate::api::Rpc;
-use crate::api::v1::{CompleteWebAuthnRegistrationRequest, CompleteWebAuthnRegistrationResponse, DeleteWebAuthnCredentialRequest, DeleteWebAuthnCredentialResponse, ListWebAuthnCredentialsRequest, ListWebAuthnCredentialsResponse, StartWebAuthnRegistrationRequest, StartWebAuthnRegistrationResponse};
 use crate::api::v1::passkey_service_server::PasskeyService;
+use crate::api::v1::{
+    CompleteWebAuthnRegistrationRequest, CompleteWebAuthnRegistrationResponse, DeleteWebAuthnCredentialRequest,
+    DeleteWebAuthnCredentialResponse, ListWebAuthnCredentialsRequest, ListWebAuthnCredentialsResponse,
+    StartWebAuthnRegistrationRequest, StartWebAuthnRegistrationResponse,
+};
 use crate::request::Check;
 use crate::request::passkey::{parse_credential, parse_max_results};
 use crate::service::{Facade, call_of, effect};

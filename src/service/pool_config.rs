@@ -3,8 +3,11 @@
 use tonic::{Request, Response, Status};
 
 use crate::api::Rpc;
-use crate::api::v1::{GetUserPoolMfaConfigRequest, GetUserPoolMfaConfigResponse, SetUserPoolMfaConfigRequest, SetUserPoolMfaConfigResponse};
 use crate::api::v1::pool_config_service_server::PoolConfigService;
+use crate::api::v1::{
+    GetUserPoolMfaConfigRequest, GetUserPoolMfaConfigResponse, SetUserPoolMfaConfigRequest,
+    SetUserPoolMfaConfigResponse,
+};
 use crate::domain::{Effect, Intent};
 use crate::request::Check;
 use crate::request::pool_config::PoolMfaConfig;

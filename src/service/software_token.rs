@@ -4,11 +4,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::{Request, Response, Status};
 
 use crate::api::Rpc;
-use crate::api::v1::{AdminDeleteSoftwareTokenRequest, AdminDeleteSoftwareTokenResponse, AssociateSoftwareTokenRequest, AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse, VerifySoftwareTokenStatus, associate_software_token_request, verify_software_token_request};
 use crate::api::v1::software_token_service_server::SoftwareTokenService;
+use crate::api::v1::{
+    AdminDeleteSoftwareTokenRequest, AdminDeleteSoftwareTokenResponse, AssociateSoftwareTokenRequest,
+    AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
+    VerifySoftwareTokenStatus, associate_software_token_request, verify_software_token_request,
+};
 use crate::cognito::PoolClient;
-use crate::domain::{Effect, Intent, Operation};
 use crate::domain::text::{AccessToken, KeyUriLabel};
+use crate::domain::{Effect, Intent, Operation};
 use crate::error::Error;
 use crate::request::Check;
 use crate::request::credential::{UserCredential, WireCredential};

@@ -10,7 +10,6 @@
 mod audit;
 mod authn;
 mod authz;
-mod embedded;
 mod error;
 mod hostile;
 mod process;

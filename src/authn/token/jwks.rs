@@ -9,8 +9,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::authn::token::{Cause, TokenError};
 use crate::authn::token::jws::{Algorithm, Token};
+use crate::authn::token::{Cause, TokenError};
 
 /// The smallest RSA key that is used, in bytes of its modulus (RFC 7518, 3.3: 2048 bits).
 const SMALLEST_RSA_KEY: usize = 256;

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 
 use crate::authz::policy::schema::{Vocabulary, uid};
-use crate::domain::{Caller, Effect, Factor};
 use crate::domain::text::region;
+use crate::domain::{Caller, Effect, Factor};
 
 impl Vocabulary {
     /// The caller as a principal in these groups.

@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::authz::policy::schema;
 use crate::authz::policy::action::Action;
 use crate::authz::policy::policies::{Policies, Verdict};
 use crate::authz::policy::query::Question;
+use crate::authz::policy::schema;
 use crate::domain::{Effect, Factor, MfaConfiguration};
 
 /// The Cedar schema, as `mfagate policy schema` prints it.

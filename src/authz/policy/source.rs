@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 
-use crate::authz::policy::schema;
 use crate::authz::policy::error::Fault;
+use crate::authz::policy::schema;
 use crate::reload::file;
 
 /// The largest file, in bytes: far more than people write, and no more than is read in a moment.

@@ -17,8 +17,8 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::reload;
 use crate::authn::certificate;
+use crate::reload;
 use crate::server::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
 
 /// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of it.

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mfagate::api::Rpc;
-use mfagate::audit::{Asked, AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId, Unavailable, UsernameForm, UsernameKey, Verdict};
+use mfagate::audit::{
+    Asked, AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId,
+    Unavailable, UsernameForm, UsernameKey, Verdict,
+};
 use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
 use serde_json::Value;
 use tempfile::TempDir;

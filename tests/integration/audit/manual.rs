@@ -8,8 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mfagate::api::Rpc;
-use mfagate::audit::{AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId, UsernameForm, Verdict};
-use mfagate::domain::{AwsRequestId, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId};
+use mfagate::audit::{
+    AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId, UsernameForm,
+    Verdict,
+};
+use mfagate::domain::{
+    AwsRequestId, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use mfagate::authn::PeerIdentity;
 use mfagate::domain::CertificateIdentity;
-use mfagate::server::{ConnectionLimits, ConnectionSlots, HandshakeLimits};
 use mfagate::server::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
+use mfagate::server::{ConnectionLimits, ConnectionSlots, HandshakeLimits};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 use rustls::ClientConfig;
 use rustls::pki_types::{PrivateKeyDer, ServerName};

@@ -6,7 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{HeaderMap, HeaderValue, header};
-use mfagate::authn::token::{Cause, Clock, KeyReload, KeySetFault, KeySource, LARGEST_TOKEN, RefreshTimes, SourceFault, TokenError, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{
+    Cause, Clock, KeyReload, KeySetFault, KeySource, LARGEST_TOKEN, RefreshTimes, SourceFault, TokenError,
+    TokenOptions, TokenVerifier,
+};
 use mfagate::domain::TokenIdentity;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

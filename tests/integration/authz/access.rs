@@ -1,10 +1,13 @@
 //! The real program before callers: who gets in, what they may do, and what is recorded of it.
 
 use mfagate::api::Rpc;
-use mfagate::api::v1::{AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SmsMfaConfiguration, SoftwareTokenMfaConfiguration, UserPoolMfaType, WebAuthnConfiguration};
 use mfagate::api::v1::associate_software_token_request::Credential;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
+use mfagate::api::v1::{
+    AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SmsMfaConfiguration,
+    SoftwareTokenMfaConfiguration, UserPoolMfaType, WebAuthnConfiguration,
+};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;

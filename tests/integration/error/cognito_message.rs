@@ -1,7 +1,10 @@
 //! Behaviour of the one text of Cognito that reaches a caller: `cognito_message`, without what must not leave.
 
 use mfagate::api::Rpc;
-use mfagate::api::v1::{EmailMfaConfiguration, EumsSmsConfiguration, SetUserPoolMfaConfigRequest, SmsConfiguration, SmsMfaConfiguration, UserPoolMfaType, VerifySoftwareTokenRequest, WebAuthnConfiguration, verify_software_token_request};
+use mfagate::api::v1::{
+    EmailMfaConfiguration, EumsSmsConfiguration, SetUserPoolMfaConfigRequest, SmsConfiguration, SmsMfaConfiguration,
+    UserPoolMfaType, VerifySoftwareTokenRequest, WebAuthnConfiguration, verify_software_token_request,
+};
 use tonic::{Code, Status};
 
 use crate::support::refusal::refused;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
-use mfagate::api::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSoftwareTokenRequest, ErrorReason};
 use mfagate::api::v1::associate_software_token_request::Credential;
+use mfagate::api::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSoftwareTokenRequest, ErrorReason};
+use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::error::{self, Error};
 use prost::Message as _;
 use serde_json::{Value, json};

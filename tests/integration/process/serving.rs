@@ -1,8 +1,8 @@
 //! The real program: what it prints, what it refuses, how it ends, and what it serves beside the RPCs.
 
 use mfagate::api::Rpc;
-use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

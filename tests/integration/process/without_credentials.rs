@@ -1,7 +1,7 @@
 //! Behaviour of the binary where there are no AWS credentials.
 
-use mfagate::api::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, GetUserRequest};
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::api::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, GetUserRequest};
 use serde_json::Value;
 use tonic::{Code, Response, Status};
 

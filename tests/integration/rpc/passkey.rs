@@ -2,9 +2,12 @@
 
 use aws_lc_rs::digest;
 use ciborium::cbor;
+use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::api::v1::{CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, ListWebAuthnCredentialsRequest, ListWebAuthnCredentialsResponse, StartWebAuthnRegistrationRequest, WebAuthnCredential};
-use mfagate::embedded::demo;
+use mfagate::api::v1::{
+    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, ListWebAuthnCredentialsRequest,
+    ListWebAuthnCredentialsResponse, StartWebAuthnRegistrationRequest, WebAuthnCredential,
+};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Timestamp};
 use serde_json::{Value, json};

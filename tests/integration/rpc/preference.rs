@@ -336,9 +336,9 @@ async fn a_preference_changes_what_the_next_sign_in_asks() {
     for (name, challenge) in FACTORS.into_iter().zip(["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]) {
         let service = TestService::start().await;
         let sign_in = json!({
-            "ClientId": mfagate::embedded::demo::CLIENT_ID,
+            "ClientId": cognito_emulator::demo::CLIENT_ID,
             "AuthFlow": "USER_PASSWORD_AUTH",
-            "AuthParameters": { "USERNAME": USER, "PASSWORD": mfagate::embedded::demo::PASSWORD },
+            "AuthParameters": { "USERNAME": USER, "PASSWORD": cognito_emulator::demo::PASSWORD },
         });
         let before = service.cognito.operate("InitiateAuth", sign_in.clone()).await;
         assert!(before["AuthenticationResult"].is_object(), "{before}");

@@ -1,8 +1,12 @@
 //! Behaviour of the enrolment and the removal of a software token.
 
+use cognito_emulator::demo;
 use data_encoding::BASE32_NOPAD;
-use mfagate::api::v1::{AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AssociateSoftwareTokenRequest, AssociateSoftwareTokenResponse, AuthFactor, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse, VerifySoftwareTokenStatus, associate_software_token_request, verify_software_token_request};
-use mfagate::embedded::demo;
+use mfagate::api::v1::{
+    AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AssociateSoftwareTokenRequest,
+    AssociateSoftwareTokenResponse, AuthFactor, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
+    VerifySoftwareTokenStatus, associate_software_token_request, verify_software_token_request,
+};
 use serde_json::{Value, json};
 use tonic::{Code, Response, Status};
 use url::Url;

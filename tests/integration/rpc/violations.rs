@@ -2,10 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest, EmailMfaConfiguration, EmailMfaSettings, EumsSmsConfiguration, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SmsConfiguration, SmsMfaConfiguration, SmsMfaSettings, SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, VerifySoftwareTokenRequest, WebAuthnConfiguration, WebAuthnMfaSettings, associate_software_token_request as associate, verify_software_token_request as verify};
 use mfagate::api::v1::mfa_preference_service_server::MfaPreferenceService as _;
 use mfagate::api::v1::pool_config_service_server::PoolConfigService as _;
 use mfagate::api::v1::software_token_service_server::SoftwareTokenService as _;
+use mfagate::api::v1::{
+    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
+    EmailMfaConfiguration, EmailMfaSettings, EumsSmsConfiguration, GetUserRequest, ListWebAuthnCredentialsRequest,
+    MfaOption, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SmsConfiguration, SmsMfaConfiguration,
+    SmsMfaSettings, SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, VerifySoftwareTokenRequest,
+    WebAuthnConfiguration, WebAuthnMfaSettings, associate_software_token_request as associate,
+    verify_software_token_request as verify,
+};
 use proptest::option::of as maybe;
 use proptest::prelude::*;
 use proptest::sample::select;

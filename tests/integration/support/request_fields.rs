@@ -2,11 +2,19 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use mfagate::api::Rpc;
-use mfagate::api::v1::{AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest, CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EmailMfaConfiguration, EumsSmsConfiguration, GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsConfiguration, SmsMfaConfiguration, StartWebAuthnRegistrationRequest, VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request as associate, verify_software_token_request as verify};
 use mfagate::api::v1::mfa_preference_service_server::MfaPreferenceService as _;
 use mfagate::api::v1::passkey_service_server::PasskeyService as _;
 use mfagate::api::v1::pool_config_service_server::PoolConfigService as _;
 use mfagate::api::v1::software_token_service_server::SoftwareTokenService as _;
+use mfagate::api::v1::{
+    AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
+    AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
+    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EmailMfaConfiguration, EumsSmsConfiguration,
+    GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsConfiguration,
+    SmsMfaConfiguration, StartWebAuthnRegistrationRequest, VerifySoftwareTokenRequest, WebAuthnConfiguration,
+    associate_software_token_request as associate, verify_software_token_request as verify,
+};
 use prost_types::Struct;
 use tonic::Request;
 

@@ -2,7 +2,14 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use mfagate::api::Rpc;
-use mfagate::api::v1::{AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest, CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, StartWebAuthnRegistrationRequest, UserPoolMfaType, VerifySoftwareTokenRequest, associate_software_token_request, verify_software_token_request};
+use mfagate::api::v1::{
+    AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
+    AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
+    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, GetUserAuthFactorsRequest,
+    GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, SetUserMfaPreferenceRequest,
+    SetUserPoolMfaConfigRequest, SetUserSettingsRequest, StartWebAuthnRegistrationRequest, UserPoolMfaType,
+    VerifySoftwareTokenRequest, associate_software_token_request, verify_software_token_request,
+};
 use serde_json::json;
 use tonic::Status;
 

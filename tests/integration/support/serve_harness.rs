@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
+use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
 use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};

@@ -1,5 +1,6 @@
 //! The embedded Cognito under test and its control endpoints.
 
+use cognito_emulator::{Emulator, Options};
 use std::sync::Arc;
 
 use http::request::Builder;
@@ -7,7 +8,6 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use mfagate::embedded::{Embedded, Options};
 use serde_json::{Value, json};
 use tonic::codegen::Bytes;
 
@@ -24,13 +24,13 @@ pub(crate) const NEW_USER: &str = "newuser";
 #[derive(Clone, Debug)]
 pub(crate) struct TestCognito {
     pub(crate) url: String,
-    _embedded: Option<Arc<Embedded>>,
+    _embedded: Option<Arc<Emulator>>,
 }
 
 impl TestCognito {
     /// Starts one with the demo pool.
     pub(crate) async fn start() -> Self {
-        let embedded = Embedded::start(listen().await, Options { data: None, demo: true }).await.unwrap();
+        let embedded = Emulator::start(listen().await, Options { data: None, demo: true }).await.unwrap();
         Self { url: embedded.url(), _embedded: Some(Arc::new(embedded)) }
     }
 
@@ -39,7 +39,7 @@ impl TestCognito {
         Self { url: url.to_owned(), _embedded: None }
     }
 
-    /// Adds a fault; see the module documentation of `mfagate::embedded` for its form.
+    /// Adds a fault; see the module documentation of `cognito_emulator` for its form.
     pub(crate) async fn fault(&self, fault: Value) {
         self.call(Method::PUT, "/_embedded/faults", fault).await;
     }

@@ -3,7 +3,15 @@
 use std::collections::BTreeSet;
 
 use mfagate::api::Rpc;
-use mfagate::api::v1::{AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest, CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, EmailMfaConfiguration, GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsMfaConfiguration, SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType, VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request};
+use mfagate::api::v1::{
+    AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
+    AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
+    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, EmailMfaConfiguration,
+    GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsMfaConfiguration,
+    SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
+    VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
+};
 use mfagate::domain::{Effect, EndUserProof, Factor, MfaConfiguration};
 use tonic::Status;
 

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use mfagate::authz::policy::{ContextWords, Policies, Question, QuestionWords, TableReport, explain, schema_text, test_table};
+use mfagate::authz::policy::{
+    ContextWords, Policies, Question, QuestionWords, TableReport, explain, schema_text, test_table,
+};
 use mfagate::domain::Factor;
 
 use super::{PolicyDirectory, example_directory, example_policies};

@@ -4,11 +4,19 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use mfagate::api::Rpc;
-use mfagate::api::v1::{AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest, CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EumsSmsConfiguration, GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsConfiguration, SmsMfaConfiguration, SoftwareTokenMfaConfiguration, StartWebAuthnRegistrationRequest, VerifySoftwareTokenRequest, associate_software_token_request as associate, verify_software_token_request as verify};
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient as Preferences;
 use mfagate::api::v1::passkey_service_client::PasskeyServiceClient as Passkeys;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient as Pools;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient as Tokens;
+use mfagate::api::v1::{
+    AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
+    AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
+    CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EumsSmsConfiguration,
+    GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsConfiguration,
+    SmsMfaConfiguration, SoftwareTokenMfaConfiguration, StartWebAuthnRegistrationRequest, VerifySoftwareTokenRequest,
+    associate_software_token_request as associate, verify_software_token_request as verify,
+};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use serde_json::json;

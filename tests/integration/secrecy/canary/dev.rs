@@ -3,10 +3,13 @@
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
-use mfagate::api::v1::{AssociateSoftwareTokenRequest, VerifySoftwareTokenRequest, associate_software_token_request as associate, verify_software_token_request as verify};
+use cognito_emulator::demo;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient as Pools;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient as Tokens;
-use mfagate::embedded::demo;
+use mfagate::api::v1::{
+    AssociateSoftwareTokenRequest, VerifySoftwareTokenRequest, associate_software_token_request as associate,
+    verify_software_token_request as verify,
+};
 use tonic::transport::Channel;
 
 use super::calls::{Headers, fail, pool_config, succeed};

@@ -1,0 +1,59 @@
+//! This file performs `CreateUserPoolClient`.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{Call, Outcome};
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::client::Client;
+use crate::state::timestamp;
+
+const SHORTEST_ACCESS_TOKEN: Duration = Duration::from_mins(5);
+const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(24);
+
+pub(super) fn create(call: &mut Call<'_>) -> Outcome {
+    let (input, now) = (call.input, call.state.now());
+    let pool = call.pool()?;
+    let given = input.optional_text("ClientSecret").map(str::to_owned);
+    let secret = match given {
+        None if input.boolean("GenerateSecret") == Some(true) => Some(random::alphanumeric::<52>()?),
+        given => given,
+    };
+    let client =
+        Client { id: random::alphanumeric::<26>()?.to_lowercase(), secret, created: now, settings: settings(input.0) };
+    let validity = client.access_token_validity();
+    if !(SHORTEST_ACCESS_TOKEN..=LONGEST_ACCESS_TOKEN).contains(&validity) {
+        return Err(Failure::invalid_parameter(
+            "Invalid range for token validity: access tokens live 5 minutes to 1 day",
+        ));
+    }
+    let answer = json!({ "UserPoolClient": describe(&client) });
+    pool.clients.insert(client.id.clone(), client);
+    Ok(answer)
+}
+
+/// What the request set, with the flows that Cognito allows a client by default.
+fn settings(input: &Map<String, Value>) -> Map<String, Value> {
+    let mut settings = input.clone();
+    for handled in ["GenerateSecret", "ClientSecret"] {
+        settings.remove(handled);
+    }
+    settings
+        .entry("ExplicitAuthFlows")
+        .or_insert_with(|| json!(["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH"]));
+    settings
+}
+
+fn describe(client: &Client) -> Value {
+    let mut description = client.settings.clone();
+    description.insert("ClientId".to_owned(), Value::from(client.id.as_str()));
+    for (name, at) in [("CreationDate", client.created), ("LastModifiedDate", client.created)] {
+        description.insert(name.to_owned(), json!(timestamp(at)));
+    }
+    if let Some(secret) = &client.secret {
+        description.insert("ClientSecret".to_owned(), Value::from(secret.as_str()));
+    }
+    Value::Object(description)
+}

@@ -1,0 +1,90 @@
+//! This file holds everything that the embedded Cognito remembers, and its clock.
+
+pub(crate) mod client;
+pub(crate) mod pool;
+pub(crate) mod session;
+pub(crate) mod user;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use self::pool::Pool;
+use self::session::Session;
+use self::user::User;
+use crate::protocol::Failure;
+
+/// Messages kept for `/_embedded/outbox`; older ones are dropped.
+const OUTBOX_LENGTH: usize = 256;
+
+/// What a data file keeps, apart from the key.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// How far `/_embedded/clock` has moved the clock.
+    #[serde(default)]
+    ahead: Duration,
+    pub(crate) pools: BTreeMap<String, Pool>,
+    pub(crate) sessions: BTreeMap<String, Session>,
+    pub(crate) outbox: VecDeque<Letter>,
+}
+
+/// A message with a code that AWS would have sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Letter {
+    pub(crate) user_pool_id: String,
+    pub(crate) username: String,
+    /// `SMS` or `EMAIL`.
+    pub(crate) delivery_medium: String,
+    /// The phone number or e-mail address.
+    pub(crate) destination: String,
+    pub(crate) code: String,
+    /// In seconds since the epoch.
+    pub(crate) sent_at: f64,
+}
+
+impl State {
+    /// The time since the epoch on the server's clock, by which everything expires.
+    pub(crate) fn now(&self) -> Duration {
+        // A machine whose clock is before 1970 lives in 1970.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.ahead
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.ahead = self.ahead.saturating_add(by);
+    }
+
+    /// The pool of this id, as seen from the region that the request was signed for.
+    pub(crate) fn pool(&mut self, id: &str, region: Option<&str>) -> Result<&mut Pool, Failure> {
+        self.pools
+            .get_mut(id)
+            .filter(|pool| region.is_none_or(|region| pool.region == region))
+            .ok_or_else(|| Failure::resource_not_found(format!("User pool {id} does not exist.")))
+    }
+
+    /// The pool that has this app client.
+    pub(crate) fn pool_of_client(&mut self, client_id: &str) -> Result<&mut Pool, Failure> {
+        self.pools
+            .values_mut()
+            .find(|pool| pool.clients.contains_key(client_id))
+            .ok_or_else(|| Failure::resource_not_found(format!("User pool client {client_id} does not exist.")))
+    }
+
+    /// The user of a session or token, whose pool and name are known to have existed.
+    pub(crate) fn user(&mut self, pool_id: &str, username: &str) -> Result<&mut User, Failure> {
+        self.pool(pool_id, None)?.users.get_mut(username).ok_or_else(Failure::user_not_found)
+    }
+
+    pub(crate) fn send(&mut self, letter: Letter) {
+        self.outbox.push_back(letter);
+        while self.outbox.len() > OUTBOX_LENGTH {
+            self.outbox.pop_front();
+        }
+    }
+}
+
+/// A time as JSON 1.1 has it: seconds since the epoch, with milliseconds.
+pub(crate) fn timestamp(at: Duration) -> f64 {
+    (at.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,243 @@
+//! Properties: the table never fails on any input, and pools and preferences keep their invariants.
+
+use cognito_emulator::{demo, parse};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::cognito::Cognito;
+
+const OPERATIONS: [&str; 6] = [
+    "AdminSetUserMFAPreference",
+    "SetUserPoolMfaConfig",
+    "VerifySoftwareToken",
+    "CreateUserPool",
+    "RespondToAuthChallenge",
+    "CompleteWebAuthnRegistration",
+];
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,40}".prop_map(Value::from),
+    ];
+    let names = prop_oneof![
+        Just("UserPoolId".to_owned()),
+        Just("SMSMfaSettings".to_owned()),
+        Just("Enabled".to_owned()),
+        Just("SmsMfaConfiguration".to_owned()),
+        Just("SmsConfiguration".to_owned()),
+        Just("Policies".to_owned()),
+        Just("Schema".to_owned()),
+        Just("ChallengeResponses".to_owned()),
+        ".{0,8}",
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((names.clone(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// The pool id as facts 1 describe it, read without a pattern.
+fn is_pool_id(text: &str) -> bool {
+    let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    (1..=55).contains(&text.chars().count())
+        && text.rmatch_indices('_').any(|(at, _)| {
+            let (head, tail) = (&text[..at], &text[at + 1..]);
+            !head.is_empty()
+                && head.chars().all(|character| word(character) || character == '-')
+                && !tail.is_empty()
+                && tail.chars().all(|character| character.is_ascii_alphanumeric())
+        })
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_accepted_or_refused_by_name(
+        operation in prop::sample::select(OPERATIONS.to_vec()),
+        body in any_json(),
+    ) {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        if let Err(failure) = parse(&target, body.to_string().as_bytes()) {
+            let known = ["SerializationException", "InvalidParameterException"];
+            prop_assert!(known.contains(&failure.code.as_ref()), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_accepted_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let target = "AWSCognitoIdentityProviderService.SetUserPoolMfaConfig";
+        if let Err(failure) = parse(target, &bytes) {
+            prop_assert!(failure.status == 400);
+        }
+    }
+
+    #[test]
+    fn what_was_checked_once_passes_again_unchanged(body in any_json()) {
+        let target = "AWSCognitoIdentityProviderService.AdminSetUserMFAPreference";
+        let mut body = body;
+        if let Some(members) = body.as_object_mut() {
+            members.insert("UserPoolId".to_owned(), json!("us-west-2_a"));
+            members.insert("Username".to_owned(), json!("u"));
+        }
+        if let Ok(checked) = parse(target, body.to_string().as_bytes()) {
+            prop_assert_eq!(parse(target, checked.to_string().as_bytes()), Ok(checked));
+        }
+    }
+
+    #[test]
+    fn a_pool_id_is_accepted_exactly_if_it_is_one(id in "[a-zA-Z0-9_ü -]{0,58}") {
+        let target = "AWSCognitoIdentityProviderService.GetUserPoolMfaConfig";
+        let body = json!({ "UserPoolId": id }).to_string();
+        prop_assert_eq!(parse(target, body.as_bytes()).is_ok(), is_pool_id(&id), "{}", id);
+    }
+
+    #[test]
+    fn a_text_message_is_accepted_exactly_if_it_fits(
+        before in ".{0,80}", after in ".{0,80}", with_code in any::<bool>(),
+    ) {
+        let message = format!("{before}{}{after}", if with_code { "{####}" } else { "" });
+        let target = "AWSCognitoIdentityProviderService.SetUserPoolMfaConfig";
+        let block = json!({ "SmsAuthenticationMessage": message });
+        let body = json!({ "UserPoolId": "us-west-2_a", "SmsMfaConfiguration": block }).to_string();
+        let fits = (6..=140).contains(&message.chars().count()) && message.contains("{####}");
+        prop_assert_eq!(parse(target, body.as_bytes()).is_ok(), fits, "{}", message);
+    }
+}
+
+/// One preference block: absent, or `Enabled` and `PreferredMfa` each absent, false or true.
+fn block() -> impl Strategy<Value = Option<(Option<bool>, Option<bool>)>> {
+    prop::option::of((any::<Option<bool>>(), any::<Option<bool>>()))
+}
+
+type Blocks = [Option<(Option<bool>, Option<bool>)>; 3];
+
+const FACTORS: [(&str, &str); 3] = [
+    ("SMSMfaSettings", "SMS_MFA"),
+    ("SoftwareTokenMfaSettings", "SOFTWARE_TOKEN_MFA"),
+    ("EmailMfaSettings", "EMAIL_OTP"),
+];
+
+/// The preference of a user with every means, as facts U1 to U6 describe it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Expected {
+    on: [bool; 3],
+    preferred: Option<usize>,
+}
+
+impl Expected {
+    fn after(&self, blocks: Blocks) -> Option<Self> {
+        let wished = blocks.iter().flatten().filter(|block| block.1 == Some(true));
+        if wished.clone().count() > 1 || wished.clone().any(|block| block.0 != Some(true)) {
+            return None;
+        }
+        let mut next = self.clone();
+        for (index, block) in blocks.into_iter().enumerate() {
+            let Some((enabled, preferred)) = block else {
+                continue;
+            };
+            next.on[index] = enabled.unwrap_or(next.on[index]);
+            match preferred {
+                Some(true) => next.preferred = Some(index),
+                _ if enabled == Some(false) || preferred == Some(false) => {
+                    next.preferred = next.preferred.filter(|own| *own != index);
+                }
+                _ => {}
+            }
+        }
+        Some(next)
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn preferences_follow_the_rules_through_any_sequence(
+        steps in prop::collection::vec([block(), block(), block()], 1..12),
+    ) {
+        runtime().block_on(async {
+            let cognito = Cognito::demo().await;
+            let user = json!({ "UserPoolId": demo::POOL_ID, "Username": "testuser" });
+            let mut expected = Expected::default();
+            for blocks in &steps {
+                let mut request = user.clone();
+                for ((member, _), block) in FACTORS.iter().zip(blocks) {
+                    if let Some((enabled, preferred)) = block {
+                        request[*member] = json!({ "Enabled": enabled, "PreferredMfa": preferred });
+                    }
+                }
+                let answer = cognito.call("AdminSetUserMFAPreference", &request).await;
+                let next = expected.after(*blocks);
+                prop_assert_eq!(answer.status == 200, next.is_some(), "{:?} after {:?}", blocks, expected);
+                expected = next.unwrap_or(expected);
+                let read = cognito.ok("AdminGetUser", user.clone()).await;
+                let names = FACTORS.iter().zip(expected.on).filter(|(_, on)| *on);
+                let names: Vec<_> = names.map(|((_, name), _)| *name).collect();
+                let listed = read.get("UserMFASettingList").cloned().unwrap_or_else(|| json!([]));
+                prop_assert_eq!(listed, json!(names));
+                let preferred = expected.preferred.map(|index| FACTORS[index].1);
+                prop_assert_eq!(read.get("PreferredMfaSetting").and_then(Value::as_str), preferred);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_pool_is_never_on_without_a_factor_nor_off_with_one(
+        steps in prop::collection::vec(
+            (
+                prop::option::of(prop::sample::select(vec!["OFF", "ON", "OPTIONAL"])),
+                any::<bool>(),
+                any::<Option<bool>>(),
+                any::<bool>(),
+            ),
+            1..12,
+        ),
+    ) {
+        runtime().block_on(async {
+            let cognito = Cognito::start().await;
+            let pool_id = cognito.plain_pool().await;
+            let read = json!({ "UserPoolId": pool_id });
+            let mut before = cognito.ok("GetUserPoolMfaConfig", read.clone()).await;
+            for (mode, sms, token, passkeys) in steps {
+                let mut request = read.clone();
+                request["MfaConfiguration"] = json!(mode);
+                if sms {
+                    let channel = json!({ "SnsCallerArn": "arn:aws:iam::123456789012:role/sms" });
+                    request["SmsMfaConfiguration"] = json!({ "SmsConfiguration": channel });
+                }
+                if let Some(enabled) = token {
+                    request["SoftwareTokenMfaConfiguration"] = json!({ "Enabled": enabled });
+                }
+                if passkeys {
+                    request["WebAuthnConfiguration"] = json!({ "RelyingPartyId": "example.com" });
+                }
+                let answer = cognito.call("SetUserPoolMfaConfig", &request).await;
+                let after = cognito.ok("GetUserPoolMfaConfig", read.clone()).await;
+                if answer.status == 200 {
+                    prop_assert_eq!(&answer.json(), &after);
+                    request.as_object_mut().unwrap().remove("UserPoolId");
+                    request["MfaConfiguration"] = json!(mode.unwrap_or("OFF"));
+                    prop_assert_eq!(&after, &request, "P1: what was sent is what there is");
+                } else {
+                    prop_assert_eq!(&after, &before, "a refused write changes nothing");
+                }
+                let has_factor = after.get("SmsMfaConfiguration").is_some()
+                    || after["SoftwareTokenMfaConfiguration"]["Enabled"] == true;
+                prop_assert_eq!(after["MfaConfiguration"] != "OFF", has_factor);
+                before = after;
+            }
+            Ok(())
+        })?;
+    }
+}
