@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, Policies, PoolId, UsernameForm, UsernameKey, Verdict,
+    AuditLog, AuditTarget, CallFields, CallerRecord, DecisionOutcome, DecisionRecord, Policies, PoolId, UsernameForm,
+    UsernameKey,
 };
 use mfagate::domain::{Caller, CertificateIdentity, Effect, Factor, RequestId, TraceId};
 use tokio::runtime::{Builder, Runtime};
@@ -24,12 +25,12 @@ async fn decide(log: &AuditLog) {
         token: None,
     };
     let record = DecisionRecord {
-        call: Arc::new(Call {
+        call: Arc::new(CallFields {
             request_id: RequestId::parse("4bf92f3577b34da6a3ce929d0e0e4736"),
             trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             caller: CallerRecord::from(&caller),
             peer: Some(([127, 0, 0, 1], 4711).into()),
-            asked: Rpc::AdminSetUserMfaPreference.into(),
+            target: Rpc::AdminSetUserMfaPreference.into(),
             user_pool_id: PoolId::of("us-west-2_EXAMPLE"),
             username: log.username("testuser"),
         }),
@@ -38,7 +39,7 @@ async fn decide(log: &AuditLog) {
             preferred: Some(Factor::SmsMfa),
             ..Effect::default()
         }),
-        verdict: Verdict::Allow,
+        outcome: DecisionOutcome::Allow,
         policies: Policies::new(["support-may-reset-totp"], "9f86d081884c7d659a2feaa0c55ad015"),
         duration: Duration::from_micros(80),
     };

@@ -19,13 +19,13 @@ use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
 use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
-use mfagate::authn::{AuthenticatedFlag, Authentication, PeerIdentity};
+use mfagate::authn::{AuthenticatedFlag, Authenticator, PeerIdentity};
 use mfagate::authz::policy::PolicyStore;
-use mfagate::authz::{Authorize, Gate, Guard};
+use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::{Call, CertificateIdentity, Effect, Intent};
+use mfagate::error;
 use mfagate::server::{self, Service};
-use mfagate::service::Facade;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tonic::codegen::BoxFuture;
@@ -95,7 +95,7 @@ async fn table(title: &str, cases: &[Case]) {
 }
 
 /// The layer and the gate, without a network.
-fn alone(authorize: &Authorize, gate: &Gate, attempt: &Attempt) -> BoxFuture<(), Status> {
+fn alone(authorize: &AuthzInterceptor, gate: &Gate, attempt: &Attempt) -> BoxFuture<(), Status> {
     let (mut authorize, gate, attempt) = (authorize.clone(), gate.clone(), attempt.clone());
     Box::pin(async move {
         let mut request = http::Request::post(format!("http://mfagate{}", attempt.path)).body(()).unwrap();
@@ -108,11 +108,16 @@ fn alone(authorize: &Authorize, gate: &Gate, attempt: &Attempt) -> BoxFuture<(),
         });
         let (address, authenticated) = (([127, 0, 0, 1], 4711).into(), AuthenticatedFlag::default());
         request.extensions_mut().insert(PeerIdentity { address, certificate, authenticated });
-        let refused = |answer: http::Response<_>| Status::from_header_map(answer.headers()).unwrap();
+        let refused = |response: http::Response<tonic::body::Body>| error::render(&response, "").unwrap();
         let admitted = authorize.authorize(request).await.map_err(refused)?;
         let call = admitted.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let rpc = Rpc::from_path(attempt.path).unwrap();
-        let intent = Intent::new(rpc, attempt.user_pool_id, Some("testuser"), Effect::default());
+        let intent = Intent {
+            rpc,
+            user_pool_id: attempt.user_pool_id.into(),
+            username: Some("testuser"),
+            effect: Effect::default(),
+        };
         gate.authorize(&call, intent).await.map(|_| ()).map_err(Status::from)
     })
 }
@@ -163,10 +168,11 @@ async fn main() {
     std::fs::write(policies.join("all.cedar"), POLICIES).unwrap();
     let audit = AuditTarget::File(directory.path().join("audit.jsonl"));
     let audit = Arc::new(AuditLog::open(audit, UsernameForm::None).unwrap());
-    let gate = Gate::Guarded(Arc::new(Guard::new(Arc::new(PolicyStore::open(policies, None).unwrap()), audit)));
+    let gate =
+        Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::new(PolicyStore::open(policies, None).unwrap()), audit)));
     let key = SigningKey::rsa("key-1");
-    let authentication = Authentication::new(Some(verifier(directory.path(), &key).await));
-    let authorize = Authorize::new(gate.clone(), Arc::new(authentication));
+    let authenticator = Arc::new(Authenticator::new(Some(verifier(directory.path(), &key).await)));
+    let authorize = AuthzInterceptor::new(gate.clone(), Arc::clone(&authenticator));
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let claims = json!({ "iss": ISSUER, "aud": "mfagate", "sub": "auditor", "exp": now + 3600 });
@@ -201,12 +207,8 @@ async fn main() {
     let endpoint = Endpoint::Url(embedded.url());
     let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
     let open = serve(Service::open(cognito(), Duration::ZERO)).await;
-    let guarded = Service {
-        facade: Facade::new(gate.clone(), cognito()),
-        authorize: authorize.clone(),
-        tls: None,
-        drain_timeout: Duration::ZERO,
-    };
+    let guarded =
+        Service { gate: gate.clone(), authenticator, cognito: cognito(), tls: None, drain_timeout: Duration::ZERO };
     let guarded = serve(guarded).await;
     let call = |name, channel: &Channel, attempt: Attempt, expected| {
         let channel = channel.clone();

@@ -79,7 +79,7 @@ fn decisions_of(group: &mut BenchmarkGroup<'_, WallTime>, count: usize, policies
     decide("deny unknown caller", &unknown, POOL);
     for (name, caller) in [("may ever, yes", &known), ("may ever, no", &unknown)] {
         group.bench_function(BenchmarkId::new(name, count), |bencher| {
-            bencher.iter(|| policies.may_ever(black_box(caller), Rpc::AdminGetUser));
+            bencher.iter(|| policies.precheck(black_box(caller), Rpc::AdminGetUser));
         });
     }
 }

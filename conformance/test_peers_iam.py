@@ -113,18 +113,18 @@ def is_the_facades_fault(refusal: dict[str, object] | Refusal, reason: str, code
 def test_a_policy_without_the_action_is_access_denied(account: Account, serve: Serve) -> None:
     running = serve(account.relayed_url, account.reader)
     assert not isinstance(get(running, account), Refusal)
-    is_the_facades_fault(prefer(running, account), "FACADE_ACCESS_DENIED", "AccessDeniedException")
+    is_the_facades_fault(prefer(running, account), "MFAGATE_ACCESS_DENIED", "AccessDeniedException")
 
 
 def test_a_wrong_secret_is_credentials_rejected(account: Account, serve: Serve) -> None:
     running = serve(account.relayed_url, (account.administrator[0], WRONG_SECRET))
     for answer in (get(running, account), prefer(running, account)):
-        is_the_facades_fault(answer, "FACADE_CREDENTIALS_REJECTED", "SignatureDoesNotMatch")
+        is_the_facades_fault(answer, "MFAGATE_CREDENTIALS_REJECTED", "SignatureDoesNotMatch")
 
 
 def test_an_unknown_key_is_credentials_rejected(account: Account, serve: Serve) -> None:
     running = serve(account.relayed_url, UNKNOWN_KEY)
-    is_the_facades_fault(get(running, account), "FACADE_CREDENTIALS_REJECTED", "InvalidClientTokenId")
+    is_the_facades_fault(get(running, account), "MFAGATE_CREDENTIALS_REJECTED", "InvalidClientTokenId")
 
 
 @pytest.mark.parametrize("key", ["reader", "wrong secret", "unknown"])

@@ -148,12 +148,12 @@ def test_each_admin_rpc_goes_through_the_role(account: Account, serving: Serving
 
 def test_without_the_role_the_same_key_is_denied(serving: Serving) -> None:
     with serving.assuming(None) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_ACCESS_DENIED")
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_ACCESS_DENIED")
 
 
 def test_a_role_without_the_right_is_denied(account: Account, serving: Serving) -> None:
     with serving.assuming(account.idle) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_ACCESS_DENIED")
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_ACCESS_DENIED")
         assert "role assumed session=" in running.gate.process.output()
 
 
@@ -166,7 +166,7 @@ def test_where_sts_refuses_the_log_names_the_cause(account: Account, serving: Se
     }[why]
     before = iam.sessions(account.url)
     with serving.assuming(role, key, account.sts_url) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_DISPATCH_FAILED")
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         log = running.gate.process.output()
     assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? error=sts refused .*: {code}\b", log), log
     assert sorted(iam.sessions(account.url)) == sorted(before)
@@ -175,11 +175,11 @@ def test_where_sts_refuses_the_log_names_the_cause(account: Account, serving: Se
 def test_where_a_refusal_is_not_of_the_form_of_sts_the_log_says_so(account: Account, serving: Serving) -> None:
     # moto as it is: its XML is not that of STS.
     with serving.assuming(account.of_another) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_DISPATCH_FAILED")
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         assert re.search("role not assumed .*sts refused .*: no code, HTTP status 403", running.gate.process.output())
 
 
 def test_where_sts_cannot_be_reached_the_log_names_the_cause(account: Account, serving: Serving) -> None:
     with serving.assuming(account.role, sts=f"http://127.0.0.1:{process.free_port()}") as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "FACADE_DISPATCH_FAILED")
+        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         assert re.search(r"role not assumed .*sts could not be asked", running.gate.process.output())

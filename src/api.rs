@@ -15,20 +15,28 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/redacted_debug.rs"));
 }
 
-include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
+#[expect(clippy::match_same_arms, reason = "generated code")]
+mod rpc {
+    use super::v1;
+
+    include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
+}
+
+pub use rpc::{Rpc, RpcRequest};
+
+/// The permission that reading the descriptors by server reflection needs, of which no proto of ours declares one.
+pub const READ_REFLECTION: &str = "ReadReflection";
 
 /// The descriptors of the package and of what it imports, as an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mfagate.v1.bin"));
 
 impl Rpc {
     /// The full name of the RPC's service.
-    #[must_use]
     pub fn service(self) -> &'static str {
         self.path().split('/').nth(1).unwrap_or_default()
     }
 
     /// The RPC that requests to `path` reach, if any does.
-    #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rpc| rpc.path() == path)
     }
@@ -36,7 +44,6 @@ impl Rpc {
 
 impl v1::ErrorReason {
     /// The name that `ErrorInfo.reason` carries: the value's name without the prefix that buf requires.
-    #[must_use]
     pub fn wire_name(self) -> &'static str {
         let name = self.as_str_name();
         name.strip_prefix("ERROR_REASON_").unwrap_or(name)

@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mfagate::request::credential::claimed_user_pool_id;
+use mfagate::request::credential::unverified_user_pool_id;
 
 fuzz_target!(|token: &str| {
-    if let Some(pool) = claimed_user_pool_id(token) {
+    if let Some(pool) = unverified_user_pool_id(token) {
         assert!(!pool.contains('/'), "the pool is the last path segment");
     }
 });

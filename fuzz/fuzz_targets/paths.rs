@@ -14,9 +14,9 @@ use http::{HeaderMap, Method, Request, Uri};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use mfagate::api::Rpc;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
-use mfagate::authn::Authentication;
+use mfagate::authn::Authenticator;
 use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
-use mfagate::authz::{Authorize, Gate, Guard};
+use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
 use mfagate::authz::policy::PolicyStore;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::server::{self, Service};
@@ -106,10 +106,10 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         times: RefreshTimes::default(),
         clock: Clock::default(),
     });
-    let authentication = Arc::new(Authentication::new(Some(verifier.await.unwrap())));
+    let authentication = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));
     let policies = Arc::new(PolicyStore::open(directory.path().to_owned(), None).unwrap());
     let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None).unwrap();
-    let gate = Gate::Guarded(Arc::new(Guard::new(policies, Arc::new(audit))));
+    let gate = Gate::Enforced(Arc::new(PolicyEnforcer::new(policies, Arc::new(audit))));
     let cognito = Cognito::new(
         // Nothing is sent to it: no request has a message.
         Endpoint::Url("http://127.0.0.1:9".to_owned()),
@@ -118,7 +118,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
     );
     Service {
         facade: Facade::new(gate.clone(), cognito),
-        authorize: Authorize::new(gate, authentication),
+        authorize: AuthzInterceptor::new(gate, authentication),
         tls: None,
         drain_timeout: Duration::ZERO,
     }

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use mfagate::api::v1;
 use mfagate::domain::text::{CredentialIdKind, FreeTextKind, KeyUriLabelKind, NextTokenKind, UserCodeKind, UsernameKind};
-use mfagate::request::Check;
+use mfagate::request::Violations;
 use mfagate::request::passkey::{parse_credential, parse_max_results};
 use mfagate::request::pool_config::PoolMfaConfig;
 use mfagate::request::preference::{FactorSettings, Preference, parse_mfa_options};
@@ -12,7 +12,7 @@ use prost::Message;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    let mut check = Check::default();
+    let mut check = Violations::default();
     match kind % 6 {
         0 => {
             let Ok(request) = v1::AdminSetUserMfaPreferenceRequest::decode(bytes) else { return };

@@ -14,13 +14,13 @@ use crate::audit::target::{AuditTarget, Open};
 use crate::audit::username::{UsernameForm, UsernameRecord};
 use crate::audit::writer::{Job, Progress, Work, Writer};
 
-/// How long a record may take. A local disk takes microseconds; what takes this long hangs, and reads must go on.
+/// How long a record may take. A local disk takes microseconds; what takes this long stalled, and reads must go on.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// The most decisions that wait to be written.
 const MOST_WAITING: usize = 4096;
 
-/// The audit log. Dropping it lets what was handed over be written, without waiting for it: see [`AuditLog::settle`].
+/// The audit log. Dropping it lets what was handed over be written, without waiting for it: see [`AuditLog::flush`].
 #[derive(Debug)]
 pub struct AuditLog {
     jobs: mpsc::Sender<Job>,
@@ -51,26 +51,26 @@ impl std::error::Error for OpenError {}
 
 /// Why a record is not written. The caller of mfagate is told no more than that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unavailable {
+pub enum AuditUnavailable {
     /// Writing failed.
     Failed(String),
     /// Writing takes longer than a second, or too much waits to be written. The record may yet be written.
-    Hangs,
+    Stalled,
     /// Nobody writes any more.
-    Ended,
+    Closed,
 }
 
-impl fmt::Display for Unavailable {
+impl fmt::Display for AuditUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(error) => write!(f, "the audit log cannot be written: {error}"),
-            Self::Hangs => f.write_str("the audit log takes too long to write"),
-            Self::Ended => f.write_str("the audit log has ended"),
+            Self::Stalled => f.write_str("the audit log takes too long to write"),
+            Self::Closed => f.write_str("the audit log has ended"),
         }
     }
 }
 
-impl std::error::Error for Unavailable {}
+impl std::error::Error for AuditUnavailable {}
 
 impl AuditLog {
     /// Opens the target, which must be writable now.
@@ -82,13 +82,15 @@ impl AuditLog {
     fn start(target: AuditTarget, open: Open, username: UsernameForm, limit: Duration) -> Result<Self, OpenError> {
         let progress = Arc::new(Progress::new());
         let writer = Writer::new(target, open, Arc::clone(&progress));
-        let (jobs, asked) = mpsc::channel();
-        thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&asked)).map_err(OpenError::Thread)?;
+        let (jobs, target) = mpsc::channel();
+        thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.run(&target))
+            .map_err(OpenError::Thread)?;
         Ok(Self { jobs, progress, username, limit })
     }
 
     /// What stands for the username of a request, which need not be validated yet.
-    #[must_use]
     pub fn username(&self, username: &str) -> Option<UsernameRecord> {
         self.username.record(username)
     }
@@ -96,18 +98,21 @@ impl AuditLog {
     /// Records a decision. Where that fails, a mutation must not be made.
     ///
     /// The record is handed over at once; what is awaited is that it is written.
-    pub fn decision(&self, record: &DecisionRecord) -> impl Future<Output = Result<(), Unavailable>> + Send + use<> {
+    pub fn decision(
+        &self,
+        record: &DecisionRecord,
+    ) -> impl Future<Output = Result<(), AuditUnavailable>> + Send + use<> {
         let handed = self.hand_over_decision(record);
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
         async move { written(handed?, &progress, limit).await }
     }
 
-    fn hand_over_decision(&self, record: &DecisionRecord) -> Result<Receipt, Unavailable> {
-        let line = record.line().map_err(|error| Unavailable::Failed(error.to_string()))?;
+    fn hand_over_decision(&self, record: &DecisionRecord) -> Result<Receipt, AuditUnavailable> {
+        let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()))?;
         let waiting = self.progress.waiting.load(Ordering::Relaxed);
         if waiting >= MOST_WAITING || self.progress.is_stuck(self.limit) {
             self.progress.lose();
-            return Err(Unavailable::Hangs);
+            return Err(AuditUnavailable::Stalled);
         }
         self.ask(Work::Decision(line))
     }
@@ -117,7 +122,7 @@ impl AuditLog {
     ///
     /// The record is handed over at once, so nothing is lost when the caller leaves meanwhile.
     pub fn mutation(&self, record: MutationRecord) -> impl Future<Output = ()> + Send + use<> {
-        let line = record.line().map_err(|error| Unavailable::Failed(error.to_string()));
+        let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()));
         let handed = line.and_then(|line| self.ask(Work::Mutation(line)));
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
         async move {
@@ -132,34 +137,34 @@ impl AuditLog {
     }
 
     /// Opens the file anew, for log rotation: rename the file, then send SIGHUP.
-    pub async fn reopen(&self) -> Result<(), Unavailable> {
+    pub async fn reopen(&self) -> Result<(), AuditUnavailable> {
         written(self.ask(Work::Reopen)?, &self.progress, self.limit).await
     }
 
     /// Done when everything handed over is written, kept records included: for the end of the program.
-    pub async fn settle(&self) -> Result<(), Unavailable> {
-        written(self.ask(Work::Settle)?, &self.progress, self.limit).await
+    pub async fn flush(&self) -> Result<(), AuditUnavailable> {
+        written(self.ask(Work::Flush)?, &self.progress, self.limit).await
     }
 
-    fn ask(&self, work: Work) -> Result<Receipt, Unavailable> {
+    fn ask(&self, work: Work) -> Result<Receipt, AuditUnavailable> {
         let (done, receipt) = oneshot::channel();
         self.progress.waiting.fetch_add(1, Ordering::Relaxed);
-        self.jobs.send(Job { work, done }).map_err(|_| Unavailable::Ended)?;
+        self.jobs.send(Job { work, done }).map_err(|_| AuditUnavailable::Closed)?;
         Ok(receipt)
     }
 }
 
-type Receipt = oneshot::Receiver<Result<(), Unavailable>>;
+type Receipt = oneshot::Receiver<Result<(), AuditUnavailable>>;
 
-async fn written(receipt: Receipt, progress: &Progress, limit: Duration) -> Result<(), Unavailable> {
+async fn written(receipt: Receipt, progress: &Progress, limit: Duration) -> Result<(), AuditUnavailable> {
     match tokio::time::timeout(limit, receipt).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(Unavailable::Ended),
+        Ok(Err(_)) => Err(AuditUnavailable::Closed),
         Err(_) => {
-            if !progress.hangs.swap(true, Ordering::Relaxed) {
+            if !progress.stalled.swap(true, Ordering::Relaxed) {
                 tracing::error!("the audit log takes too long to write: changes are refused");
             }
-            Err(Unavailable::Hangs)
+            Err(AuditUnavailable::Stalled)
         }
     }
 }
@@ -172,16 +177,16 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
-    use crate::audit::{Asked, Call, CallerRecord, Outcome, Policies, PoolId, Verdict};
+    use crate::audit::{CallFields, CallerRecord, DecisionOutcome, MutationOutcome, Policies, PoolId, Target};
     use crate::domain::{Operation, RequestId};
 
-    fn call(id: &str) -> Arc<Call> {
-        Arc::new(Call {
+    fn call(id: &str) -> Arc<CallFields> {
+        Arc::new(CallFields {
             request_id: RequestId::parse(id),
             trace_id: None,
-            caller: CallerRecord::NOBODY,
+            caller: CallerRecord::ANONYMOUS,
             peer: None,
-            asked: Asked::UNKNOWN,
+            target: Target::UNKNOWN,
             user_pool_id: PoolId::Absent,
             username: None,
         })
@@ -189,10 +194,10 @@ mod tests {
 
     fn decision(id: &str) -> DecisionRecord {
         let (effect, policies) = (None, Policies::default());
-        DecisionRecord { call: call(id), effect, verdict: Verdict::Deny, policies, duration: Duration::ZERO }
+        DecisionRecord { call: call(id), effect, outcome: DecisionOutcome::Deny, policies, duration: Duration::ZERO }
     }
 
-    /// A log on one end of a socket, whose other end nobody reads: a disk, or a pipe, that hangs.
+    /// A log on one end of a socket, whose other end nobody reads: a disk, or a pipe, that stalled.
     fn hanging() -> (AuditLog, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut open = AuditTarget::File("/dev/null".into()).open().unwrap();
@@ -211,11 +216,11 @@ mod tests {
                 }
             }
         };
-        assert_eq!(full.await, Unavailable::Hangs);
+        assert_eq!(full.await, AuditUnavailable::Stalled);
 
         // From now on nothing is handed over, so nothing is waited for and nothing piles up.
         for _ in 0..100 {
-            assert_eq!(log.decision(&decision("meanwhile")).await, Err(Unavailable::Hangs));
+            assert_eq!(log.decision(&decision("meanwhile")).await, Err(AuditUnavailable::Stalled));
         }
         assert!(log.progress.waiting.load(Ordering::Relaxed) <= 1);
 
@@ -225,7 +230,7 @@ mod tests {
             effect: None,
             operation: Operation::AdminDeleteSoftwareToken,
             aws_request_id: None,
-            outcome: Outcome::DONE,
+            outcome: MutationOutcome::OK,
             duration: Duration::ZERO,
         };
         log.mutation(record).await;
@@ -234,7 +239,7 @@ mod tests {
             let mut text = String::new();
             theirs.read_to_string(&mut text).map(|_| text)
         });
-        while log.settle().await.is_err() {}
+        while log.flush().await.is_err() {}
         assert_eq!(log.decision(&decision("after")).await, Ok(()));
         drop(log);
 
@@ -253,7 +258,7 @@ mod tests {
         let path = directory.path().join("audit");
         let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap();
         log.progress.waiting.store(MOST_WAITING, Ordering::Relaxed);
-        assert_eq!(log.decision(&decision("refused")).await, Err(Unavailable::Hangs));
+        assert_eq!(log.decision(&decision("refused")).await, Err(AuditUnavailable::Stalled));
         log.progress.waiting.store(0, Ordering::Relaxed);
         assert_eq!(log.decision(&decision("taken")).await, Ok(()));
         let text = std::fs::read_to_string(path).unwrap();

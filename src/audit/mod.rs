@@ -16,8 +16,8 @@ mod text;
 mod username;
 mod writer;
 
-pub use log::{AuditLog, OpenError, Unavailable};
-pub use record::{Asked, Call, DecisionRecord, MutationRecord, Outcome, Verdict};
+pub use log::{AuditLog, AuditUnavailable, OpenError};
+pub use record::{CallFields, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, Target};
 pub use target::AuditTarget;
 pub use text::{CallerRecord, Policies, PoolId};
 pub use username::{UsernameForm, UsernameKey, UsernameKeyError, UsernameRecord};

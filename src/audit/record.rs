@@ -3,7 +3,6 @@
 //! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which is
 //! made of a credential, a code, a secret or a session.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,15 +13,15 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 use tonic::Code;
 
-use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
+use crate::api::{READ_REFLECTION, Rpc};
 use crate::audit::text::{CallerRecord, Policies, PoolId};
 use crate::audit::username::UsernameRecord;
-use crate::domain::{AwsRequestId, Effect, Factor, MfaConfiguration, Operation, RequestId, TraceId};
+use crate::domain::{AwsRequestId, Effect, EffectValue, Operation, RequestId, TraceId};
 
 /// What is true of a call, in each of its records.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct CallFields {
     /// The id of the call.
     pub request_id: Option<RequestId>,
     /// The caller's trace.
@@ -32,7 +31,7 @@ pub struct Call {
     /// The other end of the connection.
     pub peer: Option<SocketAddr>,
     /// What was called.
-    pub asked: Asked,
+    pub target: Target,
     /// The pool that the request names.
     pub user_pool_id: PoolId,
     /// The user that the request names.
@@ -41,23 +40,20 @@ pub struct Call {
 
 /// What was called. Constants only: a path that is none of ours may hold anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct Target {
     rpc: Option<&'static str>,
     permission: Option<&'static str>,
 }
 
-impl Asked {
+impl Target {
     /// A path that nothing is served on.
     pub const UNKNOWN: Self = Self { rpc: None, permission: None };
 
-    /// Something served that is not an RPC of mfagate, such as reflection.
-    #[must_use]
-    pub const fn other(name: &'static str, permission: &'static str) -> Self {
-        Self { rpc: Some(name), permission: Some(permission) }
-    }
+    /// Server reflection, which is served and is no RPC of mfagate.
+    pub const REFLECTION: Self = Self { rpc: Some("ServerReflection"), permission: Some(READ_REFLECTION) };
 }
 
-impl From<Rpc> for Asked {
+impl From<Rpc> for Target {
     fn from(rpc: Rpc) -> Self {
         Self { rpc: Some(rpc.name()), permission: Some(rpc.permission()) }
     }
@@ -66,7 +62,7 @@ impl From<Rpc> for Asked {
 /// What was decided on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum DecisionOutcome {
     /// The caller may.
     Allow,
     /// The caller may not.
@@ -79,46 +75,46 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct DecisionRecord {
     /// The call.
-    pub call: Arc<Call>,
+    pub call: Arc<CallFields>,
     /// What the request would do, where it was decoded.
     pub effect: Option<Effect>,
     /// What was decided.
-    pub verdict: Verdict,
-    /// The policies that decided, where any were asked.
+    pub outcome: DecisionOutcome,
+    /// The policies that decided, where any were target.
     pub policies: Policies,
     /// How long the decision took, or the authentication that failed.
     pub duration: Duration,
 }
 
-/// The record of a mutation that Cognito was asked for and that has ended.
+/// The record of a mutation that Cognito was target for and that has ended.
 #[derive(Clone, Debug)]
 pub struct MutationRecord {
     /// The call.
-    pub call: Arc<Call>,
-    /// What the request asked for.
+    pub call: Arc<CallFields>,
+    /// What the request target for.
     pub effect: Option<Effect>,
-    /// What Cognito was asked for.
+    /// What Cognito was target for.
     pub operation: Operation,
     /// The id that AWS gave the request.
     pub aws_request_id: Option<AwsRequestId>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: MutationOutcome,
     /// How long it took, retries included.
     pub duration: Duration,
 }
 
 /// How a mutation ended, as the caller is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct MutationOutcome {
     /// The gRPC code.
     pub code: Code,
     /// The reason, where it failed.
     pub reason: Option<ErrorReason>,
 }
 
-impl Outcome {
+impl MutationOutcome {
     /// The change was made.
-    pub const DONE: Self = Self { code: Code::Ok, reason: None };
+    pub const OK: Self = Self { code: Code::Ok, reason: None };
 }
 
 /// The line of a record, without its line break. `time` is when the record was made.
@@ -132,7 +128,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<EffectLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<Verdict>,
+    decision: Option<DecisionOutcome>,
     #[serde(flatten)]
     policies: Option<&'a Policies>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +136,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     aws_request_id: Option<&'a AwsRequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<Outcome>,
+    outcome: Option<MutationOutcome>,
     #[serde(serialize_with = "milliseconds")]
     duration_ms: Duration,
 }
@@ -168,15 +164,15 @@ struct CallLine<'a> {
     username: Option<&'a UsernameRecord>,
 }
 
-impl<'a> From<&'a Call> for CallLine<'a> {
-    fn from(call: &'a Call) -> Self {
+impl<'a> From<&'a CallFields> for CallLine<'a> {
+    fn from(call: &'a CallFields) -> Self {
         Self {
             request_id: call.request_id.as_ref(),
             trace_id: call.trace_id.as_ref(),
             caller: &call.caller,
             peer: call.peer,
-            rpc: call.asked.rpc,
-            permission: call.asked.permission,
+            rpc: call.target.rpc,
+            permission: call.target.permission,
             user_pool_id: match &call.user_pool_id {
                 PoolId::Named(id) => Some(id),
                 PoolId::Absent | PoolId::Malformed => None,
@@ -187,57 +183,31 @@ impl<'a> From<&'a Call> for CallLine<'a> {
     }
 }
 
-#[derive(Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the words of the Cedar schema, each a member of its own")]
-struct EffectLine<'a> {
-    factors_enabled: Factors<'a>,
-    factors_disabled: Factors<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    preferred: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mfa_configuration: Option<&'static str>,
-    weakens_mfa: bool,
-    legacy: bool,
-    for_signed_in_user: bool,
-    by_session: bool,
+/// An effect as a map of its fields.
+struct EffectLine<'a>(&'a Effect);
+
+impl Serialize for EffectLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.fields().map(|(name, value)| (name, EffectField(value))))
+    }
 }
 
-impl<'a> From<&'a Effect> for EffectLine<'a> {
-    fn from(effect: &'a Effect) -> Self {
-        let Effect {
-            factors_enabled,
-            factors_disabled,
-            preferred,
-            mfa_configuration,
-            weakens_mfa,
-            legacy,
-            end_user: _,
-        } = effect;
-        Self {
-            factors_enabled: Factors(factors_enabled),
-            factors_disabled: Factors(factors_disabled),
-            preferred: preferred.map(Factor::name),
-            mfa_configuration: mfa_configuration.map(MfaConfiguration::name),
-            weakens_mfa: *weakens_mfa,
-            legacy: *legacy,
-            for_signed_in_user: effect.for_signed_in_user(),
-            by_session: effect.by_session(),
+struct EffectField<'a>(EffectValue<'a>);
+
+impl Serialize for EffectField<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            EffectValue::Factors(factors) => serializer.collect_seq(factors.iter().map(|factor| factor.name())),
+            EffectValue::Factor(factor) => serializer.serialize_str(factor.name()),
+            EffectValue::MfaConfiguration(value) => serializer.serialize_str(value.name()),
+            EffectValue::Bool(value) => serializer.serialize_bool(value),
         }
     }
 }
 
-/// Factors by name.
-struct Factors<'a>(&'a BTreeSet<Factor>);
-
-impl Serialize for Factors<'_> {
+impl Serialize for MutationOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|factor| factor.name()))
-    }
-}
-
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut outcome = serializer.serialize_struct("Outcome", 2)?;
+        let mut outcome = serializer.serialize_struct("MutationOutcome", 2)?;
         outcome.serialize_field("code", code_name(self.code))?;
         match self.reason {
             Some(reason) => outcome.serialize_field("reason", reason.wire_name())?,
@@ -253,8 +223,8 @@ impl DecisionRecord {
             time: SystemTime::now(),
             kind: "decision",
             call: CallLine::from(&*self.call),
-            effect: self.effect.as_ref().map(EffectLine::from),
-            decision: Some(self.verdict),
+            effect: self.effect.as_ref().map(EffectLine),
+            decision: Some(self.outcome),
             policies: Some(&self.policies),
             operation: None,
             aws_request_id: None,
@@ -270,7 +240,7 @@ impl MutationRecord {
             time: SystemTime::now(),
             kind: "mutation",
             call: CallLine::from(&*self.call),
-            effect: self.effect.as_ref().map(EffectLine::from),
+            effect: self.effect.as_ref().map(EffectLine),
             decision: None,
             policies: None,
             operation: Some(self.operation.name()),
@@ -285,7 +255,7 @@ impl MutationRecord {
         tracing::error!(
             %error,
             request_id = self.call.request_id.as_ref().map(RequestId::as_str),
-            rpc = self.call.asked.rpc,
+            rpc = self.call.target.rpc,
             operation = self.operation.name(),
             aws_request_id = self.aws_request_id.as_ref().map(AwsRequestId::as_str),
             code = code_name(self.outcome.code),
@@ -353,14 +323,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::{Factor, MfaConfiguration};
 
-    fn call() -> Arc<Call> {
-        Arc::new(Call {
+    fn call() -> Arc<CallFields> {
+        Arc::new(CallFields {
             request_id: RequestId::parse("req-1"),
             trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-            caller: CallerRecord::NOBODY,
+            caller: CallerRecord::ANONYMOUS,
             peer: Some(([127, 0, 0, 1], 4711).into()),
-            asked: Rpc::AdminSetUserMfaPreference.into(),
+            target: Rpc::AdminSetUserMfaPreference.into(),
             user_pool_id: PoolId::of("eu-west-1_Ab1"),
             username: None,
         })
@@ -388,7 +359,7 @@ mod tests {
         let record = DecisionRecord {
             call: call(),
             effect: Some(effect),
-            verdict: Verdict::Deny,
+            outcome: DecisionOutcome::Deny,
             policies: Policies::new(["support-may-reset"], "c0ffee"),
             duration: Duration::from_nanos(1_234_567),
         };
@@ -420,7 +391,7 @@ mod tests {
             effect: None,
             operation: Operation::AdminSetUserMfaPreference,
             aws_request_id: AwsRequestId::parse("a-1"),
-            outcome: Outcome { code: Code::FailedPrecondition, reason: Some(ErrorReason::FactorNotEnrolled) },
+            outcome: MutationOutcome { code: Code::FailedPrecondition, reason: Some(ErrorReason::FactorNotEnrolled) },
             duration: Duration::from_millis(20),
         };
         let line = without_time(&record.line().unwrap());
@@ -436,7 +407,7 @@ mod tests {
                 "duration_ms": 20.0,
             })
         );
-        record.outcome = Outcome::DONE;
+        record.outcome = MutationOutcome::OK;
         assert_eq!(without_time(&record.line().unwrap())["outcome"], json!({ "code": "OK" }));
     }
 
@@ -465,11 +436,11 @@ mod tests {
     #[test]
     fn a_path_that_is_none_of_ours_is_not_repeated() {
         let mut call = Arc::unwrap_or_clone(call());
-        call.asked = Asked::UNKNOWN;
+        call.target = Target::UNKNOWN;
         let record = DecisionRecord {
             call: Arc::new(call),
             effect: None,
-            verdict: Verdict::Unauthenticated,
+            outcome: DecisionOutcome::Unauthenticated,
             policies: Policies::default(),
             duration: Duration::ZERO,
         };

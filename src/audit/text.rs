@@ -24,7 +24,6 @@ pub enum PoolId {
 
 impl PoolId {
     /// What a request has for its pool.
-    #[must_use]
     pub fn of(user_pool_id: &str) -> Self {
         if user_pool_id.is_empty() {
             return Self::Absent;
@@ -51,7 +50,7 @@ pub struct CallerRecord {
 
 impl CallerRecord {
     /// A caller that proved nothing.
-    pub const NOBODY: Self = Self { name: None, authenticated: "none", token_caller: None, token_issuer: None };
+    pub const ANONYMOUS: Self = Self { name: None, authenticated: "none", token_caller: None, token_issuer: None };
 }
 
 impl From<&Caller> for CallerRecord {
@@ -83,7 +82,6 @@ pub struct Policies {
 
 impl Policies {
     /// The ids of the policies that made the decision, and the hash of the set. At most 64 ids are kept.
-    #[must_use]
     pub fn new<'a>(ids: impl IntoIterator<Item = &'a str>, set_hash: &str) -> Self {
         Self { ids: ids.into_iter().take(MOST_POLICIES).map(limited).collect(), set: Some(limited(set_hash)) }
     }
@@ -149,6 +147,9 @@ mod tests {
             line("spiffe://x/desk", Some(certificate), None),
             serde_json::json!({ "caller": "spiffe://x/desk", "authenticated": "mtls" }),
         );
-        assert_eq!(serde_json::to_value(CallerRecord::NOBODY).unwrap(), serde_json::json!({ "authenticated": "none" }));
+        assert_eq!(
+            serde_json::to_value(CallerRecord::ANONYMOUS).unwrap(),
+            serde_json::json!({ "authenticated": "none" })
+        );
     }
 }

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::audit::log::Unavailable;
+use crate::audit::log::AuditUnavailable;
 use crate::audit::record::gap_line;
 use crate::audit::target::{AuditTarget, Open};
 
-/// What the thread is asked to do, and where it says how that went.
+/// What the thread is target to do, and where it says how that went.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) work: Work,
-    pub(super) done: oneshot::Sender<Result<(), Unavailable>>,
+    pub(super) done: oneshot::Sender<Result<(), AuditUnavailable>>,
 }
 
 #[derive(Debug)]
@@ -26,10 +26,10 @@ pub(super) enum Work {
     Decision(Vec<u8>),
     /// Write a line, which is kept if that fails.
     Mutation(Vec<u8>),
-    /// Open the file anew, then as `Settle`.
+    /// Open the file anew, then as `Flush`.
     Reopen,
     /// Write what was kept.
-    Settle,
+    Flush,
 }
 
 /// What the thread and those who wait for it know of each other.
@@ -40,14 +40,14 @@ pub(super) struct Progress {
     busy_since: AtomicU64,
     /// Jobs that wait or are under way.
     pub(super) waiting: AtomicUsize,
-    /// Whether it has been logged that the target hangs.
-    pub(super) hangs: AtomicBool,
-    lost: Mutex<Option<Lost>>,
+    /// Whether it has been logged that the target stalled.
+    pub(super) stalled: AtomicBool,
+    lost: Mutex<Option<DroppedDecisions>>,
 }
 
 /// Decisions that could not be written.
 #[derive(Clone, Copy, Debug)]
-struct Lost {
+struct DroppedDecisions {
     since: SystemTime,
     decisions: u64,
 }
@@ -58,7 +58,7 @@ impl Progress {
             start: Instant::now(),
             busy_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
-            hangs: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             lost: Mutex::new(None),
         }
     }
@@ -76,7 +76,7 @@ impl Progress {
     /// Notes that a decision will not be written.
     pub(super) fn lose(&self) {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.get_or_insert(Lost { since: SystemTime::now(), decisions: 0 }).decisions += 1;
+        lost.get_or_insert(DroppedDecisions { since: SystemTime::now(), decisions: 0 }).decisions += 1;
     }
 }
 
@@ -106,7 +106,7 @@ impl Writer {
             self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
             self.log(outcome.as_ref().err());
             // Nobody is there to be told where the caller has left.
-            let _ = done.send(outcome.map_err(|error| Unavailable::Failed(error.to_string())));
+            let _ = done.send(outcome.map_err(|error| AuditUnavailable::Failed(error.to_string())));
         }
         if !self.kept.is_empty() {
             tracing::error!(changes = self.kept.len(), "the audit log ends without records of these changes");
@@ -116,7 +116,7 @@ impl Writer {
     fn work(&mut self, work: Work) -> io::Result<()> {
         match work {
             Work::Decision(line) => {
-                let outcome = self.settle().and_then(|()| self.line(&line));
+                let outcome = self.flush().and_then(|()| self.line(&line));
                 if outcome.is_err() {
                     self.progress.lose();
                 }
@@ -124,15 +124,15 @@ impl Writer {
             }
             Work::Mutation(line) => {
                 self.kept.push_back(line);
-                self.settle()
+                self.flush()
             }
-            Work::Reopen => self.reopen().and_then(|()| self.settle()),
-            Work::Settle => self.settle(),
+            Work::Reopen => self.reopen().and_then(|()| self.flush()),
+            Work::Flush => self.flush(),
         }
     }
 
     /// Writes what is owed: the mutations that were kept, and how many decisions were lost.
-    fn settle(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         while let Some(line) = self.kept.pop_front() {
             if let Err(error) = self.line(&line) {
                 self.kept.push_front(line);
@@ -140,12 +140,13 @@ impl Writer {
             }
         }
         let lost = *self.progress.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Lost { since, decisions }) = lost else { return Ok(()) };
+        let Some(DroppedDecisions { since, decisions }) = lost else { return Ok(()) };
         self.line(&gap_line(since, decisions)?)?;
         // Others may have been lost meanwhile.
         let mut lost = self.progress.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        *lost =
-            lost.map(|lost| Lost { decisions: lost.decisions - decisions, ..lost }).filter(|lost| lost.decisions > 0);
+        *lost = lost
+            .map(|lost| DroppedDecisions { decisions: lost.decisions - decisions, ..lost })
+            .filter(|lost| lost.decisions > 0);
         Ok(())
     }
 
@@ -192,7 +193,7 @@ impl Writer {
 
     /// Logs when writing begins to fail and when it works again, not each time.
     fn log(&mut self, error: Option<&io::Error>) {
-        let hung = self.progress.hangs.swap(false, Ordering::Relaxed);
+        let hung = self.progress.stalled.swap(false, Ordering::Relaxed);
         match error {
             Some(error) if !self.failing => {
                 tracing::error!(target = %self.target, %error, "the audit log cannot be written: changes are refused");

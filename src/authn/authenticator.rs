@@ -9,19 +9,17 @@ use crate::error::Error;
 
 /// How callers prove who they are. What is presented is verified, whether or not the other proof would be enough.
 #[derive(Debug)]
-pub struct Authentication {
+pub struct Authenticator {
     tokens: Option<TokenVerifier>,
 }
 
-impl Authentication {
+impl Authenticator {
     /// By certificate, and by token where there is a verifier. Certificates were verified when the connection was made.
-    #[must_use]
     pub fn new(tokens: Option<TokenVerifier>) -> Self {
         Self { tokens }
     }
 
     /// What verifies tokens, whose keys a signal reloads.
-    #[must_use]
     pub fn tokens(&self) -> Option<&TokenVerifier> {
         self.tokens.as_ref()
     }
@@ -35,12 +33,12 @@ impl Authentication {
         };
         // Certificates and tokens share the names of callers, and a SPIFFE ID is for certificates to prove.
         if token.as_ref().is_some_and(|token| token.name.starts_with("spiffe://")) {
-            return Err(unauthenticated("not accepted").because("the token names its caller by a SPIFFE ID"));
+            return Err(unauthenticated("not accepted").cause("the token names its caller by a SPIFFE ID"));
         }
         let name = match (&certificate, &token) {
             (Some(CertificateIdentity { name, .. }), _) | (None, Some(TokenIdentity { name, .. })) => name.clone(),
             (None, None) => {
-                return Err(unauthenticated("missing").because("no certificate and no token names the caller"));
+                return Err(unauthenticated("missing").cause("no certificate and no token names the caller"));
             }
         };
         Ok(Caller { name, certificate, token })
@@ -54,9 +52,9 @@ fn refused(error: &TokenError) -> Error {
         TokenError::Expired => "expired",
         TokenError::NotAccepted(_) => "not accepted",
     };
-    unauthenticated(kind).because(error.to_string())
+    unauthenticated(kind).cause(error.to_string())
 }
 
 fn unauthenticated(kind: &'static str) -> Error {
-    Error::new(ErrorReason::CallerUnauthenticated).with("credential", Some(kind))
+    Error::new(ErrorReason::CallerUnauthenticated).metadata("credential", Some(kind))
 }

@@ -5,5 +5,5 @@ pub mod certificate;
 mod peer;
 pub mod token;
 
-pub use authenticator::Authentication;
+pub use authenticator::Authenticator;
 pub use peer::{AuthenticatedFlag, PeerIdentity};

@@ -1,73 +1,71 @@
-//! This file is the authz interceptor: on every path it finds out who is calling and whether they may use the RPC at all.
+//! The authz interceptor: on every path, authenticates the caller and checks that it may use the RPC at all.
 //!
-//! The decision is taken on exactly the paths that the router knows. Whatever else a path is, a variant of one of them with
-//! doubled slashes, dots, percent signs or other capitals included, is denied before the router sees it. A query is no part of
-//! the path for either of them, and a fragment is cut off before both.
+//! The decision is taken on exactly the paths that the router knows. Any other path is denied before the router sees it,
+//! including variants of the known ones with doubled slashes, dots, percent signs or other capitals. Neither of them looks at a
+//! query, and a fragment is cut off before both.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, Request, Response};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tower_http::auth::AsyncAuthorizeRequest;
 
 use crate::api::Rpc;
-use crate::audit::Asked;
-use crate::authn::{Authentication, PeerIdentity};
-use crate::authz::{Gate, Guard};
+use crate::audit::Target;
+use crate::authn::{Authenticator, PeerIdentity};
+use crate::authz::gate::{Gate, PolicyEnforcer};
 use crate::domain::{Call, CertificateIdentity, RequestId, TraceId};
-use crate::error::Error;
+use crate::error::{Error, rejection};
 
-/// Lets requests in, or answers them itself.
+/// Admits requests, or rejects them.
 #[derive(Clone, Debug)]
-pub struct Authorize {
+pub struct AuthzInterceptor {
     gate: Gate,
-    authentication: Arc<Authentication>,
+    authenticator: Arc<Authenticator>,
 }
 
 /// What is served on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Surface {
+enum Endpoint {
     /// One of our RPCs.
     Rpc(Rpc),
-    /// Health checks, which are public: load balancers prove nothing.
+    /// Health checks, which are public: load balancers have no credentials.
     Health,
     /// Reflection, which needs a permission of its own.
     Reflection,
     /// Nothing.
-    Nothing,
+    Unknown,
 }
 
-impl Surface {
+impl Endpoint {
     fn of(path: &str) -> Self {
         match path {
             "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/Watch" => Self::Health,
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
             | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Reflection,
-            path => Rpc::from_path(path).map_or(Self::Nothing, Self::Rpc),
+            path => Rpc::from_path(path).map_or(Self::Unknown, Self::Rpc),
         }
     }
 
-    fn asked(self) -> Asked {
+    fn target(self) -> Target {
         match self {
             Self::Rpc(rpc) => rpc.into(),
-            Self::Reflection => Asked::other("ServerReflection", "ReadReflection"),
-            Self::Health | Self::Nothing => Asked::UNKNOWN,
+            Self::Reflection => Target::REFLECTION,
+            Self::Health | Self::Unknown => Target::UNKNOWN,
         }
     }
 }
 
-impl Authorize {
-    /// Lets in what `gate` allows to callers that `authentication` names.
-    #[must_use]
-    pub fn new(gate: Gate, authentication: Arc<Authentication>) -> Self {
-        Self { gate, authentication }
+impl AuthzInterceptor {
+    /// Admits what `gate` allows to callers that `authenticator` names.
+    pub fn new(gate: Gate, authenticator: Arc<Authenticator>) -> Self {
+        Self { gate, authenticator }
     }
 }
 
-impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
+impl<B: Send + 'static> AsyncAuthorizeRequest<B> for AuthzInterceptor {
     type RequestBody = B;
     type ResponseBody = Body;
     type Future = BoxFuture<Request<B>, Response<Body>>;
@@ -76,15 +74,15 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
         let this = self.clone();
         Box::pin(async move {
             let mut call = call(&request);
-            if let Gate::Guarded(guard) = &this.gate {
+            if let Gate::Enforced(enforcer) = &this.gate {
                 let peer = request.extensions().get::<PeerIdentity>();
                 let certificate = peer.and_then(|peer| peer.certificate.clone());
-                let surface = Surface::of(request.uri().path());
-                let admitted = this.admit(guard, surface, certificate, request.headers(), &mut call).await;
+                let endpoint = Endpoint::of(request.uri().path());
+                let admitted = this.admit(enforcer, endpoint, certificate, request.headers(), &mut call).await;
                 if let Some(peer) = peer.filter(|_| call.caller.is_some()) {
                     peer.authenticated.set();
                 }
-                admitted.map_err(|error| Status::from(error).into_http())?;
+                admitted.map_err(rejection)?;
             }
             request.extensions_mut().insert(Arc::new(call));
             Ok(request)
@@ -92,33 +90,33 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for Authorize {
     }
 }
 
-impl Authorize {
-    /// Names the caller in `call` and lets it in, or says why not. An unknown path is refused like a forbidden one, and only
-    /// to callers that are known: others learn that they are not.
+impl AuthzInterceptor {
+    /// Names the caller in `call` and admits it, or says why not. An unknown path is denied like a forbidden one, and only to
+    /// authenticated callers: others learn that they are not authenticated.
     async fn admit(
         &self,
-        guard: &Guard,
-        surface: Surface,
+        enforcer: &PolicyEnforcer,
+        endpoint: Endpoint,
         certificate: Option<CertificateIdentity>,
         headers: &HeaderMap,
         call: &mut Call,
     ) -> Result<(), Error> {
         let started = Instant::now();
-        if surface == Surface::Health {
+        if endpoint == Endpoint::Health {
             return Ok(());
         }
-        let caller = match self.authentication.caller(certificate, headers).await {
+        let caller = match self.authenticator.caller(certificate, headers).await {
             Ok(caller) => caller,
             Err(error) => {
-                guard.unauthenticated(call, surface.asked(), started.elapsed()).await;
+                enforcer.record_unauthenticated(call, endpoint.target(), started.elapsed()).await;
                 return Err(error);
             }
         };
         call.caller = Some(caller.clone());
-        match surface {
-            Surface::Rpc(rpc) => guard.may_ever(call, &caller, rpc).await,
-            Surface::Reflection => guard.may_reflect(call, &caller).await,
-            Surface::Health | Surface::Nothing => Err(guard.unknown_path(call).await),
+        match endpoint {
+            Endpoint::Rpc(rpc) => enforcer.precheck(call, &caller, rpc).await,
+            Endpoint::Reflection => enforcer.authorize_reflection(call, &caller).await,
+            Endpoint::Health | Endpoint::Unknown => Err(enforcer.deny_unknown_path(call).await),
         }
     }
 }
@@ -128,10 +126,9 @@ fn call<B>(request: &Request<B>) -> Call {
     let extensions = request.extensions();
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let peer = extensions.get::<PeerIdentity>().map(|peer| peer.address);
-    let request_id =
-        extensions.get::<tower_http::request_id::RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let id = extensions.get::<tower_http::request_id::RequestId>().and_then(|id| id.header_value().to_str().ok());
     Call {
-        request_id: request_id.and_then(RequestId::parse),
+        request_id: id.and_then(RequestId::parse),
         trace_id: header("traceparent").and_then(TraceId::from_traceparent),
         peer,
         caller: None,

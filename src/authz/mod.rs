@@ -10,7 +10,7 @@ mod permit;
 pub mod policy;
 mod recorder;
 
-pub use gate::{Gate, Guard};
-pub use interceptor::Authorize;
-pub use permit::{Decision, Permit};
-pub use recorder::Witness;
+pub use gate::{Gate, PolicyEnforcer};
+pub use interceptor::AuthzInterceptor;
+pub use permit::{Grant, Permit};
+pub use recorder::MutationRecorder;

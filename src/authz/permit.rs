@@ -1,32 +1,32 @@
 //! This file holds an allow decision and the permit: the values without which nothing reaches Cognito.
 
 use crate::api::Rpc;
-use crate::authz::Witness;
+use crate::authz::recorder::MutationRecorder;
 use crate::domain::text::{Text, UserPoolIdText, region};
 use crate::error::Violation;
 
 /// An allow decision on one call. Only the gate makes it, and there is one for each call.
 #[derive(Debug)]
-pub struct Decision {
+pub struct Grant {
     rpc: Rpc,
     user_pool_id: String,
-    witness: Option<Witness>,
+    recorder: Option<MutationRecorder>,
 }
 
-/// The proof that a call on one pool was allowed: what a [`Decision`] becomes once its pool id is known to be well formed.
+/// The proof that a call on one pool was allowed: what a [`Grant`] becomes once its pool id is known to be well formed.
 ///
 /// The Cognito port takes the pool and the Region from here, so a call cannot reach another pool than the one decided on.
 #[derive(Debug)]
 pub struct Permit {
     rpc: Rpc,
     user_pool_id: UserPoolIdText,
-    witness: Option<Witness>,
+    recorder: Option<MutationRecorder>,
 }
 
-impl Decision {
+impl Grant {
     /// The decision that a call on a pool may be made. The pool id is as the request has it, and may be anything.
-    pub(super) fn allow(rpc: Rpc, user_pool_id: &str, witness: Option<Witness>) -> Self {
-        Self { rpc, user_pool_id: user_pool_id.to_owned(), witness }
+    pub(super) fn new(rpc: Rpc, user_pool_id: &str, recorder: Option<MutationRecorder>) -> Self {
+        Self { rpc, user_pool_id: user_pool_id.to_owned(), recorder }
     }
 
     /// The permit, or the violation where the pool id that was decided on is not one.
@@ -36,37 +36,33 @@ impl Decision {
             return Err(violation("required".to_owned()));
         }
         let user_pool_id = Text::parse(self.user_pool_id).map_err(violation)?;
-        Ok(Permit { rpc: self.rpc, user_pool_id, witness: self.witness })
+        Ok(Permit { rpc: self.rpc, user_pool_id, recorder: self.recorder })
     }
 }
 
 impl Permit {
     /// The RPC that was allowed.
-    #[must_use]
     pub fn rpc(&self) -> Rpc {
         self.rpc
     }
 
     /// The pool that the RPC was allowed on.
-    #[must_use]
     pub fn user_pool_id(&self) -> &str {
         self.user_pool_id.as_str()
     }
 
     /// The Region of the pool: what stands before the underscore of its id.
-    #[must_use]
     pub fn region(&self) -> &str {
         region(self.user_pool_id())
     }
 
     /// The name of the caller, where callers are known.
-    #[must_use]
     pub fn caller(&self) -> Option<&str> {
-        self.witness.as_ref().map(Witness::caller)
+        self.recorder.as_ref().map(MutationRecorder::caller)
     }
 
     /// Who records what becomes of the call, where calls are recorded.
-    pub(crate) fn witness(&self) -> Option<&Witness> {
-        self.witness.as_ref()
+    pub(crate) fn recorder(&self) -> Option<&MutationRecorder> {
+        self.recorder.as_ref()
     }
 }

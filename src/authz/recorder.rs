@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::{self, AuditLog, MutationRecord, Outcome};
+use crate::audit::{self, AuditLog, MutationOutcome, MutationRecord};
 use crate::domain::{AwsRequestId, Effect, Operation};
 
 /// Records what became of an allowed call.
 #[derive(Clone, Debug)]
-pub struct Witness {
+pub struct MutationRecorder {
     audit: Arc<AuditLog>,
     caller: String,
-    call: Arc<audit::Call>,
+    call: Arc<audit::CallFields>,
     effect: Effect,
 }
 
-impl Witness {
+impl MutationRecorder {
     /// A recorder for a call that `caller` was allowed.
-    pub(super) fn new(audit: Arc<AuditLog>, caller: String, call: Arc<audit::Call>, effect: Effect) -> Self {
+    pub(super) fn new(audit: Arc<AuditLog>, caller: String, call: Arc<audit::CallFields>, effect: Effect) -> Self {
         Self { audit, caller, call, effect }
     }
 
@@ -27,11 +27,11 @@ impl Witness {
     }
 
     /// Records that a mutation has ended.
-    pub(crate) async fn mutation_ended(
+    pub(crate) async fn record_outcome(
         &self,
         operation: Operation,
         aws_request_id: Option<&str>,
-        outcome: Outcome,
+        outcome: MutationOutcome,
         duration: Duration,
     ) {
         let record = MutationRecord {

@@ -23,7 +23,6 @@ impl From<ErrorReason> for Meaning {
 }
 
 /// The meaning of the error code that Cognito answered to `operation`, with its text.
-#[must_use]
 pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Meaning {
     use ErrorReason as R;
     let reason = match code {
@@ -85,17 +84,17 @@ pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Meaning 
         | "IncompleteSignature"
         | "MissingAuthenticationToken"
         | "IncompleteSignatureException"
-        | "MissingAuthenticationTokenException" => R::FacadeCredentialsRejected,
-        "AccessDeniedException" | "AccessDenied" => R::FacadeAccessDenied,
-        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => R::FacadeClockSkewed,
-        "OptInRequired" | "NotAuthorized" => R::FacadeAccountRefused,
+        | "MissingAuthenticationTokenException" => R::MfagateCredentialsRejected,
+        "AccessDeniedException" | "AccessDenied" => R::MfagateAccessDenied,
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => R::MfagateClockSkewed,
+        "OptInRequired" | "NotAuthorized" => R::MfagateAccountRefused,
         "ServiceUnavailable"
         | "ServiceUnavailableException"
         | "RequestAbortedException"
         | "RequestTimeout"
         | "RequestTimeoutException" => R::CognitoUnavailable,
         "SerializationException" | "MalformedHttpRequestException" | "RequestEntityTooLargeException" => {
-            R::FacadeRequestRejected
+            R::MfagateRequestRejected
         }
         "ValidationException" | "ValidationError" => R::InvalidParameter,
         "UnknownOperationException" | "UnknownOperation" | "InvalidAction" | "Unsupported" => {
@@ -112,7 +111,7 @@ fn not_authorized(operation: Operation, text: &str) -> ErrorReason {
     if contains(text, "is disabled") {
         return ErrorReason::UserDisabled;
     }
-    match operation.acts_as() {
+    match operation.facts().acts_as {
         ActsAs::Iam => ErrorReason::TargetRefused,
         ActsAs::User if contains(text, "required scopes") => ErrorReason::UserTokenScopeMissing,
         ActsAs::User if contains(text, "invalid session") || contains(text, "session can only be used once") => {

@@ -24,23 +24,23 @@ where
     E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
 {
     let translated = match error {
-        SdkError::ConstructionFailure(_) => Error::new(ErrorReason::FacadeRequestRejected),
+        SdkError::ConstructionFailure(_) => Error::new(ErrorReason::MfagateRequestRejected),
         SdkError::TimeoutError(_) => Error::new(timed_out),
         // Missing credentials, a bad endpoint or a failed signature come out as a dispatch failure too, but no caller can
         // wait them out.
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
             Error::new(ErrorReason::CognitoUnreachable)
         }
-        SdkError::DispatchFailure(_) => Error::new(ErrorReason::FacadeDispatchFailed),
+        SdkError::DispatchFailure(_) => Error::new(ErrorReason::MfagateDispatchFailed),
         SdkError::ResponseError(answer) => unreadable(answer.raw()),
         SdkError::ServiceError(answer) => match answer.err().code() {
             Some(code) => recognise(operation, code, answer.err().message().unwrap_or_default(), request),
             None => unreadable(answer.raw()),
         },
-        _ => Error::new(ErrorReason::FacadeFailed),
+        _ => Error::new(ErrorReason::MfagateFailed),
     };
     let aws_request_id = error.request_id().map(|id| id.chars().take(LONGEST_CODE).collect::<String>());
-    translated.of(operation).with("aws_request_id", aws_request_id).because(cause(error, request))
+    translated.operation(operation).metadata("aws_request_id", aws_request_id).cause(cause(error, request))
 }
 
 fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -> Error {
@@ -52,9 +52,9 @@ fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -
     let unknown = meaning.reason == ErrorReason::CognitoCodeUnrecognized;
     let code = if unknown { masking::without_request(code, request) } else { code.to_owned() };
     let code: String = code.chars().take(LONGEST_CODE).collect();
-    let error = Error::new(meaning.reason).with("cognito_code", Some(code)).with("cognito_message", message);
+    let error = Error::new(meaning.reason).metadata("cognito_code", Some(code)).metadata("cognito_message", message);
     match meaning.metadata {
-        Some((key, value)) => error.with(key, Some(value)),
+        Some((key, value)) => error.metadata(key, Some(value)),
         None => error,
     }
 }
@@ -63,7 +63,7 @@ fn recognise(operation: Operation, code: &str, text: &str, request: &[String]) -
 fn unreadable(answer: &HttpResponse) -> Error {
     let status = answer.status().as_u16();
     let reason = if status >= 500 { ErrorReason::CognitoUnavailable } else { ErrorReason::CognitoAnswerUnreadable };
-    Error::new(reason).with("http_status", Some(status.to_string()))
+    Error::new(reason).metadata("http_status", Some(status.to_string()))
 }
 
 /// The chain of causes in words, without what the request held. Never `Debug`, which prints whole answers.

@@ -19,13 +19,11 @@ const SHORTEST_ANYWHERE: usize = 4;
 const WITHHELD: &str = "[withheld]";
 
 /// `text` without anything that the request held, for the log.
-#[must_use]
 pub fn without_request(text: &str, request: &[String]) -> String {
     mask(text, request).chars().take(LONGEST_CAUSE).collect()
 }
 
 /// `text` for a caller: without anything that the request held, ARNs and account ids, and not too long.
-#[must_use]
 pub fn for_caller(text: &str, request: &[String]) -> String {
     #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test uses it")]
     static ARN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?i)\barn:[^\s"',;)\]}]+"#).expect("a valid pattern"));

@@ -1,20 +1,24 @@
-//! This module is the Cognito port: it alone calls Cognito, and only with a permit.
+//! The Cognito client: the only room that calls Cognito, only with a permit, and the only one that knows the words of AWS.
 
 mod classify;
+mod client;
 mod convert;
+mod credentials;
 mod document;
 mod failure;
 pub mod masking;
 mod passkey;
+mod pool_client;
 mod pool_config;
-mod preference;
-mod region;
 mod role;
+mod sdk;
 mod send;
 mod session_name;
 mod software_token;
+mod user;
 
-pub use region::{Cognito, Credentials, Endpoint};
+pub use client::Cognito;
+pub use credentials::{Credentials, Endpoint};
+pub use pool_client::PoolClient;
 pub use role::{AssumedRole, RoleArn, RoleOptions};
-pub use send::PoolClient;
 pub use session_name::SessionName;

@@ -7,7 +7,8 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::api::v1::{self, ErrorReason};
 use crate::cognito::convert;
-use crate::cognito::send::{PoolClient, owned};
+use crate::cognito::pool_client::PoolClient;
+use crate::cognito::send::owned;
 use crate::domain::{MfaConfiguration, Operation};
 use crate::error::Error;
 use crate::request::pool_config::{EmailMfa, EumsSms, PoolMfaConfig, Sms, SmsMfa, WebAuthn};
@@ -92,7 +93,7 @@ fn to_eums_sms(eums: &EumsSms) -> Result<EumsSmsConfigurationType, Error> {
         .build()
         .map_err(|error| {
             let error = error.to_string();
-            Error::new(ErrorReason::FacadeRequestRejected).of(Operation::SetUserPoolMfaConfig).because(error)
+            Error::new(ErrorReason::MfagateRequestRejected).operation(Operation::SetUserPoolMfaConfig).cause(error)
         })
 }
 

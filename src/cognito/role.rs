@@ -19,22 +19,21 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use regex::Regex;
 
+use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::failure;
-use crate::cognito::region::{Credentials, Endpoint};
+use crate::cognito::sdk;
 use crate::cognito::session_name::SessionName;
 
-/// How long before their end credentials are renewed.
-const RENEWED_BEFORE: Duration = Duration::from_mins(5);
-/// The most callers whose credentials are kept; the one not seen for longest makes room.
-const MOST_CALLERS: usize = 256;
-/// With less than this left, a request may arrive after its credentials have ended: they are not used any more.
-const TOO_LATE: Duration = Duration::from_secs(30);
-/// How long STS may take, retries included. It goes on when the call that needed it has ended.
+/// How long before they expire credentials are renewed.
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
+/// The maximum number of callers whose credentials are kept; the least recently seen makes room.
+const MAX_CALLERS: usize = 256;
+/// Credentials with less than this left are not used: a request could arrive after they have expired.
+const MIN_LIFETIME: Duration = Duration::from_secs(30);
+/// The timeout of STS, retries included. The request continues when the call that needed it has ended.
 const STS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for a connection to STS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The most tries, the first included.
-const MOST_ATTEMPTS: u32 = 2;
+/// The maximum number of attempts, the first included.
+const MAX_ATTEMPTS: u32 = 2;
 
 /// The role to assume, and how STS is reached.
 #[derive(Clone, Debug)]
@@ -70,7 +69,6 @@ impl FromStr for RoleArn {
 
 impl RoleArn {
     /// A Region of the role's partition, where the partition is one that is known (AWS general reference, ARNs).
-    #[must_use]
     pub fn region(&self) -> Option<&'static str> {
         match self.0.split(':').nth(1)? {
             "aws" => Some("us-east-1"),
@@ -100,21 +98,15 @@ impl AssumedRole {
     /// The role, assumed with the credentials of `source`. STS is not asked before the first call.
     ///
     /// As for Cognito, nothing is taken from the SDK's environment.
-    #[must_use]
     pub fn new(options: RoleOptions, source: &Credentials) -> Self {
         let RoleOptions { arn, region, endpoint } = options;
-        let timeout = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(STS_TIMEOUT).build();
+        let timeout =
+            TimeoutConfig::builder().connect_timeout(sdk::CONNECT_TIMEOUT).operation_timeout(STS_TIMEOUT).build();
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .http_client(
-                aws_smithy_http_client::Builder::new()
-                    .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
-                        aws_smithy_http_client::tls::rustls_provider::CryptoMode::AwsLc,
-                    ))
-                    .build_https(),
-            )
+            .http_client(sdk::http_client())
             .credentials_provider(source.0.clone())
-            .retry_config(RetryConfig::standard().with_max_attempts(MOST_ATTEMPTS))
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
             .timeout_config(timeout)
             .region(Region::new(region));
         config.set_app_name(AppName::new("mfagate").ok());
@@ -128,7 +120,6 @@ impl AssumedRole {
     ///
     /// Put it into the configuration of the one operation. The SDK then gives that operation an identity cache of its own
     /// (1.144), so callers' credentials never mix; the cache across operations is here.
-    #[must_use]
     pub fn for_caller(&self, caller: &str) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(ForCaller(self.session(caller)))
     }
@@ -141,7 +132,7 @@ impl AssumedRole {
             *used = now;
             return Arc::clone(session);
         }
-        if sessions.by_caller.len() >= MOST_CALLERS {
+        if sessions.by_caller.len() >= MAX_CALLERS {
             let oldest = sessions.by_caller.iter().min_by_key(|(_, (_, used))| *used).map(|(caller, _)| caller.clone());
             if let Some(oldest) = oldest {
                 sessions.by_caller.remove(&oldest);
@@ -231,8 +222,8 @@ impl Session {
     async fn keys(self: Arc<Self>) -> Result<Keys, RoleError> {
         let Held { keys, answers, .. } = self.held();
         match keys {
-            Some(keys) if left(&keys) > RENEWED_BEFORE => return Ok(keys),
-            Some(keys) if left(&keys) > TOO_LATE => {
+            Some(keys) if left(&keys) > RENEW_BEFORE => return Ok(keys),
+            Some(keys) if left(&keys) > MIN_LIFETIME => {
                 if self.turn.try_lock().is_ok() {
                     tokio::spawn(self.ask(answers));
                 }

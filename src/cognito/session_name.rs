@@ -14,7 +14,6 @@ pub struct SessionName(String);
 impl SessionName {
     /// The caller's name where it is a session name, else its beginning with other characters replaced by hyphens, and a
     /// fingerprint of the whole. No two callers share one: a name that already looks like that gets a fingerprint, too.
-    #[must_use]
     pub fn of(caller: &str) -> Self {
         let fits = (2..=LONGEST).contains(&caller.len()) && caller.chars().all(is_allowed);
         if fits && !ends_like_a_fingerprint(caller) {
@@ -31,7 +30,6 @@ impl SessionName {
     }
 
     /// The name.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -3,7 +3,8 @@
 use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
 use crate::api::v1::ErrorReason;
-use crate::cognito::send::{PoolClient, owned, require, texts};
+use crate::cognito::pool_client::PoolClient;
+use crate::cognito::send::{owned, require, texts};
 use crate::domain::Operation;
 use crate::domain::text::{FreeText, UserCode, Username};
 use crate::error::Error;
@@ -68,9 +69,9 @@ impl PoolClient {
         match answer.status() {
             Some(VerifySoftwareTokenResponseType::Success) => Ok(answer.session),
             status => Err(Error::new(ErrorReason::TotpNotVerified)
-                .of(operation)
-                .with("aws_request_id", aws_request_id(&answer))
-                .because(format!("answered with status {}", status.map_or("none", |status| status.as_str())))),
+                .operation(operation)
+                .metadata("aws_request_id", aws_request_id(&answer))
+                .cause(format!("answered with status {}", status.map_or("none", |status| status.as_str())))),
         }
     }
 

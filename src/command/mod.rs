@@ -1,13 +1,13 @@
 //! This module runs the program's commands.
 
+mod assemble;
 mod dev;
-mod plan;
 mod policy;
 mod serve;
 mod signal;
 
+pub use assemble::Faults;
 pub use dev::dev;
-pub use plan::Faults;
 pub use policy::policy;
 pub use serve::{check, serve};
 
@@ -48,7 +48,6 @@ pub enum CommandError {
 
 impl CommandError {
     /// The exit code of a program that ends so: 2 where what it was given is wrong, 1 where it could not do it.
-    #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Faults(_) | Self::Policies(_) | Self::Question(_) | Self::Unexpected(_) => 2,
@@ -64,7 +63,6 @@ impl CommandError {
     }
 
     /// What is wrong, a sentence each.
-    #[must_use]
     pub fn faults(&self) -> Vec<String> {
         if let Self::Faults(faults) = self {
             return faults.all().to_vec();

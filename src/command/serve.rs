@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::command::plan::{Plan, Purpose};
+use crate::command::assemble::{Plan, Purpose};
 use crate::command::{CommandError, signal};
 use crate::config::Serve;
 use crate::server;
@@ -36,7 +36,7 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
         served = server::serve(listener, plan.service().await, end) => served.map_err(CommandError::Serve),
         () = at_once => Ok(()),
     };
-    if let Err(error) = plan.audit.settle().await {
+    if let Err(error) = plan.audit.flush().await {
         tracing::error!(%error, "the audit log is not complete");
     }
     served

@@ -30,7 +30,6 @@ pub struct LoopbackUrl(String);
 
 impl LoopbackUrl {
     /// The endpoint at this URL.
-    #[must_use]
     pub fn into_endpoint(self) -> Endpoint {
         Endpoint::Url(self.0)
     }
@@ -55,7 +54,6 @@ pub struct AwsUrl(String);
 
 impl AwsUrl {
     /// The endpoint at this URL.
-    #[must_use]
     pub fn into_endpoint(self) -> Endpoint {
         Endpoint::Url(self.0)
     }

@@ -8,20 +8,17 @@ pub struct Deadline(Option<Instant>);
 
 impl Deadline {
     /// The deadline of a caller that waits until `instant`.
-    #[must_use]
     pub fn at(instant: Option<Instant>) -> Self {
         Self(instant)
     }
 
     /// Whether the caller has stopped waiting, or will before anything could be answered.
-    #[must_use]
     pub fn is_spent(self) -> bool {
         self.left(Duration::MAX).is_zero()
     }
 
     /// What is left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
     /// `DEADLINE_EXCEEDED` is on its way before the server's own timer ends the call as `CANCELLED` (tonic 0.14.9).
-    #[must_use]
     pub fn left(self, limit: Duration) -> Duration {
         let Some(instant) = self.0 else { return limit };
         let left = instant.saturating_duration_since(Instant::now());

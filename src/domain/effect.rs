@@ -1,4 +1,4 @@
-//! This file says what a request would do, in the words of policies and the audit record.
+//! What a request would do, in the words of policies, the audit record and `policy explain`.
 
 use std::collections::BTreeSet;
 
@@ -22,12 +22,12 @@ pub struct Effect {
     /// Whether the RPC is a legacy one.
     pub legacy: bool,
     /// How the end user whom the request acts as proves to be that user; none where it acts with mfagate's own rights.
-    pub end_user: Option<EndUserProof>,
+    pub end_user: Option<EndUserCredential>,
 }
 
 /// What proves an end user to Cognito.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndUserProof {
+pub enum EndUserCredential {
     /// The access token of a user who is signed in. It names its pool, in which Cognito verifies it.
     AccessToken,
     /// The session of a challenge. Cognito does not say which pool it is of, so the pool is what the caller says it is, and
@@ -35,16 +35,37 @@ pub enum EndUserProof {
     Session,
 }
 
-impl Effect {
-    /// Whether the request acts as the end user whose own credential it carries.
-    #[must_use]
-    pub fn for_signed_in_user(&self) -> bool {
-        self.end_user.is_some()
-    }
+/// A field of an [`Effect`], under the name that the Cedar schema and the audit record give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectValue<'a> {
+    /// A set of factors.
+    Factors(&'a BTreeSet<Factor>),
+    /// A factor.
+    Factor(Factor),
+    /// A pool's MFA configuration.
+    MfaConfiguration(MfaConfiguration),
+    /// Whether something is so.
+    Bool(bool),
+}
 
-    /// Whether that credential is the session of a challenge.
-    #[must_use]
-    pub fn by_session(&self) -> bool {
-        self.end_user == Some(EndUserProof::Session)
+impl Effect {
+    /// Every field that has a value. This is the one spelling of the effect: what a new field is called, and when it is left
+    /// out, is said here.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, EffectValue<'_>)> {
+        let Self { factors_enabled, factors_disabled, preferred, mfa_configuration, weakens_mfa, legacy, end_user } =
+            self;
+        let by_session = *end_user == Some(EndUserCredential::Session);
+        [
+            Some(("factors_enabled", EffectValue::Factors(factors_enabled))),
+            Some(("factors_disabled", EffectValue::Factors(factors_disabled))),
+            preferred.map(|factor| ("preferred", EffectValue::Factor(factor))),
+            mfa_configuration.map(|value| ("mfa_configuration", EffectValue::MfaConfiguration(value))),
+            Some(("weakens_mfa", EffectValue::Bool(*weakens_mfa))),
+            Some(("legacy", EffectValue::Bool(*legacy))),
+            Some(("for_signed_in_user", EffectValue::Bool(end_user.is_some()))),
+            Some(("by_session", EffectValue::Bool(by_session))),
+        ]
+        .into_iter()
+        .flatten()
     }
 }

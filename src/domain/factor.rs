@@ -18,7 +18,6 @@ impl Factor {
     pub const ALL: [Self; 4] = [Self::SmsMfa, Self::SoftwareTokenMfa, Self::EmailOtp, Self::WebAuthn];
 
     /// The name in policies and records.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::SmsMfa => "SMS_MFA",
@@ -42,7 +41,6 @@ pub enum MfaConfiguration {
 
 impl MfaConfiguration {
     /// The name in Cognito, in policies and in records.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Off => "OFF",

@@ -12,13 +12,11 @@ pub struct RequestId(String);
 
 impl RequestId {
     /// The id, unless it is longer than 128 characters or could not stand in a log as it is.
-    #[must_use]
     pub fn parse(id: &str) -> Option<Self> {
         plain(id, b"-_.:=/+").then(|| Self(id.to_owned()))
     }
 
     /// The id.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -31,13 +29,11 @@ pub struct AwsRequestId(String);
 
 impl AwsRequestId {
     /// The id, unless it is none that AWS gives: those are letters, digits and hyphens.
-    #[must_use]
     pub fn parse(id: &str) -> Option<Self> {
         plain(id, b"-").then(|| Self(id.to_owned()))
     }
 
     /// The id.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,7 +53,6 @@ impl TraceId {
     /// The trace that a `traceparent` header names: `version-trace_id-parent_id-flags`, lower-case hexadecimal.
     ///
     /// Versions after 00 may have more fields; ff is not one, and ids of zeros are none.
-    #[must_use]
     pub fn from_traceparent(header: &str) -> Option<Self> {
         let mut fields = header.split('-');
         let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);

@@ -1,170 +1,181 @@
-//! This file lists the Cognito operations that mfagate calls, and what is true of each.
+//! The Cognito operations that mfagate calls: one row each, with everything that the other rooms need to know of it.
 
 use crate::api::Rpc;
+use crate::api::v1::QuotaCategory;
 
-/// A Cognito operation behind one of our RPCs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `AdminDeleteSoftwareToken`.
-    AdminDeleteSoftwareToken,
-    /// `AdminGetUser`.
-    AdminGetUser,
-    /// `AdminGetUserAuthFactors`.
-    AdminGetUserAuthFactors,
-    /// `AdminSetUserMFAPreference`.
-    AdminSetUserMfaPreference,
-    /// `AdminSetUserSettings`.
-    AdminSetUserSettings,
-    /// `AssociateSoftwareToken`.
-    AssociateSoftwareToken,
-    /// `CompleteWebAuthnRegistration`.
-    CompleteWebAuthnRegistration,
-    /// `DeleteWebAuthnCredential`.
-    DeleteWebAuthnCredential,
-    /// `GetUser`.
-    GetUser,
-    /// `GetUserAuthFactors`.
-    GetUserAuthFactors,
-    /// `GetUserPoolMfaConfig`.
-    GetUserPoolMfaConfig,
-    /// `ListWebAuthnCredentials`.
-    ListWebAuthnCredentials,
-    /// `SetUserMFAPreference`.
-    SetUserMfaPreference,
-    /// `SetUserPoolMfaConfig`.
-    SetUserPoolMfaConfig,
-    /// `SetUserSettings`.
-    SetUserSettings,
-    /// `StartWebAuthnRegistration`.
-    StartWebAuthnRegistration,
-    /// `VerifySoftwareToken`.
-    VerifySoftwareToken,
+/// What is true of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The name on the wire, in IAM policies and in CloudTrail.
+    pub name: &'static str,
+    /// Whose credential the operation acts with.
+    pub acts_as: ActsAs,
+    /// Whether the operation changes anything.
+    pub kind: Kind,
+    /// The quota category that the operation spends from.
+    pub quota: QuotaCategory,
+    /// Whether a second call with the same arguments leaves the state of the first, so that it may be retried.
+    pub idempotent: bool,
+    /// What `ResourceNotFoundException` is about.
+    pub resource: Resource,
+    /// The RPCs that call the operation: it is the one behind the RPC, or a read that the RPC makes first.
+    pub used_by: &'static [Rpc],
 }
 
 /// Whose credential an operation acts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActsAs {
-    /// mfagate's IAM credentials: the request is signed.
+    /// mfagate: the request is signed with its IAM credentials.
     Iam,
-    /// The end user's access token or session: the request is not signed.
+    /// The end user, by access token or session: the request is not signed.
     User,
 }
 
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Self; 17] = [
-        Self::AdminDeleteSoftwareToken,
-        Self::AdminGetUser,
-        Self::AdminGetUserAuthFactors,
-        Self::AdminSetUserMfaPreference,
-        Self::AdminSetUserSettings,
-        Self::AssociateSoftwareToken,
-        Self::CompleteWebAuthnRegistration,
-        Self::DeleteWebAuthnCredential,
-        Self::GetUser,
-        Self::GetUserAuthFactors,
-        Self::GetUserPoolMfaConfig,
-        Self::ListWebAuthnCredentials,
-        Self::SetUserMfaPreference,
-        Self::SetUserPoolMfaConfig,
-        Self::SetUserSettings,
-        Self::StartWebAuthnRegistration,
-        Self::VerifySoftwareToken,
-    ];
+/// Whether an operation changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It changes nothing.
+    Read,
+    /// It changes the state of a user or a pool.
+    Write,
+}
 
-    /// The name on the wire, in IAM policies and in CloudTrail.
-    #[must_use]
+/// What can be missing from Cognito.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// A user pool.
+    UserPool,
+    /// A user of a pool.
+    User,
+    /// A passkey of a user.
+    Passkey,
+}
+
+impl Resource {
+    /// The name in `ResourceInfo.resource_type`.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::AdminDeleteSoftwareToken => "AdminDeleteSoftwareToken",
-            Self::AdminGetUser => "AdminGetUser",
-            Self::AdminGetUserAuthFactors => "AdminGetUserAuthFactors",
-            Self::AdminSetUserMfaPreference => "AdminSetUserMFAPreference",
-            Self::AdminSetUserSettings => "AdminSetUserSettings",
-            Self::AssociateSoftwareToken => "AssociateSoftwareToken",
-            Self::CompleteWebAuthnRegistration => "CompleteWebAuthnRegistration",
-            Self::DeleteWebAuthnCredential => "DeleteWebAuthnCredential",
-            Self::GetUser => "GetUser",
-            Self::GetUserAuthFactors => "GetUserAuthFactors",
-            Self::GetUserPoolMfaConfig => "GetUserPoolMfaConfig",
-            Self::ListWebAuthnCredentials => "ListWebAuthnCredentials",
-            Self::SetUserMfaPreference => "SetUserMFAPreference",
-            Self::SetUserPoolMfaConfig => "SetUserPoolMfaConfig",
-            Self::SetUserSettings => "SetUserSettings",
-            Self::StartWebAuthnRegistration => "StartWebAuthnRegistration",
-            Self::VerifySoftwareToken => "VerifySoftwareToken",
+            Self::UserPool => "user_pool",
+            Self::User => "user",
+            Self::Passkey => "passkey",
         }
     }
+}
 
-    /// Whether calls of `rpc` use the operation: it is the one behind the RPC, or a read that the RPC makes first.
-    #[must_use]
-    pub fn serves(self, rpc: Rpc) -> bool {
-        match rpc {
-            Rpc::AdminDeleteSoftwareToken => self == Self::AdminDeleteSoftwareToken,
-            Rpc::AdminGetUser => self == Self::AdminGetUser,
-            Rpc::AdminGetUserAuthFactors => self == Self::AdminGetUserAuthFactors,
-            Rpc::AdminSetUserMfaPreference => matches!(self, Self::AdminSetUserMfaPreference | Self::AdminGetUser),
-            Rpc::AdminSetUserSettings => self == Self::AdminSetUserSettings,
-            Rpc::AssociateSoftwareToken => {
-                matches!(self, Self::AssociateSoftwareToken | Self::GetUserAuthFactors | Self::GetUser)
+/// Declares the operations: a variant and its facts, and the list of all.
+macro_rules! operations {
+    ($($operation:ident $name:literal: $acts_as:ident, $kind:ident, $quota:ident, $idempotent:ident, $resource:ident,
+        [$($rpc:ident),+];)+) => {
+        /// A Cognito operation behind one of our RPCs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $(#[doc = concat!("`", $name, "`.")] $operation,)+
+        }
+
+        impl Operation {
+            /// Every operation.
+            pub const ALL: &[Self] = &[$(Self::$operation),+];
+
+            /// What is true of the operation.
+            pub const fn facts(self) -> Facts {
+                match self {
+                    $(Self::$operation => Facts {
+                        name: $name,
+                        acts_as: ActsAs::$acts_as,
+                        kind: Kind::$kind,
+                        quota: QuotaCategory::$quota,
+                        idempotent: Idempotence::$idempotent.as_bool(),
+                        resource: Resource::$resource,
+                        used_by: &[$(Rpc::$rpc),+],
+                    },)+
+                }
             }
-            Rpc::CompleteWebAuthnRegistration => self == Self::CompleteWebAuthnRegistration,
-            Rpc::DeleteWebAuthnCredential => self == Self::DeleteWebAuthnCredential,
-            Rpc::GetUser => self == Self::GetUser,
-            Rpc::GetUserAuthFactors => self == Self::GetUserAuthFactors,
-            Rpc::GetUserPoolMfaConfig => self == Self::GetUserPoolMfaConfig,
-            Rpc::ListWebAuthnCredentials => self == Self::ListWebAuthnCredentials,
-            Rpc::SetUserMfaPreference => matches!(self, Self::SetUserMfaPreference | Self::GetUser),
-            Rpc::SetUserPoolMfaConfig => self == Self::SetUserPoolMfaConfig,
-            Rpc::SetUserSettings => self == Self::SetUserSettings,
-            Rpc::StartWebAuthnRegistration => self == Self::StartWebAuthnRegistration,
-            Rpc::VerifySoftwareToken => self == Self::VerifySoftwareToken,
         }
-    }
+    };
+}
 
-    /// Whose credential the operation acts with.
-    #[must_use]
-    pub const fn acts_as(self) -> ActsAs {
-        match self {
-            Self::AdminDeleteSoftwareToken
-            | Self::AdminGetUser
-            | Self::AdminGetUserAuthFactors
-            | Self::AdminSetUserMfaPreference
-            | Self::AdminSetUserSettings
-            | Self::GetUserPoolMfaConfig
-            | Self::SetUserPoolMfaConfig => ActsAs::Iam,
-            Self::AssociateSoftwareToken
-            | Self::CompleteWebAuthnRegistration
-            | Self::DeleteWebAuthnCredential
-            | Self::GetUser
-            | Self::GetUserAuthFactors
-            | Self::ListWebAuthnCredentials
-            | Self::SetUserMfaPreference
-            | Self::SetUserSettings
-            | Self::StartWebAuthnRegistration
-            | Self::VerifySoftwareToken => ActsAs::User,
-        }
+// AssociateSoftwareToken makes another secret each time; VerifySoftwareToken and CompleteWebAuthnRegistration use up what
+// they are given.
+operations! {
+    AdminDeleteSoftwareToken "AdminDeleteSoftwareToken": Iam, Write, UserResourceUpdate, Idempotent, UserPool,
+        [AdminDeleteSoftwareToken];
+    AdminGetUser "AdminGetUser": Iam, Read, UserRead, Idempotent, UserPool, [AdminGetUser, AdminSetUserMfaPreference];
+    AdminGetUserAuthFactors "AdminGetUserAuthFactors": Iam, Read, UserRead, Idempotent, UserPool,
+        [AdminGetUserAuthFactors];
+    AdminSetUserMfaPreference "AdminSetUserMFAPreference": Iam, Write, UserResourceUpdate, Idempotent, UserPool,
+        [AdminSetUserMfaPreference];
+    AdminSetUserSettings "AdminSetUserSettings": Iam, Write, UserResourceUpdate, Idempotent, UserPool,
+        [AdminSetUserSettings];
+    AssociateSoftwareToken "AssociateSoftwareToken": User, Write, UserResourceUpdate, NotIdempotent, UserPool,
+        [AssociateSoftwareToken];
+    CompleteWebAuthnRegistration "CompleteWebAuthnRegistration": User, Write, Unpublished, NotIdempotent, UserPool,
+        [CompleteWebAuthnRegistration];
+    DeleteWebAuthnCredential "DeleteWebAuthnCredential": User, Write, Unpublished, Idempotent, Passkey,
+        [DeleteWebAuthnCredential];
+    GetUser "GetUser": User, Read, UserRead, Idempotent, UserPool,
+        [GetUser, SetUserMfaPreference, AssociateSoftwareToken];
+    GetUserAuthFactors "GetUserAuthFactors": User, Read, Unpublished, Idempotent, UserPool,
+        [GetUserAuthFactors, AssociateSoftwareToken];
+    GetUserPoolMfaConfig "GetUserPoolMfaConfig": Iam, Read, UserPoolResourceRead, Idempotent, UserPool,
+        [GetUserPoolMfaConfig];
+    ListWebAuthnCredentials "ListWebAuthnCredentials": User, Read, Unpublished, Idempotent, UserPool,
+        [ListWebAuthnCredentials];
+    SetUserMfaPreference "SetUserMFAPreference": User, Write, UserResourceUpdate, Idempotent, UserPool,
+        [SetUserMfaPreference];
+    SetUserPoolMfaConfig "SetUserPoolMfaConfig": Iam, Write, UserPoolResourceUpdate, Idempotent, UserPool,
+        [SetUserPoolMfaConfig];
+    SetUserSettings "SetUserSettings": User, Write, UserResourceUpdate, Idempotent, UserPool, [SetUserSettings];
+    StartWebAuthnRegistration "StartWebAuthnRegistration": User, Write, Unpublished, Idempotent, UserPool,
+        [StartWebAuthnRegistration];
+    VerifySoftwareToken "VerifySoftwareToken": User, Write, UserResourceUpdate, NotIdempotent, UserPool,
+        [VerifySoftwareToken];
+}
+
+/// Spells a boolean column of the table in words.
+enum Idempotence {
+    Idempotent,
+    NotIdempotent,
+}
+
+impl Idempotence {
+    const fn as_bool(self) -> bool {
+        matches!(self, Self::Idempotent)
+    }
+}
+
+impl Operation {
+    /// The name on the wire, in IAM policies and in CloudTrail.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
     }
 
     /// Whether the operation changes nothing.
-    #[must_use]
     pub const fn is_read(self) -> bool {
-        matches!(
-            self,
-            Self::AdminGetUser
-                | Self::AdminGetUserAuthFactors
-                | Self::GetUser
-                | Self::GetUserAuthFactors
-                | Self::GetUserPoolMfaConfig
-                | Self::ListWebAuthnCredentials
-        )
+        matches!(self.facts().kind, Kind::Read)
     }
 
-    /// Whether a second call with the same arguments leaves things as the first did, so that it may be repeated.
-    ///
-    /// Associate makes another secret each time; Verify and Complete use up what they are given.
-    #[must_use]
+    /// Whether the operation may be retried.
     pub const fn is_idempotent(self) -> bool {
-        !matches!(self, Self::AssociateSoftwareToken | Self::VerifySoftwareToken | Self::CompleteWebAuthnRegistration)
+        self.facts().idempotent
+    }
+
+    /// Whether calls of `rpc` use the operation.
+    pub fn serves(self, rpc: Rpc) -> bool {
+        self.facts().used_by.contains(&rpc)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rpc_declares_the_kind_and_the_quota_of_the_operation_behind_it() {
+        for rpc in Rpc::ALL {
+            let behind = |operation: &&Operation| operation.name().eq_ignore_ascii_case(rpc.name());
+            let facts = Operation::ALL.iter().find(behind).unwrap().facts();
+            assert_eq!((rpc.quota(), rpc.is_read()), (facts.quota, facts.kind == Kind::Read), "{rpc:?}");
+            assert!(facts.used_by.contains(&rpc), "{rpc:?}");
+        }
     }
 }

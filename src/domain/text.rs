@@ -17,7 +17,6 @@ pub trait Constraint {
     const SECRET: bool = false;
 
     /// The pattern that the whole text must match, if there is one.
-    #[must_use]
     fn pattern() -> Option<&'static Regex> {
         None
     }
@@ -50,13 +49,11 @@ impl<C: Constraint> Text<C> {
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.value
     }
 
     /// The text, owned.
-    #[must_use]
     pub fn into_string(self) -> String {
         self.value
     }
@@ -148,7 +145,6 @@ texts! {
 
 /// The Region of a pool: what stands before the last underscore of its id. Text without an underscore is no pool id, so it is
 /// in no Region.
-#[must_use]
 pub fn region(user_pool_id: &str) -> &str {
     user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
 }

@@ -1,4 +1,4 @@
-//! This module is what can go wrong: the error type, the catalogue, and the only place that builds a `Status`.
+//! What can go wrong: the error type, what each reason means, and the only place that builds a `Status` that callers see.
 
 mod reason;
 mod status;
@@ -7,15 +7,16 @@ mod violation;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use reason::Fault;
-pub use status::{RETRY_DELAY, complete};
-pub use violation::Violation;
-
 use crate::api::v1::ErrorReason;
 use crate::domain::Operation;
 
+pub use reason::Party;
+pub use status::{RETRY_DELAY, rejection, render};
+pub use violation::Violation;
+
 /// Why a call failed: what the caller is told, and what only the log may hold.
 #[derive(Debug)]
+#[must_use]
 pub struct Error {
     reason: ErrorReason,
     operation: Option<Operation>,
@@ -26,8 +27,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error with the code, fault and details that the catalogue has for `reason`.
-    #[must_use]
+    /// An error with the code, party and details of `reason`.
     pub fn new(reason: ErrorReason) -> Self {
         Self {
             reason,
@@ -39,56 +39,38 @@ impl Error {
         }
     }
 
-    /// The request breaks constraints.
-    #[must_use]
+    /// The request is invalid.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         Self { violations, ..Self::new(ErrorReason::RequestInvalid) }
     }
 
-    /// The error came from calling `operation`.
-    #[must_use]
-    pub fn of(mut self, operation: Operation) -> Self {
+    /// Names the operation that failed.
+    pub fn operation(mut self, operation: Operation) -> Self {
         self.operation = Some(operation);
         self
     }
 
     /// Adds metadata for the caller, if there is any.
-    #[must_use]
-    pub fn with(mut self, key: &'static str, value: Option<impl Into<String>>) -> Self {
+    pub fn metadata(mut self, key: &'static str, value: Option<impl Into<String>>) -> Self {
         if let Some(value) = value {
             self.metadata.insert(key, value.into());
         }
         self
     }
 
-    /// Names the pool that the call was about.
-    #[must_use]
-    pub fn about(mut self, user_pool_id: &str) -> Self {
+    /// Names the pool of the call.
+    pub fn user_pool(mut self, user_pool_id: &str) -> Self {
         self.user_pool_id = Some(user_pool_id.to_owned());
         self
     }
 
-    /// Adds the cause, which goes to the log only. It must not hold a secret.
-    #[must_use]
-    pub fn because(mut self, cause: impl Into<String>) -> Self {
+    /// Adds the cause, for the log only. It must not hold a secret.
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// The gRPC code that the caller is told.
-    #[must_use]
-    pub fn code(&self) -> tonic::Code {
-        status::code(self)
-    }
-
-    /// The id that AWS gave the request that failed, if it answered one.
-    #[must_use]
-    pub fn aws_request_id(&self) -> Option<&str> {
-        self.metadata.get("aws_request_id").map(String::as_str)
-    }
-
-    /// The same, where a session and no access token was sent: an unrecognised refusal is about the session.
-    #[must_use]
+    /// The same error after a session, and not an access token, was sent: an unrecognized refusal is about the session.
     pub fn in_session(self) -> Self {
         let about_a_token = matches!(
             self.reason,
@@ -98,15 +80,26 @@ impl Error {
     }
 
     /// Why the call failed.
-    #[must_use]
     pub fn reason(&self) -> ErrorReason {
         self.reason
+    }
+
+    /// The gRPC code that the caller is told.
+    pub fn code(&self) -> tonic::Code {
+        let spec = reason::spec(self.reason);
+        let is_read = self.operation.is_some_and(Operation::is_read);
+        spec.code_on_read.filter(|_| is_read).unwrap_or(spec.code)
+    }
+
+    /// The id that AWS gave the failed request, if it returned one.
+    pub fn aws_request_id(&self) -> Option<&str> {
+        self.metadata.get("aws_request_id").map(String::as_str)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(reason::entry(self.reason).message)
+        f.write_str(reason::spec(self.reason).message)
     }
 }
 

@@ -6,28 +6,27 @@ use crate::api::v1::ErrorReason;
 
 /// Who must act on an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum Party {
     /// The calling program.
     Caller,
     /// The end user.
     EndUser,
     /// The operator of the pool.
-    Operator,
+    PoolOperator,
     /// The operator of mfagate.
-    Facade,
+    Mfagate,
     /// AWS.
     Aws,
 }
 
-impl Fault {
+impl Party {
     /// The name in the metadata.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Caller => "CALLER",
             Self::EndUser => "END_USER",
-            Self::Operator => "OPERATOR",
-            Self::Facade => "FACADE",
+            Self::PoolOperator => "POOL_OPERATOR",
+            Self::Mfagate => "MFAGATE",
             Self::Aws => "AWS",
         }
     }
@@ -49,53 +48,58 @@ pub(super) enum Retry {
 pub(super) enum Detail {
     /// None.
     None,
-    /// `BadRequest` with the violations found, or with one on the field named.
-    BadRequest(&'static str),
+    /// `BadRequest` with the violations of the request.
+    Violations,
+    /// `BadRequest` with one violation, of the field named.
+    Field(&'static str),
     /// `PreconditionFailure` whose subject is named.
     PreconditionFailure(&'static str),
-    /// `ResourceInfo` whose type is named.
-    ResourceInfo(&'static str),
+    /// `ResourceInfo` of a user.
+    User,
+    /// `ResourceInfo` of what the operation did not find.
+    ResourceOfOperation,
     /// `RetryInfo`.
     RetryInfo,
 }
 
-/// How a reason is answered.
+/// What a reason means for the response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct ReasonSpec {
     /// The gRPC code.
-    pub code: Code,
+    pub(super) code: Code,
+    /// The gRPC code on a read, where it is another.
+    pub(super) code_on_read: Option<Code>,
     /// Who must act.
-    pub fault: Fault,
+    pub(super) party: Party,
     /// Whether repeating helps.
-    pub retry: Retry,
+    pub(super) retry: Retry,
     /// The detail it carries.
-    pub detail: Detail,
+    pub(super) detail: Detail,
     /// The text of the status.
-    pub message: &'static str,
+    pub(super) message: &'static str,
 }
 
-/// How `reason` is answered. `error_reason.proto` tells callers the same at length.
-#[must_use]
+/// What `reason` means for the response. `error_reason.proto` tells callers the same at length.
 #[expect(clippy::too_many_lines, reason = "it is a table, a row a reason")]
-pub(super) fn entry(reason: ErrorReason) -> Entry {
+pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
     use Code::{
         Aborted, AlreadyExists, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound,
         PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented, Unknown,
     };
-    use Detail::{BadRequest, None as Plain, PreconditionFailure, ResourceInfo, RetryInfo};
+    use Detail::{Field, None as Plain, PreconditionFailure, ResourceOfOperation, RetryInfo, User, Violations};
     use ErrorReason as R;
-    use Fault::{Aws, Caller, EndUser, Facade, Operator};
+    use Party::{Aws, Caller, EndUser, Mfagate, PoolOperator};
     use Retry::{Always, IfIdempotent, Never};
     const USER: Detail = PreconditionFailure("user");
     const POOL: Detail = PreconditionFailure("user_pool");
 
-    let (code, fault, retry, detail, message) = match reason {
-        R::Unspecified | R::FacadeFailed => (Internal, Facade, Never, Plain, "mfagate failed"),
-        R::RequestInvalid => (InvalidArgument, Caller, Never, BadRequest(""), "the request breaks constraints"),
+    let (code, party, retry, detail, message) = match reason {
+        R::Unspecified | R::MfagateFailed => (Internal, Mfagate, Never, Plain, "mfagate failed"),
+        R::RequestInvalid => (InvalidArgument, Caller, Never, Violations, "the request breaks constraints"),
         R::CallerUnauthenticated => (Unauthenticated, Caller, Never, Plain, "the caller has not proved who it is"),
         R::CallerForbidden => (PermissionDenied, Caller, Never, Plain, "the caller may not do this"),
         R::AuditUnavailable => {
-            (Unavailable, Facade, Always, Plain, "the audit record cannot be written, so nothing is changed")
+            (Unavailable, Mfagate, Always, Plain, "the audit record cannot be written, so nothing is changed")
         }
         R::RequestMalformed => (InvalidArgument, Caller, Never, Plain, "the request is not a readable message"),
         R::NoTimeLeft => {
@@ -123,7 +127,7 @@ pub(super) fn entry(reason: ErrorReason) -> Entry {
         R::SessionExpired => {
             (Unauthenticated, EndUser, Never, Plain, "the sign-in session is expired or used; start the sign-in again")
         }
-        R::UserNotFound => (NotFound, Caller, Never, ResourceInfo("user"), "the user does not exist"),
+        R::UserNotFound => (NotFound, Caller, Never, User, "the user does not exist"),
         R::UserDisabled => (FailedPrecondition, EndUser, Never, USER, "the user is disabled"),
         R::UserNotConfirmed => (FailedPrecondition, EndUser, Never, USER, "the user is not confirmed"),
         R::PasswordResetRequired => {
@@ -131,17 +135,17 @@ pub(super) fn entry(reason: ErrorReason) -> Entry {
         }
         R::TargetRefused => (
             FailedPrecondition,
-            Operator,
+            PoolOperator,
             Never,
             PreconditionFailure("target"),
             "Cognito refuses the operation on this user or pool in its present state",
         ),
         R::FactorNotEnrolled => (FailedPrecondition, EndUser, Never, USER, "the user has not set up the factor"),
         R::TotpNotEnrolled => (FailedPrecondition, EndUser, Never, USER, "the user has no software token"),
-        R::TotpNotOffered => (FailedPrecondition, Operator, Never, POOL, "the pool does not offer software tokens"),
-        R::UserCodeMismatch => (InvalidArgument, EndUser, Never, BadRequest("user_code"), "the code is wrong"),
+        R::TotpNotOffered => (FailedPrecondition, PoolOperator, Never, POOL, "the pool does not offer software tokens"),
+        R::UserCodeMismatch => (InvalidArgument, EndUser, Never, Field("user_code"), "the code is wrong"),
         R::TotpNotVerified => {
-            (InvalidArgument, EndUser, Never, BadRequest("user_code"), "the software token is not verified")
+            (InvalidArgument, EndUser, Never, Field("user_code"), "the software token is not verified")
         }
         R::CodeExpired => (FailedPrecondition, EndUser, Never, USER, "the code has expired"),
         R::AliasExists => (AlreadyExists, Caller, Never, Plain, "another user has this alias"),
@@ -149,15 +153,15 @@ pub(super) fn entry(reason: ErrorReason) -> Entry {
             (ResourceExhausted, EndUser, Never, Plain, "a limit of attempts or of things a user may have is reached")
         }
         R::MfaMethodNotFound => (FailedPrecondition, EndUser, Never, USER, "the user has no MFA method"),
-        R::WebAuthnNotEnabled => (FailedPrecondition, Operator, Never, POOL, "the pool does not offer passkeys"),
+        R::WebAuthnNotEnabled => (FailedPrecondition, PoolOperator, Never, POOL, "the pool does not offer passkeys"),
         R::WebAuthnConfigurationMissing => {
-            (FailedPrecondition, Operator, Never, POOL, "the pool has no relying party for passkeys")
+            (FailedPrecondition, PoolOperator, Never, POOL, "the pool has no relying party for passkeys")
         }
         R::WebAuthnChallengeNotFound => {
             (FailedPrecondition, Caller, Never, USER, "no passkey registration is under way")
         }
         R::WebAuthnRelyingPartyMismatch => {
-            (InvalidArgument, Operator, Never, Plain, "the passkey is for another relying party")
+            (InvalidArgument, PoolOperator, Never, Plain, "the passkey is for another relying party")
         }
         R::WebAuthnClientMismatch => {
             (InvalidArgument, Caller, Never, Plain, "another app client started the passkey registration")
@@ -169,49 +173,57 @@ pub(super) fn entry(reason: ErrorReason) -> Entry {
             (InvalidArgument, Caller, Never, Plain, "this kind of passkey is not supported")
         }
         R::ResourceNotFound => {
-            (NotFound, Caller, Never, ResourceInfo("user_pool"), "the pool, app client or passkey does not exist")
+            (NotFound, Caller, Never, ResourceOfOperation, "the pool, app client or passkey does not exist")
         }
         R::InvalidParameter => (InvalidArgument, Caller, Never, Plain, "Cognito refuses a parameter"),
         R::PoolMfaCombinationInvalid => {
             (InvalidArgument, Caller, Never, Plain, "the MFA configuration contradicts itself")
         }
-        R::PoolSettingsConflict => {
-            (FailedPrecondition, Operator, Never, POOL, "the MFA configuration contradicts other settings of the pool")
-        }
+        R::PoolSettingsConflict => (
+            FailedPrecondition,
+            PoolOperator,
+            Never,
+            POOL,
+            "the MFA configuration contradicts other settings of the pool",
+        ),
         R::PoolConfigurationInvalid => {
-            (FailedPrecondition, Operator, Never, POOL, "the configuration of the pool is not valid")
+            (FailedPrecondition, PoolOperator, Never, POOL, "the configuration of the pool is not valid")
         }
-        R::OperationNotEnabled => {
-            (FailedPrecondition, Operator, Never, POOL, "the operation is not enabled in this Region or for this pool")
-        }
+        R::OperationNotEnabled => (
+            FailedPrecondition,
+            PoolOperator,
+            Never,
+            POOL,
+            "the operation is not enabled in this Region or for this pool",
+        ),
         R::FeatureUnavailableInTier => {
-            (FailedPrecondition, Operator, Never, POOL, "the pool's plan does not include the feature")
+            (FailedPrecondition, PoolOperator, Never, POOL, "the pool's plan does not include the feature")
         }
         R::ConcurrentModification => {
             (Aborted, Caller, Never, Plain, "something else changed the same thing; read again and merge")
         }
         R::SmsRoleInvalid => {
-            (FailedPrecondition, Operator, Always, POOL, "the IAM role for SMS messages cannot be used")
+            (FailedPrecondition, PoolOperator, Always, POOL, "the IAM role for SMS messages cannot be used")
         }
         R::EmailRoleInvalid => {
-            (FailedPrecondition, Operator, Never, POOL, "Cognito may not send e-mail with the pool's identity")
+            (FailedPrecondition, PoolOperator, Never, POOL, "Cognito may not send e-mail with the pool's identity")
         }
-        R::CodeDeliveryFailed => (FailedPrecondition, Operator, Never, POOL, "the code could not be sent"),
+        R::CodeDeliveryFailed => (FailedPrecondition, PoolOperator, Never, POOL, "the code could not be sent"),
         R::TriggerRefused => {
-            (FailedPrecondition, Operator, Never, POOL, "the pool's Lambda trigger refused the operation")
+            (FailedPrecondition, PoolOperator, Never, POOL, "the pool's Lambda trigger refused the operation")
         }
-        R::TriggerBroken => (Internal, Operator, Never, Plain, "the pool's Lambda trigger is broken"),
+        R::TriggerBroken => (Internal, PoolOperator, Never, Plain, "the pool's Lambda trigger is broken"),
         R::PoolTaggingRefused => {
-            (InvalidArgument, Operator, Never, Plain, "the tags of the pool could not be set or read")
+            (InvalidArgument, PoolOperator, Never, Plain, "the tags of the pool could not be set or read")
         }
         R::UserImportInProgress => {
-            (FailedPrecondition, Operator, Always, POOL, "users are being imported into the pool")
+            (FailedPrecondition, PoolOperator, Always, POOL, "users are being imported into the pool")
         }
         R::TierChangeNotAllowed => {
-            (FailedPrecondition, Operator, Always, POOL, "the pool's plan cannot be changed now")
+            (FailedPrecondition, PoolOperator, Always, POOL, "the pool's plan cannot be changed now")
         }
         R::WafBlocked => {
-            (PermissionDenied, Operator, Never, Plain, "a web application firewall of the pool refused the request")
+            (PermissionDenied, PoolOperator, Never, Plain, "a web application firewall of the pool refused the request")
         }
         R::RateLimited => (ResourceExhausted, Aws, Always, RetryInfo, "the request rate of the AWS account is used up"),
         R::DeadlineExceeded => (
@@ -226,17 +238,19 @@ pub(super) fn entry(reason: ErrorReason) -> Entry {
         R::CognitoInternalError => (Internal, Aws, IfIdempotent, Plain, "Cognito failed"),
         R::CognitoAnswerUnreadable => (Internal, Aws, IfIdempotent, Plain, "the answer is not one of Cognito"),
         R::CognitoOperationUnknown => {
-            (Unimplemented, Facade, Never, Plain, "the Cognito endpoint does not know the operation")
+            (Unimplemented, Mfagate, Never, Plain, "the Cognito endpoint does not know the operation")
         }
         R::CognitoCodeUnrecognized => {
             (Unknown, Aws, Never, Plain, "Cognito answered a code that mfagate does not know")
         }
-        R::FacadeCredentialsRejected => (Internal, Facade, Never, Plain, "AWS does not accept mfagate's credentials"),
-        R::FacadeAccessDenied => (Internal, Facade, Never, Plain, "mfagate's IAM role may not perform the operation"),
-        R::FacadeClockSkewed => (Internal, Facade, Never, Plain, "mfagate's clock is wrong"),
-        R::FacadeAccountRefused => (Internal, Facade, Never, Plain, "mfagate's AWS account may not use the service"),
-        R::FacadeRequestRejected => (Internal, Facade, Never, Plain, "Cognito could not read what mfagate sent"),
-        R::FacadeDispatchFailed => (Internal, Facade, Never, Plain, "mfagate could not send the request to Cognito"),
+        R::MfagateCredentialsRejected => (Internal, Mfagate, Never, Plain, "AWS does not accept mfagate's credentials"),
+        R::MfagateAccessDenied => (Internal, Mfagate, Never, Plain, "mfagate's IAM role may not perform the operation"),
+        R::MfagateClockSkewed => (Internal, Mfagate, Never, Plain, "mfagate's clock is wrong"),
+        R::MfagateAccountRefused => (Internal, Mfagate, Never, Plain, "mfagate's AWS account may not use the service"),
+        R::MfagateRequestRejected => (Internal, Mfagate, Never, Plain, "Cognito could not read what mfagate sent"),
+        R::MfagateDispatchFailed => (Internal, Mfagate, Never, Plain, "mfagate could not send the request to Cognito"),
     };
-    Entry { code, fault, retry, detail, message }
+    // Tags are written and read, and only a write can be the caller's mistake.
+    let code_on_read = matches!(reason, R::PoolTaggingRefused).then_some(Internal);
+    ReasonSpec { code, code_on_read, party, retry, detail, message }
 }

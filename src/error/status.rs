@@ -1,74 +1,106 @@
-//! This file builds every `Status` that mfagate answers, with its details, and logs why.
+//! The status that a caller sees: built once, with its details, and logged with its cause.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Response, StatusCode};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::api::v1::ErrorReason;
-use crate::domain::Operation;
+use crate::domain::{Operation, Resource};
 use crate::error::Error;
-use crate::error::reason::{self, Detail, Fault, Retry};
+use crate::error::reason::{self, Detail, Party, Retry};
 
-/// How long a caller should wait at least before it repeats a request that was rate limited.
+/// How long a caller waits at least before it retries a request that was rate limited.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 const DOMAIN: &str = "mfagate";
 
 impl From<Error> for Status {
-    /// The status of an error; the error stays with it as its source, for the log.
+    /// Carries an error through tonic, as the source of a status without details. [`render`] builds the details.
     fn from(error: Error) -> Self {
-        let entry = reason::entry(error.reason);
-        let mut status = Self::with_error_details(code(&error), entry.message, details(&error));
+        let mut status = Self::new(error.code(), reason::spec(error.reason).message);
         status.set_source(Arc::new(error));
         status
     }
 }
 
-/// Tags are written and read; only a write can be the caller's mistake.
-pub(super) fn code(error: &Error) -> Code {
-    let code = reason::entry(error.reason).code;
-    let read = error.operation.is_some_and(Operation::is_read);
-    if error.reason == ErrorReason::PoolTaggingRefused && read { Code::Internal } else { code }
+/// Carries the error of a middleware that rejects a call. [`render`] builds the response that the caller sees.
+pub fn rejection<B: Default>(error: Error) -> Response<B> {
+    let mut response = Response::new(B::default());
+    response.extensions_mut().insert(Arc::new(error));
+    response
+}
+
+/// The status that the caller of a failed call sees, and `None` for a call that did not fail. Logs why.
+///
+/// The failure is ours, from a handler or from [`rejection`], or tonic's own, or a plain HTTP failure: tonic responds so to
+/// some requests that are not gRPC.
+pub fn render<B>(response: &Response<B>, request_id: &str) -> Option<Status> {
+    if let Some(error) = response.extensions().get::<Arc<Error>>() {
+        return Some(build(error, request_id));
+    }
+    let status = response.extensions().get::<Status>().cloned().or_else(|| Status::from_header_map(response.headers()));
+    let Some(status) = status else {
+        let http_status = response.status();
+        let cause = || format!("HTTP status {}", http_status.as_u16());
+        let failed = http_status != StatusCode::OK;
+        return failed.then(|| build(&Error::new(ErrorReason::RequestMalformed).cause(cause()), request_id));
+    };
+    if status.code() == Code::Ok {
+        return None;
+    }
+    if let Some(error) = status.source().and_then(|source| source.downcast_ref::<Error>()) {
+        return Some(build(error, request_id));
+    }
+    let Some(reason) = tonic_reason(&status) else { return Some(status) };
+    Some(build(&Error::new(reason).cause(status.message()), request_id))
+}
+
+fn build(error: &Error, request_id: &str) -> Status {
+    log(error);
+    let mut details = details(error);
+    details.set_request_info(request_id, "");
+    Status::with_error_details(error.code(), reason::spec(error.reason).message, details)
 }
 
 fn details(error: &Error) -> ErrorDetails {
-    let entry = reason::entry(error.reason);
-    let retryable = match entry.retry {
+    let spec = reason::spec(error.reason);
+    let retryable = match spec.retry {
         Retry::Never => false,
         Retry::IfIdempotent => error.operation.is_none_or(Operation::is_idempotent),
         Retry::Always => true,
     };
     let mut metadata: HashMap<String, String> =
         error.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    metadata.insert("fault".to_owned(), entry.fault.name().to_owned());
+    metadata.insert("fault".to_owned(), spec.party.name().to_owned());
     metadata.insert("retryable".to_owned(), retryable.to_string());
     if let Some(operation) = error.operation {
         metadata.insert("operation".to_owned(), operation.name().to_owned());
     }
 
-    let mut details = ErrorDetails::with_error_info(error.reason.wire_name(), DOMAIN, metadata);
-    match entry.detail {
+    let reason = error.reason.wire_name();
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    match spec.detail {
         Detail::None => {}
-        Detail::BadRequest("") => {
+        Detail::Violations => {
             for violation in &error.violations {
                 details.add_bad_request_violation(&violation.field, &violation.description);
             }
         }
-        Detail::BadRequest(field) => {
-            details.add_bad_request_violation(field, entry.message);
+        Detail::Field(field) => {
+            details.add_bad_request_violation(field, spec.message);
         }
         Detail::PreconditionFailure(subject) => {
-            details.add_precondition_failure_violation(error.reason.wire_name(), subject, entry.message);
+            details.add_precondition_failure_violation(reason, subject, spec.message);
         }
-        Detail::ResourceInfo(kind) => {
-            // The name of a user or a passkey is not repeated: details reach logs that must not hold it.
-            let pool = error.user_pool_id.clone().unwrap_or_default();
-            let kind = if error.operation == Some(Operation::DeleteWebAuthnCredential) { "passkey" } else { kind };
-            let (name, owner) = if kind == "user_pool" { (pool, String::new()) } else { (String::new(), pool) };
-            details.set_resource_info(kind, name, owner, entry.message);
+        Detail::User => set_resource_info(&mut details, error, Resource::User, spec.message),
+        Detail::ResourceOfOperation => {
+            let resource = error.operation.map_or(Resource::UserPool, |operation| operation.facts().resource);
+            set_resource_info(&mut details, error, resource, spec.message);
         }
         Detail::RetryInfo => {
             details.set_retry_info(Some(RETRY_DELAY));
@@ -77,30 +109,25 @@ fn details(error: &Error) -> ErrorDetails {
     details
 }
 
-/// Gives a status, ours or one that tonic made, what every answer has: one `ErrorInfo`, and the request id. Logs why.
-#[must_use]
-pub fn complete(status: &Status, request_id: &str) -> Status {
-    let source = std::error::Error::source(status).and_then(|source| source.downcast_ref::<Error>());
-    let Some(error) = source else {
-        let Some(reason) = tonic_reason(status) else { return status.clone() };
-        let ours = Status::from(Error::new(reason).because(status.message()));
-        return complete(&ours, request_id);
+/// Names the pool. The name of a user or a passkey is left out: details reach logs that must not hold it.
+fn set_resource_info(details: &mut ErrorDetails, error: &Error, resource: Resource, message: &str) {
+    let pool = error.user_pool_id.clone().unwrap_or_default();
+    let (name, owner) = match resource {
+        Resource::UserPool => (pool, String::new()),
+        Resource::User | Resource::Passkey => (String::new(), pool),
     };
-    log(error, status.code());
-    let mut details = details(error);
-    details.set_request_info(request_id, "");
-    Status::with_error_details(status.code(), status.message(), details)
+    details.set_resource_info(resource.name(), name, owner, message);
 }
 
-/// The one event of a failure. A fault of mfagate is for its operator to act on; one of AWS or a pool degrades the service.
-fn log(error: &Error, code: Code) {
-    let entry = reason::entry(error.reason);
+/// The one event of a failure. A failure of mfagate is for its operator to act on; one of AWS or a pool degrades the service.
+fn log(error: &Error) {
+    let spec = reason::spec(error.reason);
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
-                code = ?code,
+                code = ?error.code(),
                 reason = error.reason.wire_name(),
-                fault = entry.fault.name(),
+                fault = spec.party.name(),
                 operation = error.operation.map(Operation::name),
                 cognito_code = error.metadata.get("cognito_code"),
                 aws_request_id = error.metadata.get("aws_request_id"),
@@ -109,14 +136,14 @@ fn log(error: &Error, code: Code) {
             )
         };
     }
-    match entry.fault {
-        Fault::Facade => event!(error),
-        Fault::Aws | Fault::Operator => event!(warn),
-        Fault::Caller | Fault::EndUser => event!(info),
+    match spec.party {
+        Party::Mfagate => event!(error),
+        Party::Aws | Party::PoolOperator => event!(warn),
+        Party::Caller | Party::EndUser => event!(info),
     }
 }
 
-/// What a status means that tonic made before or instead of calling us: it refuses requests that it cannot read. The rest
+/// The reason of a status that tonic made before or instead of calling us: it rejects requests that it cannot read. The rest
 /// belongs to health and reflection, whose protocols give their codes a meaning of their own.
 fn tonic_reason(status: &Status) -> Option<ErrorReason> {
     match status.code() {

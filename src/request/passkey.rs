@@ -6,16 +6,16 @@ use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 
-use crate::request::Check;
+use crate::request::check::Violations;
 
 /// The largest credential, encoded. The attestations of real authenticators are a tenth of it.
-const LARGEST_CREDENTIAL: usize = 64 * 1024;
+const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
 
 /// The most values in a credential; the W3C's form has about twenty.
-const MOST_VALUES: usize = 256;
+const MAX_VALUES: usize = 256;
 
 /// The most passkeys of a page (`WebAuthnCredentialsQueryLimitType`).
-const LARGEST_PAGE: i32 = 20;
+const MAX_PAGE_SIZE: i32 = 20;
 
 /// A passkey document that JSON can carry, within bounds.
 #[derive(Clone)]
@@ -29,37 +29,36 @@ impl fmt::Debug for Credential {
 
 impl Credential {
     /// The document.
-    #[must_use]
     pub fn into_struct(self) -> Struct {
         self.0
     }
 }
 
 /// Parses the credential that the authenticator made. What it holds is for Cognito to judge.
-pub fn parse_credential(check: &mut Check, credential: Option<Struct>) -> Option<Credential> {
+pub fn parse_credential(violations: &mut Violations, credential: Option<Struct>) -> Option<Credential> {
     let Some(credential) = credential else {
-        check.refuse("credential", "required");
+        violations.push("credential", "required");
         return None;
     };
-    if credential.encoded_len() > LARGEST_CREDENTIAL {
-        check.refuse("credential", format!("must have {LARGEST_CREDENTIAL} bytes at most"));
+    if credential.encoded_len() > MAX_CREDENTIAL_BYTES {
+        violations.push("credential", format!("must have at most {MAX_CREDENTIAL_BYTES} bytes"));
         return None;
     }
-    if credential.fields.values().map(values).sum::<usize>() > MOST_VALUES {
-        check.refuse("credential", format!("must have {MOST_VALUES} values at most"));
+    if credential.fields.values().map(values).sum::<usize>() > MAX_VALUES {
+        violations.push("credential", format!("must have at most {MAX_VALUES} values"));
         return None;
     }
     if !credential.fields.values().all(is_finite) {
-        check.refuse("credential", "must hold finite numbers only");
+        violations.push("credential", "must hold finite numbers only");
         return None;
     }
     Some(Credential(credential))
 }
 
 /// Parses the page size; absent leaves it to Cognito.
-pub fn parse_max_results(check: &mut Check, max_results: Option<i32>) -> Option<i32> {
-    if max_results.is_some_and(|most| !(0..=LARGEST_PAGE).contains(&most)) {
-        check.refuse("max_results", format!("must be 0 to {LARGEST_PAGE}"));
+pub fn parse_max_results(violations: &mut Violations, max_results: Option<i32>) -> Option<i32> {
+    if max_results.is_some_and(|most| !(0..=MAX_PAGE_SIZE).contains(&most)) {
+        violations.push("max_results", format!("must be 0 to {MAX_PAGE_SIZE}"));
     }
     max_results
 }

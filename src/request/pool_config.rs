@@ -5,7 +5,7 @@ use crate::domain::MfaConfiguration;
 use crate::domain::text::{
     Arn, EmailMessage, EmailSubject, FreeText, OptionalArn, RegionCode, RelyingPartyId, SmsMessage, Text,
 };
-use crate::request::Check;
+use crate::request::check::Violations;
 
 /// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then drops what it has.
 #[derive(Clone, Debug)]
@@ -85,8 +85,8 @@ pub struct WebAuthn {
 
 impl PoolMfaConfig {
     /// Parses everything but the pool id, which comes with the permit.
-    pub fn parse(check: &mut Check, request: v1::SetUserPoolMfaConfigRequest) -> Option<Self> {
-        let mfa_configuration = parse_mfa_configuration(check, request.mfa_configuration);
+    pub fn parse(violations: &mut Violations, request: v1::SetUserPoolMfaConfigRequest) -> Option<Self> {
+        let mfa_configuration = parse_mfa_configuration(violations, request.mfa_configuration);
         if mfa_configuration == Some(MfaConfiguration::Off) {
             let factors = [
                 ("sms_mfa_configuration", request.sms_mfa_configuration.is_some()),
@@ -94,15 +94,15 @@ impl PoolMfaConfig {
                 ("email_mfa_configuration", request.email_mfa_configuration.is_some()),
             ];
             for (field, _) in factors.into_iter().filter(|(_, present)| *present) {
-                check.refuse(field, "must be absent while mfa_configuration is OFF");
+                violations.push(field, "must be absent while mfa_configuration is OFF");
             }
         }
-        let sms = request.sms_mfa_configuration.map(|sms| SmsMfa::parse(check, sms));
+        let sms = request.sms_mfa_configuration.map(|sms| SmsMfa::parse(violations, sms));
         let email = request.email_mfa_configuration.map(|email| EmailMfa {
-            message: check.optional("email_mfa_configuration.message", email.message),
-            subject: check.optional("email_mfa_configuration.subject", email.subject),
+            message: violations.optional("email_mfa_configuration.message", email.message),
+            subject: violations.optional("email_mfa_configuration.subject", email.subject),
         });
-        let web_authn = request.web_authn_configuration.map(|web_authn| WebAuthn::parse(check, web_authn));
+        let web_authn = request.web_authn_configuration.map(|web_authn| WebAuthn::parse(violations, web_authn));
         Some(Self {
             mfa_configuration: mfa_configuration?,
             sms,
@@ -113,55 +113,56 @@ impl PoolMfaConfig {
     }
 }
 
-fn parse_mfa_configuration(check: &mut Check, value: i32) -> Option<MfaConfiguration> {
+fn parse_mfa_configuration(violations: &mut Violations, value: i32) -> Option<MfaConfiguration> {
     match v1::UserPoolMfaType::try_from(value) {
         Ok(v1::UserPoolMfaType::Off) => return Some(MfaConfiguration::Off),
         Ok(v1::UserPoolMfaType::On) => return Some(MfaConfiguration::On),
         Ok(v1::UserPoolMfaType::Optional) => return Some(MfaConfiguration::Optional),
         // Cognito takes a missing value for OFF, which would switch the pool's MFA off by accident.
-        Ok(v1::UserPoolMfaType::Unspecified) => check.refuse("mfa_configuration", "required"),
+        Ok(v1::UserPoolMfaType::Unspecified) => violations.push("mfa_configuration", "required"),
         Ok(v1::UserPoolMfaType::Unrecognized) | Err(_) => {
-            check.refuse("mfa_configuration", "must be OFF, ON or OPTIONAL");
+            violations.push("mfa_configuration", "must be OFF, ON or OPTIONAL");
         }
     }
     None
 }
 
 impl SmsMfa {
-    fn parse(check: &mut Check, sms: v1::SmsMfaConfiguration) -> Self {
+    fn parse(violations: &mut Violations, sms: v1::SmsMfaConfiguration) -> Self {
         Self {
-            message: check.optional("sms_mfa_configuration.sms_authentication_message", sms.sms_authentication_message),
-            configuration: sms.sms_configuration.map(|configuration| Sms::parse(check, configuration)),
+            message: violations
+                .optional("sms_mfa_configuration.sms_authentication_message", sms.sms_authentication_message),
+            configuration: sms.sms_configuration.map(|configuration| Sms::parse(violations, configuration)),
         }
     }
 }
 
 impl Sms {
-    fn parse(check: &mut Check, sms: v1::SmsConfiguration) -> Self {
+    fn parse(violations: &mut Violations, sms: v1::SmsConfiguration) -> Self {
         const PATH: &str = "sms_mfa_configuration.sms_configuration";
         let sends_by_sns = sms.sns_caller_arn.as_ref().is_some_and(|arn| !arn.is_empty());
         if sends_by_sns == sms.eums_sms.is_some() {
-            check.refuse(PATH, "must have one of sns_caller_arn and eums_sms");
+            violations.push(PATH, "must have one of sns_caller_arn and eums_sms");
         }
         Self {
-            sns_caller_arn: check.optional(&format!("{PATH}.sns_caller_arn"), sms.sns_caller_arn),
-            external_id: check.optional(&format!("{PATH}.external_id"), sms.external_id),
-            sns_region: check.optional(&format!("{PATH}.sns_region"), sms.sns_region),
-            eums_sms: sms.eums_sms.and_then(|eums| EumsSms::parse(check, eums)),
+            sns_caller_arn: violations.optional(&format!("{PATH}.sns_caller_arn"), sms.sns_caller_arn),
+            external_id: violations.optional(&format!("{PATH}.external_id"), sms.external_id),
+            sns_region: violations.optional(&format!("{PATH}.sns_region"), sms.sns_region),
+            eums_sms: sms.eums_sms.and_then(|eums| EumsSms::parse(violations, eums)),
         }
     }
 }
 
 impl EumsSms {
-    fn parse(check: &mut Check, eums: v1::EumsSmsConfiguration) -> Option<Self> {
+    fn parse(violations: &mut Violations, eums: v1::EumsSmsConfiguration) -> Option<Self> {
         let path = |field| format!("sms_mfa_configuration.sms_configuration.eums_sms.{field}");
-        let caller_arn = check.required(&path("caller_arn"), eums.caller_arn);
-        let external_id = check.optional(&path("external_id"), eums.external_id);
-        let origination_identity = check.optional(&path("origination_identity"), eums.origination_identity);
-        let configuration_set_name = check.optional(&path("configuration_set_name"), eums.configuration_set_name);
-        let in_entity_id = check.optional(&path("in_entity_id"), eums.in_entity_id);
-        let in_template_id = check.optional(&path("in_template_id"), eums.in_template_id);
-        let region = check.optional(&path("region"), eums.region);
+        let caller_arn = violations.required(&path("caller_arn"), eums.caller_arn);
+        let external_id = violations.optional(&path("external_id"), eums.external_id);
+        let origination_identity = violations.optional(&path("origination_identity"), eums.origination_identity);
+        let configuration_set_name = violations.optional(&path("configuration_set_name"), eums.configuration_set_name);
+        let in_entity_id = violations.optional(&path("in_entity_id"), eums.in_entity_id);
+        let in_template_id = violations.optional(&path("in_template_id"), eums.in_template_id);
+        let region = violations.optional(&path("region"), eums.region);
         Some(Self {
             caller_arn: caller_arn?,
             external_id,
@@ -175,15 +176,16 @@ impl EumsSms {
 }
 
 impl WebAuthn {
-    fn parse(check: &mut Check, web_authn: v1::WebAuthnConfiguration) -> Self {
+    fn parse(violations: &mut Violations, web_authn: v1::WebAuthnConfiguration) -> Self {
         Self {
-            relying_party_id: check.optional("web_authn_configuration.relying_party_id", web_authn.relying_party_id),
+            relying_party_id: violations
+                .optional("web_authn_configuration.relying_party_id", web_authn.relying_party_id),
             user_verification_required: web_authn.user_verification.and_then(|value| {
                 match v1::UserVerification::try_from(value) {
                     Ok(v1::UserVerification::Required) => Some(true),
                     Ok(v1::UserVerification::Preferred) => Some(false),
                     Ok(v1::UserVerification::Unspecified | v1::UserVerification::Unrecognized) | Err(_) => {
-                        check.refuse("web_authn_configuration.user_verification", "must be REQUIRED or PREFERRED");
+                        violations.push("web_authn_configuration.user_verification", "must be REQUIRED or PREFERRED");
                         None
                     }
                 }
@@ -196,7 +198,7 @@ impl WebAuthn {
                         v1::WebAuthnFactorConfiguration::Unspecified | v1::WebAuthnFactorConfiguration::Unrecognized,
                     )
                     | Err(_) => {
-                        check.refuse(
+                        violations.push(
                             "web_authn_configuration.factor_configuration",
                             "must be SINGLE_FACTOR or MULTI_FACTOR_WITH_USER_VERIFICATION",
                         );
@@ -210,7 +212,6 @@ impl WebAuthn {
 
 impl PoolMfaConfig {
     /// Every text that the caller sent, to be masked where Cognito repeats it.
-    #[must_use]
     pub fn texts(&self) -> Vec<String> {
         let sms = self.sms.as_ref();
         let configuration = sms.and_then(|sms| sms.configuration.as_ref());

@@ -1,7 +1,7 @@
 //! This file parses what a caller wants of a user's MFA factors, in the present and in the legacy form.
 
 use crate::api::v1;
-use crate::request::Check;
+use crate::request::check::Violations;
 
 /// What to do with one factor of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,31 @@ pub struct FactorSettings {
     pub web_authn: Option<v1::WebAuthnMfaSettings>,
 }
 
+impl From<&v1::AdminSetUserMfaPreferenceRequest> for FactorSettings {
+    fn from(request: &v1::AdminSetUserMfaPreferenceRequest) -> Self {
+        Self {
+            sms: request.sms_mfa_settings,
+            software_token: request.software_token_mfa_settings,
+            email: request.email_mfa_settings,
+            web_authn: request.web_authn_mfa_settings,
+        }
+    }
+}
+
+impl From<&v1::SetUserMfaPreferenceRequest> for FactorSettings {
+    fn from(request: &v1::SetUserMfaPreferenceRequest) -> Self {
+        Self {
+            sms: request.sms_mfa_settings,
+            software_token: request.software_token_mfa_settings,
+            email: request.email_mfa_settings,
+            web_authn: request.web_authn_mfa_settings,
+        }
+    }
+}
+
 impl Preference {
     /// Parses the settings. At most one factor can be preferred, and only an enabled one.
-    pub fn parse(check: &mut Check, settings: FactorSettings) -> Self {
+    pub fn parse(violations: &mut Violations, settings: FactorSettings) -> Self {
         let FactorSettings { sms, software_token, email, web_authn } = settings;
         let preference = Self {
             sms: sms.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
@@ -59,18 +81,17 @@ impl Preference {
             let field = format!("{field}.preferred_mfa");
             preferred += 1;
             if !enabled {
-                check.refuse(field, "must not be true while enabled is false");
+                violations.push(field, "must not be true while enabled is false");
             } else if preferred > 1 {
-                check.refuse(field, "must not be true for more than one factor");
+                violations.push(field, "must not be true for more than one factor");
             }
         }
         preference
     }
 
-    /// Whether the present preference must be read first: Cognito's SDK always sends the preferred flag, so "keep" has to
+    /// Whether the current preference must be read first: Cognito's SDK always sends the preferred flag, so "keep" has to
     /// be replaced by what is true now. Where another factor becomes preferred, false is what will be true.
-    #[must_use]
-    pub fn needs_present(self) -> bool {
+    pub fn needs_current(self) -> bool {
         let settings = self.by_field().map(|(_, setting)| setting);
         let moved = settings.iter().flatten().any(|setting| setting.preferred == Some(true));
         !moved && settings.iter().flatten().any(|setting| setting.enabled && setting.preferred.is_none())
@@ -86,20 +107,20 @@ impl Preference {
 }
 
 /// The most legacy options of a request. All that Cognito accepts are the same, so more are a mistake or worse.
-const MOST_OPTIONS: usize = 16;
+const MAX_OPTIONS: usize = 16;
 
 /// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off.
-pub fn parse_mfa_options(check: &mut Check, options: &[v1::MfaOption]) -> Vec<SmsToPhoneNumber> {
-    if options.len() > MOST_OPTIONS {
-        check.refuse("mfa_options", format!("must have {MOST_OPTIONS} options at most"));
+pub fn parse_mfa_options(violations: &mut Violations, options: &[v1::MfaOption]) -> Vec<SmsToPhoneNumber> {
+    if options.len() > MAX_OPTIONS {
+        violations.push("mfa_options", format!("must have at most {MAX_OPTIONS} options"));
         return Vec::new();
     }
     for (position, option) in options.iter().enumerate() {
         if option.delivery_medium != v1::DeliveryMedium::Sms as i32 {
-            check.refuse(format!("mfa_options[{position}].delivery_medium"), "must be DELIVERY_MEDIUM_SMS");
+            violations.push(format!("mfa_options[{position}].delivery_medium"), "must be DELIVERY_MEDIUM_SMS");
         }
         if option.attribute_name != "phone_number" {
-            check.refuse(format!("mfa_options[{position}].attribute_name"), "must be phone_number");
+            violations.push(format!("mfa_options[{position}].attribute_name"), "must be phone_number");
         }
     }
     vec![SmsToPhoneNumber; options.len()]

@@ -1,6 +1,6 @@
-//! This module answers the RPCs, one file a service: authorize, parse, call Cognito, reply.
+//! The RPC handlers, one file per service: authorize, parse, call Cognito, respond.
 
-mod effect;
+mod authorized_call;
 mod mfa_preference;
 mod passkey;
 mod pool_config;
@@ -8,14 +8,16 @@ mod software_token;
 
 use std::sync::Arc;
 
-use crate::api::Rpc;
-use crate::authz::{Decision, Gate};
-use crate::cognito::Cognito;
-use crate::domain::{Call, Effect, Intent};
-use crate::error::Error;
-use crate::request::credential::claimed_user_pool_id;
+use tonic::Request;
 
-/// What all services need: the gate, and the way to Cognito behind it.
+use crate::authz::Gate;
+use crate::cognito::Cognito;
+use crate::domain::{Call, Intent};
+use crate::error::Error;
+use crate::request::intent::HasIntent;
+use crate::service::authorized_call::AuthorizedCall;
+
+/// What all services share: the gate, and Cognito behind it.
 #[derive(Debug)]
 pub struct Facade {
     gate: Gate,
@@ -24,36 +26,29 @@ pub struct Facade {
 
 impl Facade {
     /// The services of mfagate, with nothing between them and Cognito but `gate`.
-    #[must_use]
     pub fn new(gate: Gate, cognito: Cognito) -> Self {
         Self { gate, cognito }
     }
 
-    /// Done when every change that was sent to Cognito has ended. No other may begin.
-    pub async fn settle(&self) {
-        self.cognito.settle().await;
+    /// Waits until every mutation that was sent to Cognito has ended. No other may begin.
+    pub async fn drain(&self) {
+        self.cognito.drain().await;
     }
 
-    /// How many changes have been sent to Cognito and have not ended.
-    #[must_use]
-    pub fn changes_under_way(&self) -> usize {
-        self.cognito.changes_under_way()
+    /// The number of mutations that were sent to Cognito and have not ended.
+    pub fn in_flight_mutations(&self) -> usize {
+        self.cognito.in_flight_mutations()
     }
 
-    /// The decision on a call for the signed-in user: on the pool that the access token names, or on none.
-    async fn authorize_user(
-        &self,
-        call: &Arc<Call>,
-        rpc: Rpc,
-        access_token: &str,
-        effect: Effect,
-    ) -> Result<Decision, Error> {
-        let user_pool_id = claimed_user_pool_id(access_token).unwrap_or_default();
-        self.gate.authorize(call, Intent::new(rpc, &user_pool_id, None, effect)).await
+    /// Authorizes a call by what its message asks for, before anything of it is validated (AIP-211). The message's type says
+    /// which RPC it is of, so no handler can be authorized under the permission of another.
+    async fn authorize<M: HasIntent>(&self, request: Request<M>) -> Result<(M, AuthorizedCall), Error> {
+        let call = request.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
+        let message = request.into_inner();
+        let intent = message.intent();
+        let Intent { effect, .. } = &intent;
+        let end_user = effect.end_user;
+        let grant = self.gate.authorize(&call, intent).await?;
+        Ok((message, AuthorizedCall::new(grant, end_user, call.deadline)))
     }
-}
-
-/// What the interceptor found out about the call of a request.
-fn call_of<T>(request: &tonic::Request<T>) -> Arc<Call> {
-    request.extensions().get::<Arc<Call>>().cloned().unwrap_or_default()
 }

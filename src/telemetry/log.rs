@@ -77,17 +77,17 @@ mod tests {
             let _log = start(None).unwrap();
             panic!("canary");
         }
-        let name = "telemetry::tests::a_panic_is_logged_with_its_place_and_without_its_text";
+        let name = "telemetry::log::tests::a_panic_is_logged_with_its_place_and_without_its_text";
         let mut child = Command::new(std::env::current_exe().unwrap());
         let ended = child.args([name, "--exact", "--nocapture"]).env(PANICS, "").output().unwrap();
         let log = String::from_utf8(ended.stderr).unwrap();
-        assert!(!ended.status.success() && log.contains("panicked location=\"src/telemetry.rs:"), "{log}");
+        assert!(!ended.status.success() && log.contains("panicked location=\"src/telemetry/log.rs:"), "{log}");
         assert!(!log.contains("canary"), "{log}");
     }
 
     #[test]
     fn only_targets_of_the_program_are_its_own() {
-        assert!(is_ours("mfagate") && is_ours("mfagate::server::call"));
+        assert!(is_ours("mfagate") && is_ours("mfagate::server::context"));
         for target in ["mfagate2", "aws_smithy_runtime", "h2::codec", "", "mfagat"] {
             assert!(!is_ours(target), "{target}");
         }

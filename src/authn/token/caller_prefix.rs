@@ -38,7 +38,6 @@ impl FromStr for CallerPrefix {
 
 impl CallerPrefix {
     /// The name of the caller whose token has `name`.
-    #[must_use]
     pub(super) fn before(&self, name: &str) -> String {
         format!("{}{name}", self.0)
     }

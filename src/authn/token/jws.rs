@@ -5,7 +5,7 @@ use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::authn::token::{Cause, LARGEST_TOKEN, TokenError};
+use crate::authn::token::{Cause, MAX_TOKEN_BYTES, TokenError};
 
 /// The signature algorithms that are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Algorithm {
 /// The token of an `authorization` header (RFC 6750, 2.1).
 pub(super) fn bearer(value: &HeaderValue) -> Result<&str, TokenError> {
     let scheme = "Bearer ";
-    if value.len() > LARGEST_TOKEN + scheme.len() {
+    if value.len() > MAX_TOKEN_BYTES + scheme.len() {
         return Err(TokenError::Malformed("it is too large"));
     }
     let text = value.to_str().map_err(|_| TokenError::Malformed("it is not visible ASCII"))?;

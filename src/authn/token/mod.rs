@@ -22,8 +22,8 @@ pub use jwks::KeySetFault;
 pub use key_store::{KeyReload, RefreshTimes};
 pub use source::{KeySetUrl, KeySource, SourceFault};
 
-/// The largest token, in bytes. A larger one is refused before any of it is decoded.
-pub const LARGEST_TOKEN: usize = 16 * 1024;
+/// The maximum size of a token, in bytes. A larger one is rejected before any of it is decoded.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// How far the clocks of issuer and service may be apart.
 const LEEWAY: Duration = Duration::from_secs(30);

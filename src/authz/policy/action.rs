@@ -1,6 +1,6 @@
 //! This file names what policies decide on: the RPCs, by the permission each declares, and reflection.
 
-use crate::api::Rpc;
+use crate::api::{READ_REFLECTION, Rpc};
 
 /// What a caller may be permitted to do: an action of the Cedar schema that stands for something served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,16 +18,14 @@ impl Action {
     }
 
     /// The permission that the caller needs: the id of the action in the Cedar schema.
-    #[must_use]
     pub const fn permission(self) -> &'static str {
         match self {
             Self::Rpc(rpc) => rpc.permission(),
-            Self::ReadReflection => "ReadReflection",
+            Self::ReadReflection => READ_REFLECTION,
         }
     }
 
     /// The first action that needs `permission`, if any does.
-    #[must_use]
     pub fn from_permission(permission: &str) -> Option<Self> {
         Self::all().find(|action| action.permission() == permission)
     }

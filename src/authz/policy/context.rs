@@ -6,7 +6,7 @@ use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 
 use crate::authz::policy::schema::{Vocabulary, uid};
 use crate::domain::text::region;
-use crate::domain::{Caller, Effect, Factor};
+use crate::domain::{Caller, Effect, EffectValue, Factor};
 
 impl Vocabulary {
     /// The caller as a principal in these groups.
@@ -49,36 +49,21 @@ impl Vocabulary {
 
     /// What the request would do.
     pub(super) fn context(&self, effect: &Effect) -> Result<Context, String> {
-        let Effect {
-            factors_enabled,
-            factors_disabled,
-            preferred,
-            mfa_configuration,
-            weakens_mfa,
-            legacy,
-            end_user: _,
-        } = effect;
-        let mut pairs = vec![
-            ("factors_enabled", self.factors(factors_enabled)),
-            ("factors_disabled", self.factors(factors_disabled)),
-            ("weakens_mfa", RestrictedExpression::new_bool(*weakens_mfa)),
-            ("legacy", RestrictedExpression::new_bool(*legacy)),
-            ("for_signed_in_user", RestrictedExpression::new_bool(effect.for_signed_in_user())),
-            ("by_session", RestrictedExpression::new_bool(effect.by_session())),
-        ];
-        if let Some(factor) = preferred {
-            pairs.push(("preferred", self.factor(*factor)));
-        }
-        if let Some(configuration) = mfa_configuration {
-            let configuration = uid(&self.mfa_configuration, configuration.name());
-            pairs.push(("mfa_configuration", RestrictedExpression::new_entity_uid(configuration)));
-        }
-        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let pairs = effect.fields().map(|(name, value)| (name.to_owned(), self.value(value)));
         Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
 
-    fn factors(&self, factors: &BTreeSet<Factor>) -> RestrictedExpression {
-        RestrictedExpression::new_set(factors.iter().map(|factor| self.factor(*factor)))
+    fn value(&self, value: EffectValue<'_>) -> RestrictedExpression {
+        match value {
+            EffectValue::Factors(factors) => {
+                RestrictedExpression::new_set(factors.iter().map(|factor| self.factor(*factor)))
+            }
+            EffectValue::Factor(factor) => self.factor(factor),
+            EffectValue::MfaConfiguration(value) => {
+                RestrictedExpression::new_entity_uid(uid(&self.mfa_configuration, value.name()))
+            }
+            EffectValue::Bool(value) => RestrictedExpression::new_bool(value),
+        }
     }
 
     fn factor(&self, factor: Factor) -> RestrictedExpression {
@@ -110,7 +95,7 @@ mod tests {
     use super::*;
     use crate::authz::policy::action::Action;
     use crate::authz::policy::schema::TEXT;
-    use crate::domain::{CertificateIdentity, EndUserProof, MfaConfiguration, TokenIdentity};
+    use crate::domain::{CertificateIdentity, EndUserCredential, MfaConfiguration, TokenIdentity};
 
     fn effects() -> [Effect; 2] {
         let everything = BTreeSet::from([Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]);
@@ -121,7 +106,7 @@ mod tests {
             mfa_configuration: Some(MfaConfiguration::Optional),
             weakens_mfa: true,
             legacy: true,
-            end_user: Some(EndUserProof::Session),
+            end_user: Some(EndUserCredential::Session),
         };
         [Effect::default(), full]
     }

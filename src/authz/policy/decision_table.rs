@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::authz::policy::error::{Fault, LoadError};
-use crate::authz::policy::policies::{Policies, Verdict};
+use crate::authz::policy::policies::{Decision, Policies};
 use crate::authz::policy::query::{ContextWords, Question, QuestionWords};
 
 /// What came of a table.
@@ -21,13 +21,11 @@ pub struct TableReport {
 
 impl TableReport {
     /// Whether every decision is the expected one.
-    #[must_use]
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty()
     }
 
     /// The report as `mfagate policy test` prints it.
-    #[must_use]
     pub fn text(&self) -> String {
         let summary = format!("{} decisions, {} not as expected\n", self.expected, self.mismatches.len());
         self.mismatches.iter().map(|mismatch| format!("{mismatch}\n")).chain([summary]).collect()
@@ -110,21 +108,21 @@ impl Row {
 }
 
 /// How the decision differs from what is expected, if it does.
-fn mismatch(expect: Expected, by: Option<Vec<String>>, verdict: &Verdict) -> Option<String> {
-    let decided = if verdict.allowed { Expected::Allow } else { Expected::Deny };
+fn mismatch(expect: Expected, by: Option<Vec<String>>, decision: &Decision) -> Option<String> {
+    let decided = if decision.allowed { Expected::Allow } else { Expected::Deny };
     let word = |decision| match decision {
         Expected::Allow => "allow",
         Expected::Deny => "deny",
     };
     let made_by = |ids: &[String]| if ids.is_empty() { "no policy".to_owned() } else { ids.join(", ") };
     if decided != expect {
-        let errors = verdict.errors.iter().fold(String::new(), |errors, error| errors + "; " + error);
-        let makers = made_by(&verdict.policy_ids);
+        let errors = decision.errors.iter().fold(String::new(), |errors, error| errors + "; " + error);
+        let makers = made_by(&decision.policy_ids);
         return Some(format!("expected {}, but it is {} by {makers}{errors}", word(expect), word(decided)));
     }
     let mut by = by?;
     by.sort();
-    (by != verdict.policy_ids).then(|| {
-        format!("{} as expected, but by {} and not {}", word(decided), made_by(&verdict.policy_ids), made_by(&by))
+    (by != decision.policy_ids).then(|| {
+        format!("{} as expected, but by {} and not {}", word(decided), made_by(&decision.policy_ids), made_by(&by))
     })
 }

@@ -47,7 +47,6 @@ impl LoadError {
     }
 
     /// Every fault that was found.
-    #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }

@@ -3,19 +3,17 @@
 use std::fmt::{self, Write as _};
 
 use crate::authz::policy::action::Action;
-use crate::authz::policy::policies::{Policies, Verdict};
+use crate::authz::policy::policies::{Decision, Policies};
 use crate::authz::policy::query::Question;
 use crate::authz::policy::schema;
-use crate::domain::{Effect, Factor, MfaConfiguration};
+use crate::domain::{Effect, EffectValue};
 
 /// The Cedar schema, as `mfagate policy schema` prints it.
-#[must_use]
 pub fn schema_text() -> &'static str {
     schema::TEXT
 }
 
 /// The decision on a question and the policies that made it, as `mfagate policy explain` prints them.
-#[must_use]
 pub fn explain(policies: &Policies, question: &Question) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -23,9 +21,9 @@ pub fn explain(policies: &Policies, question: &Question) -> String {
     text
 }
 
-fn write_explanation(text: &mut String, policies: &Policies, question: &Question, verdict: &Verdict) -> fmt::Result {
+fn write_explanation(text: &mut String, policies: &Policies, question: &Question, decision: &Decision) -> fmt::Result {
     let Question { caller, action, user_pool_id, effect } = question;
-    writeln!(text, "{}\n", if verdict.allowed { "allow" } else { "deny" })?;
+    writeln!(text, "{}\n", if decision.allowed { "allow" } else { "deny" })?;
     writeln!(text, "caller      {:?}", caller.name)?;
     writeln!(text, "  groups    {}", listed(&policies.groups_of(&caller.name)))?;
     if let Some(token) = &caller.token {
@@ -43,16 +41,16 @@ fn write_explanation(text: &mut String, policies: &Policies, question: &Question
         writeln!(text, "pool        {user_pool_id:?}")?;
         writeln!(text, "context     {}", described(effect))?;
     }
-    writeln!(text, "policy set  {}\n", verdict.policy_set_hash)?;
+    writeln!(text, "policy set  {}\n", decision.policy_set_hash)?;
 
-    for error in &verdict.errors {
+    for error in &decision.errors {
         writeln!(text, "Denied because a policy could not be evaluated: {error}\n")?;
     }
-    if !verdict.policy_ids.is_empty() {
-        writeln!(text, "{} by:\n", if verdict.allowed { "Permitted" } else { "Forbidden" })?;
-        return write_policies(text, policies, &verdict.policy_ids);
+    if !decision.policy_ids.is_empty() {
+        writeln!(text, "{} by:\n", if decision.allowed { "Permitted" } else { "Forbidden" })?;
+        return write_policies(text, policies, &decision.policy_ids);
     }
-    if verdict.errors.is_empty() {
+    if decision.errors.is_empty() {
         let permits = policies.permits_about(&caller.name, *action);
         if permits.is_empty() {
             return writeln!(text, "Denied because no policy permits this caller this action, on any pool.");
@@ -76,27 +74,19 @@ fn write_policies(text: &mut String, policies: &Policies, ids: &[String]) -> fmt
     Ok(())
 }
 
+/// The fields of an effect as `key=value`, without the sets that are empty.
 fn described(effect: &Effect) -> String {
-    let Effect { factors_enabled, factors_disabled, preferred, mfa_configuration, weakens_mfa, legacy, end_user: _ } =
-        effect;
-    let factors = |factors: &std::collections::BTreeSet<Factor>| {
-        let names: Vec<_> = factors.iter().map(|factor| factor.name()).collect();
-        names.join(",")
-    };
-    let mut words = Vec::new();
-    if !factors_enabled.is_empty() {
-        words.push(format!("factors_enabled={}", factors(factors_enabled)));
-    }
-    if !factors_disabled.is_empty() {
-        words.push(format!("factors_disabled={}", factors(factors_disabled)));
-    }
-    words.extend(preferred.map(|factor| format!("preferred={}", factor.name())));
-    words.extend(mfa_configuration.map(MfaConfiguration::name).map(|name| format!("mfa_configuration={name}")));
-    words.push(format!("weakens_mfa={weakens_mfa}"));
-    words.push(format!("legacy={legacy}"));
-    words.push(format!("for_signed_in_user={}", effect.for_signed_in_user()));
-    words.push(format!("by_session={}", effect.by_session()));
-    words.join(" ")
+    let words = effect.fields().filter_map(|(name, value)| match value {
+        EffectValue::Factors(factors) if factors.is_empty() => None,
+        EffectValue::Factors(factors) => {
+            let names: Vec<_> = factors.iter().map(|factor| factor.name()).collect();
+            Some(format!("{name}={}", names.join(",")))
+        }
+        EffectValue::Factor(factor) => Some(format!("{name}={}", factor.name())),
+        EffectValue::MfaConfiguration(value) => Some(format!("{name}={}", value.name())),
+        EffectValue::Bool(value) => Some(format!("{name}={value}")),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn listed(names: &[String]) -> String {

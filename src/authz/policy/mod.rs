@@ -24,6 +24,6 @@ pub use action::Action;
 pub use decision_table::{TableReport, test_table};
 pub use error::{Fault, LoadError};
 pub use explain::{explain, schema_text};
-pub use policies::{Policies, Verdict};
+pub use policies::{Decision, Policies};
 pub use query::{ContextWords, Question, QuestionError, QuestionWords};
 pub use store::{PolicyStore, Reload};

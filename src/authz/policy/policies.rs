@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Decision, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
-    PrincipalConstraint, Request, ResourceConstraint, Response,
+    ActionConstraint, Authorizer, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    Request, ResourceConstraint, Response,
 };
 
 use crate::api::Rpc;
@@ -22,7 +22,7 @@ use crate::domain::{Caller, Effect};
 
 /// What was decided on one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Decision {
     /// Whether the call may be made.
     pub allowed: bool,
     /// The ids of the policies that made the decision, sorted: the permits of an allowed call, the forbids of a forbidden
@@ -87,33 +87,28 @@ impl Policies {
     }
 
     /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
-    #[must_use]
     pub fn hash(&self) -> &Arc<str> {
         &self.hash
     }
 
     /// How many policies there are.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.set.num_of_policies()
     }
 
     /// Decides on a call of `rpc` on the pool that the request names; the empty id is no pool. Nothing is cached.
-    #[must_use]
-    pub fn decide(&self, caller: &Caller, rpc: Rpc, user_pool_id: &str, effect: &Effect) -> Verdict {
+    pub fn decide(&self, caller: &Caller, rpc: Rpc, user_pool_id: &str, effect: &Effect) -> Decision {
         self.ask(caller, Action::Rpc(rpc), user_pool_id, effect)
     }
 
     /// Decides on reading the service's descriptors by reflection.
-    #[must_use]
-    pub fn decide_reflection(&self, caller: &Caller) -> Verdict {
+    pub fn decide_reflection(&self, caller: &Caller) -> Decision {
         self.ask(caller, Action::ReadReflection, "", &Effect::default())
     }
 
     /// Whether some content of a call of `rpc` on some pool could be allowed to the caller. False is final; true says
     /// only that the request must be read to decide.
-    #[must_use]
-    pub fn may_ever(&self, caller: &Caller, rpc: Rpc) -> bool {
+    pub fn precheck(&self, caller: &Caller, rpc: Rpc) -> bool {
         self.scopes.permits(Action::Rpc(rpc), &self.member(&caller.name)).next().is_some()
     }
 
@@ -122,14 +117,14 @@ impl Policies {
         Member { groups: self.hierarchy.groups_of(&caller), caller }
     }
 
-    pub(super) fn ask(&self, caller: &Caller, action: Action, user_pool_id: &str, effect: &Effect) -> Verdict {
+    pub(super) fn ask(&self, caller: &Caller, action: Action, user_pool_id: &str, effect: &Effect) -> Decision {
         let (allowed, mut policy_ids, errors) = match self.evaluate(caller, action, user_pool_id, effect) {
             Ok(response) => {
                 let diagnostics = response.diagnostics();
                 let errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
                 let ids = diagnostics.reason().map(ToString::to_string).collect();
                 // A policy that fails is passed over by Cedar, a forbid like a permit.
-                (response.decision() == Decision::Allow && errors.is_empty(), ids, errors)
+                (response.decision() == cedar_policy::Decision::Allow && errors.is_empty(), ids, errors)
             }
             Err(error) => (false, Vec::new(), vec![error]),
         };
@@ -141,7 +136,7 @@ impl Policies {
             policy_ids.retain(|id: &String| self.forbids(id));
         }
         policy_ids.sort();
-        Verdict { allowed, policy_ids, policy_set_hash: Arc::clone(&self.hash), errors }
+        Decision { allowed, policy_ids, policy_set_hash: Arc::clone(&self.hash), errors }
     }
 
     fn evaluate(
@@ -349,7 +344,7 @@ mod tests {
                     prop_assert_eq!(by_scope.decision(), by_all.decision());
                     prop_assert_eq!(reasons(&by_scope), reasons(&by_all));
                     let may = policies.scopes.permits(action, &member).next().is_some();
-                    prop_assert!(may || by_all.decision() == Decision::Deny);
+                    prop_assert!(may || by_all.decision() == cedar_policy::Decision::Deny);
                 }
             }
         }

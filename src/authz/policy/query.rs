@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::api::Rpc;
 use crate::authz::policy::action::Action;
-use crate::authz::policy::policies::{Policies, Verdict};
-use crate::domain::{Caller, CertificateIdentity, Effect, EndUserProof, Factor, MfaConfiguration, TokenIdentity};
+use crate::authz::policy::policies::{Decision, Policies};
+use crate::domain::{Caller, CertificateIdentity, Effect, EndUserCredential, Factor, MfaConfiguration, TokenIdentity};
 
 /// A question in words, as options or a table give them.
 #[derive(Clone, Debug, Default)]
@@ -129,8 +129,8 @@ impl ContextWords {
         let by_session = self.by_session.unwrap_or_default();
         let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
         let end_user = match (for_user, by_session) {
-            (true, true) => Some(EndUserProof::Session),
-            (true, false) => Some(EndUserProof::AccessToken),
+            (true, true) => Some(EndUserCredential::Session),
+            (true, false) => Some(EndUserCredential::AccessToken),
             (false, false) => None,
             (false, true) => {
                 problems.push("by_session is true of nothing that is not for_signed_in_user".to_owned());
@@ -219,8 +219,7 @@ impl Question {
     }
 
     /// What the policies decide on it.
-    #[must_use]
-    pub fn ask(&self, policies: &Policies) -> Verdict {
+    pub fn ask(&self, policies: &Policies) -> Decision {
         policies.ask(&self.caller, self.action, &self.user_pool_id, &self.effect)
     }
 }

@@ -49,7 +49,6 @@ impl PolicyStore {
     }
 
     /// The policies in force. Take them anew for each decision.
-    #[must_use]
     pub fn current(&self) -> Arc<Policies> {
         self.current.load_full()
     }

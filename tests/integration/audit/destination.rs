@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{AWS_KEYS, OPEN, Served, bearer, read, set};
@@ -26,7 +26,7 @@ fn change(id: &str) -> [(String, String); 2] {
     ["decision", "mutation"].map(|kind| (kind.to_owned(), id.to_owned()))
 }
 
-fn rename(guard: &Guard, from: &str, to: &str) {
+fn rename(guard: &PolicyEnforcer, from: &str, to: &str) {
     fs::rename(guard.path(from), guard.path(to)).unwrap();
 }
 
@@ -98,7 +98,7 @@ async fn a_removed_file_is_made_again_by_the_next_record() {
 const BLOCKS: u32 = 64;
 
 /// Fills the audit log up until there is room for no more than this.
-fn leave_room(guard: &Guard, room: u64) {
+fn leave_room(guard: &PolicyEnforcer, room: u64) {
     let size = fs::metadata(guard.path("audit.jsonl")).unwrap().len();
     let filling = u64::from(BLOCKS) * 512 - room - size;
     let line = format!("{{\"kind\":\"filling\",\"of\":\"{}\"}}\n", "x".repeat(usize::try_from(filling - 28).unwrap()));
@@ -108,7 +108,7 @@ fn leave_room(guard: &Guard, room: u64) {
 
 #[tokio::test]
 async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_room() {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let cognito = TestCognito::start().await;
     let options = guard.options();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", &cognito.url];
@@ -157,7 +157,7 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
 
 #[tokio::test]
 async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told() {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let options = guard.options_but(&[("--operation-timeout", "2s")]);
     let Served { guard, channel, cognito, binary: _binary } = Served::with_options(guard, options).await;
     let support = bearer(&guard.token("support", json!({})));
@@ -201,7 +201,7 @@ async fn a_change_whose_caller_has_left_is_recorded() {
 
 #[tokio::test]
 async fn records_on_standard_output_are_not_mixed_with_the_log() {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let options = guard.options_recording_in("stdout");
     let Served { guard, mut binary, channel, cognito: _cognito } = Served::with_options(guard, options).await;
     let support = bearer(&guard.token("support", json!({})));

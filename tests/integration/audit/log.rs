@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    Asked, AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId,
-    Unavailable, UsernameForm, UsernameKey, Verdict,
+    AuditLog, AuditTarget, AuditUnavailable, CallFields, CallerRecord, DecisionOutcome, DecisionRecord,
+    MutationOutcome, MutationRecord, Policies, PoolId, Target, UsernameForm, UsernameKey,
 };
 use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
 use serde_json::Value;
@@ -21,13 +21,13 @@ fn open(path: &Path) -> AuditLog {
     AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None).unwrap()
 }
 
-fn call(id: &str) -> Arc<Call> {
-    Arc::new(Call {
+fn call(id: &str) -> Arc<CallFields> {
+    Arc::new(CallFields {
         request_id: RequestId::parse(id),
         trace_id: None,
-        caller: CallerRecord::NOBODY,
+        caller: CallerRecord::ANONYMOUS,
         peer: None,
-        asked: Rpc::AdminDeleteSoftwareToken.into(),
+        target: Rpc::AdminDeleteSoftwareToken.into(),
         user_pool_id: PoolId::of("eu-west-1_Ab1"),
         username: None,
     })
@@ -37,7 +37,7 @@ fn decision(id: &str) -> DecisionRecord {
     DecisionRecord {
         call: call(id),
         effect: Some(Effect::default()),
-        verdict: Verdict::Allow,
+        outcome: DecisionOutcome::Allow,
         policies: Policies::new(["policy0"], "c0ffee"),
         duration: Duration::from_micros(80),
     }
@@ -49,7 +49,7 @@ fn mutation(id: &str) -> MutationRecord {
         effect: Some(Effect::default()),
         operation: Operation::AdminDeleteSoftwareToken,
         aws_request_id: AwsRequestId::parse("4a1f3b52"),
-        outcome: Outcome::DONE,
+        outcome: MutationOutcome::OK,
         duration: Duration::from_millis(80),
     }
 }
@@ -90,14 +90,14 @@ async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
     symlink("/dev/full", &path).unwrap();
     let log = open(&path);
     let full = |outcome| match outcome {
-        Err(Unavailable::Failed(error)) => assert!(error.contains("No space left on device"), "{error}"),
+        Err(AuditUnavailable::Failed(error)) => assert!(error.contains("No space left on device"), "{error}"),
         other => panic!("{other:?}"),
     };
     full(log.decision(&decision("refused")).await);
     log.mutation(mutation("changed-1")).await;
     log.mutation(mutation("changed-2")).await;
     full(log.decision(&decision("refused-too")).await);
-    full(log.settle().await);
+    full(log.flush().await);
 
     let space = directory.path().join("space");
     fs::remove_file(&path).unwrap();
@@ -121,7 +121,7 @@ async fn a_kept_mutation_is_written_at_the_end_or_on_reopening_without_another_c
     log.mutation(mutation("changed-1")).await;
     fs::remove_file(&path).unwrap();
     symlink(&space, &path).unwrap();
-    log.settle().await.unwrap();
+    log.flush().await.unwrap();
     assert_eq!(ids(&space), ["changed-1"]);
 
     fs::remove_file(&path).unwrap();
@@ -148,7 +148,7 @@ async fn a_removed_file_is_made_again() {
     // With its directory gone there is no place for it.
     let moved = directory.path().with_extension("moved");
     fs::rename(directory.path(), &moved).unwrap();
-    assert!(matches!(log.decision(&decision("three")).await, Err(Unavailable::Failed(_))));
+    assert!(matches!(log.decision(&decision("three")).await, Err(AuditUnavailable::Failed(_))));
     fs::rename(&moved, directory.path()).unwrap();
     log.decision(&decision("four")).await.unwrap();
     assert_eq!(ids(&path), ["two", "-", "four"]);
@@ -213,7 +213,7 @@ async fn what_was_handed_over_is_written_though_nobody_waits_for_it() {
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
     drop(log.mutation(mutation("left")));
-    log.settle().await.unwrap();
+    log.flush().await.unwrap();
     assert_eq!(ids(&path), ["left"]);
 }
 
@@ -233,12 +233,12 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
             // A text this short may be a username or an id, as far as anybody can tell.
             let tellable = if text == secret_code { "" } else { text };
             let mut record = mutation("test");
-            record.call = Arc::new(Call {
+            record.call = Arc::new(CallFields {
                 request_id: RequestId::parse(tellable),
                 trace_id: TraceId::from_traceparent(&format!("00-{text}-00f067aa0ba902b7-01")),
-                caller: CallerRecord::NOBODY,
+                caller: CallerRecord::ANONYMOUS,
                 peer: None,
-                asked: Asked::UNKNOWN,
+                target: Target::UNKNOWN,
                 user_pool_id: PoolId::of(text),
                 username: log.username(tellable),
             });
@@ -272,7 +272,7 @@ async fn names_that_callers_choose_stay_in_their_line_and_short() {
             }),
         };
         let mut record = decision("one");
-        record.call = Arc::new(Call { caller: CallerRecord::from(&caller), ..Arc::unwrap_or_clone(record.call) });
+        record.call = Arc::new(CallFields { caller: CallerRecord::from(&caller), ..Arc::unwrap_or_clone(record.call) });
         log.decision(&record).await.unwrap();
     }
     let records = records(&path);
@@ -342,7 +342,7 @@ async fn fills_the_disk_and_makes_room() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(&error, Unavailable::Failed(_)), "{error:?}");
+    assert!(matches!(&error, AuditUnavailable::Failed(_)), "{error:?}");
     let full = fs::read(&path).unwrap();
     assert!(!full.ends_with(b"\n"), "a part of the last line was written");
     assert!(written > 5);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, Call, CallerRecord, DecisionRecord, MutationRecord, Outcome, Policies, PoolId, UsernameForm,
-    Verdict,
+    AuditLog, AuditTarget, CallFields, CallerRecord, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord,
+    Policies, PoolId, UsernameForm,
 };
 use mfagate::domain::{
     AwsRequestId, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId,
@@ -40,7 +40,7 @@ fn documented() -> Fields {
 }
 
 /// A call of which everything is known, on what the request has for its pool.
-fn call(log: &AuditLog, user_pool_id: &str) -> Arc<Call> {
+fn call(log: &AuditLog, user_pool_id: &str) -> Arc<CallFields> {
     let certificate = CertificateIdentity { name: "desk.example.com".to_owned(), trust_domain: None };
     let token = TokenIdentity {
         name: "desk".to_owned(),
@@ -49,25 +49,26 @@ fn call(log: &AuditLog, user_pool_id: &str) -> Arc<Call> {
         groups: BTreeSet::new(),
     };
     let caller = Caller { name: certificate.name.clone(), certificate: Some(certificate), token: Some(token) };
-    Arc::new(Call {
+    Arc::new(CallFields {
         request_id: RequestId::parse("req-1"),
         trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         caller: CallerRecord::from(&caller),
         peer: Some(([127, 0, 0, 1], 4711).into()),
-        asked: Rpc::AdminDeleteSoftwareToken.into(),
+        target: Rpc::AdminDeleteSoftwareToken.into(),
         user_pool_id: PoolId::of(user_pool_id),
         username: log.username("testuser"),
     })
 }
 
 /// Records a call that changes something.
-async fn record(log: &AuditLog, call: Arc<Call>) -> bool {
+async fn record(log: &AuditLog, call: Arc<CallFields>) -> bool {
     let effect = Some(Effect::default());
     let policies = Policies::new(["policy0"], "c0ffee");
-    let (verdict, duration) = (Verdict::Allow, Duration::ZERO);
-    let decision = DecisionRecord { call: Arc::clone(&call), effect: effect.clone(), verdict, policies, duration };
+    let (verdict, duration) = (DecisionOutcome::Allow, Duration::ZERO);
+    let decision =
+        DecisionRecord { call: Arc::clone(&call), effect: effect.clone(), outcome: verdict, policies, duration };
     let written = log.decision(&decision).await.is_ok();
-    let (operation, outcome) = (Operation::AdminDeleteSoftwareToken, Outcome::DONE);
+    let (operation, outcome) = (Operation::AdminDeleteSoftwareToken, MutationOutcome::OK);
     let aws_request_id = AwsRequestId::parse("a-1");
     log.mutation(MutationRecord { call, effect, operation, aws_request_id, outcome, duration }).await;
     written

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::support::certificate_authority::{Authority, payments};
-use crate::support::policy_fixture::{Guard, claims_of};
+use crate::support::policy_fixture::{PolicyEnforcer, claims_of};
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{OPEN, Served, bearer, credential, read};
 use crate::support::test_cognito::{POOL, USER};
@@ -17,7 +17,7 @@ permit (principal == Mfagate::Caller::"spiffe://example.com/payments", action, r
 when { principal has certificate && principal has token && principal.scopes.contains("mfa/read") };
 "#;
 
-fn last_record(guard: &Guard) -> Value {
+fn last_record(guard: &PolicyEnforcer) -> Value {
     guard.records().last().unwrap().clone()
 }
 
@@ -51,7 +51,7 @@ async fn a_bad_token_is_refused_beside_a_good_certificate_and_so_is_neither() {
     let client = authority.client(payments());
     let mut served = Served::encrypted(OPEN, &authority, Some(&client)).await;
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
-    let another = Guard::open().token("batch", json!({}));
+    let another = PolicyEnforcer::open().token("batch", json!({}));
     let expired = served.guard.token("batch", json!({ "exp": 1_000_000_000 }));
     for (token, kind) in [(another.as_str(), "not accepted"), (&expired, "expired"), ("a.b.c", "malformed")] {
         assert_eq!(credential(served.read(Some(&bearer(token)), POOL).await), kind);
@@ -64,7 +64,7 @@ async fn a_bad_token_is_refused_beside_a_good_certificate_and_so_is_neither() {
 
 #[tokio::test]
 async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_their_client() {
-    let guard = Guard::with(r#"permit (principal == Mfagate::Caller::"client-1", action, resource);"#);
+    let guard = PolicyEnforcer::with(r#"permit (principal == Mfagate::Caller::"client-1", action, resource);"#);
     let options = guard.options_but(&[("--jwt-audience", "scope=mfagate/call"), ("--jwt-caller-claim", "client_id")]);
     let served = Served::with_options(guard, options).await;
     // As Cognito's own: `sub` is the client as well, and there is no `aud`.
@@ -118,7 +118,7 @@ async fn a_token_beyond_the_limit_is_answered_like_any_other_bad_one() {
 
 #[tokio::test]
 async fn a_prefix_keeps_a_token_from_naming_what_a_certificate_names() {
-    let guard = Guard::with(
+    let guard = PolicyEnforcer::with(
         r#"permit (principal == Mfagate::Caller::"desk.example.com", action, resource);
            permit (principal == Mfagate::Caller::"token:batch", action, resource);"#,
     );

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use mfagate::authn::PeerIdentity;
 use mfagate::domain::CertificateIdentity;
-use mfagate::server::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
-use mfagate::server::{ConnectionLimits, ConnectionSlots, HandshakeLimits};
+use mfagate::server::connection::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
+use mfagate::server::connection::{self, ConnectionLimits, ConnectionSlots, HandshakeLimits};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 use rustls::ClientConfig;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -73,7 +73,7 @@ impl TestServer {
         }
         let clients = clients.unwrap_or(ClientCertificates::Required);
         let acceptor = Arc::new(TlsAcceptor::load(files, clients).unwrap());
-        let incoming = mfagate::server::incoming(Some(Arc::clone(&acceptor)), incoming, limits);
+        let incoming = connection::incoming(Some(Arc::clone(&acceptor)), incoming, limits);
 
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;

@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{Served, bearer, credential};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
@@ -46,7 +46,7 @@ pub(crate) async fn forbidden() -> Status {
 
 /// The answer to a change that cannot be recorded.
 pub(crate) async fn unrecorded() -> Status {
-    let guard = Guard::with(SUPPORT);
+    let guard = PolicyEnforcer::with(SUPPORT);
     let options = guard.options_recording_in("/dev/full");
     Served::with_options(guard, options).await.set_as("support", true).await.unwrap_err()
 }
@@ -54,7 +54,7 @@ pub(crate) async fn unrecorded() -> Status {
 #[tokio::test]
 async fn a_caller_learns_of_its_credential_what_kind_of_fault_it_has_and_no_more() {
     let served = Served::with(SUPPORT).await;
-    let other = Guard::with(SUPPORT);
+    let other = PolicyEnforcer::with(SUPPORT);
     for (authorization, kind) in [
         (None, "missing"),
         (Some("Basic c3VwcG9ydDo=".to_owned()), "malformed"),
@@ -221,7 +221,7 @@ async fn every_decision_and_every_change_is_recorded_once_and_without_a_secret()
 
 #[tokio::test]
 async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
-    let guard = Guard::with(SUPPORT);
+    let guard = PolicyEnforcer::with(SUPPORT);
     let options = guard.options_recording_in("/dev/full");
     let served = Served::with_options(guard, options).await;
     refused(served.set_as("support", true).await, Code::Unavailable, "AUDIT_UNAVAILABLE");

@@ -343,12 +343,12 @@ async fn throttling_is_recognised_by_its_code_where_the_model_lacks_it() {
 #[tokio::test]
 async fn a_fault_of_mfagates_own_is_internal_and_never_blamed_on_the_caller() {
     let credentials =
-        |code, http| row(AdminGetUser, code).http(http).is(Internal, "FACADE_CREDENTIALS_REJECTED", "FACADE");
-    let clock = |code, http| row(AdminGetUser, code).http(http).is(Internal, "FACADE_CLOCK_SKEWED", "FACADE");
+        |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_CREDENTIALS_REJECTED", "FACADE");
+    let clock = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_CLOCK_SKEWED", "FACADE");
     let denied =
-        |rpc, http| row(rpc, "AccessDeniedException").http(http).is(Internal, "FACADE_ACCESS_DENIED", "FACADE");
-    let account = |code, http| row(AdminGetUser, code).http(http).is(Internal, "FACADE_ACCOUNT_REFUSED", "FACADE");
-    let rejected = |code, http| row(AdminGetUser, code).http(http).is(Internal, "FACADE_REQUEST_REJECTED", "FACADE");
+        |rpc, http| row(rpc, "AccessDeniedException").http(http).is(Internal, "MFAGATE_ACCESS_DENIED", "FACADE");
+    let account = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_ACCOUNT_REFUSED", "FACADE");
+    let rejected = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_REQUEST_REJECTED", "FACADE");
     check(&[
         credentials("UnrecognizedClientException", 400),
         credentials("UnrecognizedClientException", 403),

@@ -189,9 +189,11 @@ async fn provoke(reason: &str) -> Status {
             let service = TestService::before(&serve(pages).await).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
-        "FACADE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),
+        "MFAGATE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),
         // Only a defect leads to it, and no request is known that does.
-        "FACADE_FAILED" => error::complete(&Status::from(Error::new(ErrorReason::FacadeFailed)), "request"),
+        "MFAGATE_FAILED" => {
+            error::render(&error::rejection::<String>(Error::new(ErrorReason::MfagateFailed)), "request").unwrap()
+        }
         _ => panic!("{reason} is new: say here how it comes about, or give its example a cognito_code"),
     }
 }

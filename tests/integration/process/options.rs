@@ -1,7 +1,7 @@
 //! What the program refuses to start with: everything that would put an open gate where others can reach it.
 
 use crate::support::loopback::{listen, unused_url};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::{Binary, Ended};
 
 /// Runs the program with options that it must refuse, saying why.
@@ -36,7 +36,7 @@ async fn addresses_that_others_can_reach_are_refused() {
         refuses(&["dev", "--listen", address], &[], "must be on loopback").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be on loopback").await;
         // With everything else in place, so that nothing else can be what is refused.
-        let guard = Guard::open();
+        let guard = PolicyEnforcer::open();
         let options = guard.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         refuses(&[&["serve", "--listen", address], &options[..]].concat(), &[], "nothing is encrypted").await;
@@ -125,7 +125,7 @@ async fn serve_and_check_name_everything_that_is_missing() {
 #[tokio::test]
 async fn check_finds_a_key_set_that_is_not_there() {
     let url = format!("{}/jwks.json", unused_url().await);
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", &url)]);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
@@ -140,7 +140,7 @@ async fn prefixes_that_names_in_certificates_could_begin_with_are_refused() {
 
 #[tokio::test]
 async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let options = guard.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let check = [&["check"], &options[..]].concat();
@@ -156,7 +156,7 @@ async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
 
 #[tokio::test]
 async fn a_directory_without_policies_is_refused() {
-    let guard = Guard::with("");
+    let guard = PolicyEnforcer::with("");
     let options = guard.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     refuses(&[&["serve"], &options[..]].concat(), &[], "holds no policy").await;
@@ -180,7 +180,7 @@ async fn durations_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_and_ends_the_program() {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let options = guard.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let taken = listen().await;

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::support::certificate_authority::{Authority, payments};
 use crate::support::jwks_server::{Answer, KeyServer};
-use crate::support::policy_fixture::{Guard, claims_of};
+use crate::support::policy_fixture::{PolicyEnforcer, claims_of};
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{OPEN, Served, bearer, credential, read};
 use crate::support::test_cognito::{POOL, USER};
@@ -21,7 +21,7 @@ async fn greeting(served: &mut Served, authority: &Authority) -> Vec<u8> {
 }
 
 /// The other ends of the connections that the recorded calls came over.
-fn peers(guard: &Guard) -> Vec<Value> {
+fn peers(guard: &PolicyEnforcer) -> Vec<Value> {
     guard.records().iter().map(|record| record["peer"].clone()).collect()
 }
 
@@ -84,7 +84,7 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_pair_stays_in_use()
 }
 
 /// The hash of the policies by which the last call was decided.
-fn policy_set(guard: &Guard) -> Value {
+fn policy_set(guard: &PolicyEnforcer) -> Value {
     guard.records().last().unwrap()["policy_set_hash"].clone()
 }
 
@@ -125,7 +125,7 @@ async fn an_emptied_directory_of_policies_is_refused_and_the_old_set_stays_in_fo
 
 /// `mfagate serve` whose keys are at that URL.
 async fn served_with_keys_at(url: &str) -> Served {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", url)]);
     Served::with_options(guard, options).await
 }

@@ -18,7 +18,7 @@ use tonic::{Code, Request};
 
 use crate::support::fake_sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key};
 use crate::support::loopback::serve;
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{bearer, read, set};
@@ -224,7 +224,7 @@ const AWS_KEYS: &[(&str, &str)] = &[
 ];
 
 /// `mfagate serve` that assumes the role at this STS, before that Cognito.
-async fn serve_assuming(guard: &Guard, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Binary {
+async fn serve_assuming(guard: &PolicyEnforcer, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Binary {
     let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
     let options = [guard.options(), role.map(str::to_owned).into()].concat();
     let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
@@ -232,7 +232,7 @@ async fn serve_assuming(guard: &Guard, cognito: &TestCognito, sts: &FakeSts, mor
 }
 
 /// Ends the program and looks for what it must not tell in everything that it has told.
-async fn end_without_secrets(binary: Binary, guard: &Guard) -> String {
+async fn end_without_secrets(binary: Binary, guard: &PolicyEnforcer) -> String {
     let ended = binary.end().await;
     let told = guard.read("audit.jsonl") + &ended.stdout + &ended.stderr;
     for secret in ["secret-canary", "token-of-"] {
@@ -243,7 +243,7 @@ async fn end_without_secrets(binary: Binary, guard: &Guard) -> String {
 
 #[tokio::test]
 async fn the_program_signs_with_a_session_of_each_caller() {
-    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
+    let (guard, cognito, sts) = (PolicyEnforcer::open(), TestCognito::start().await, FakeSts::start().await);
     let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
     let channel = binary.channel().await;
     let of = |name: &str| bearer(&guard.token(name, json!({})));
@@ -276,7 +276,7 @@ fn signed_with(headers: &Value) -> (String, String) {
 
 #[tokio::test]
 async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
-    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
+    let (guard, cognito, sts) = (PolicyEnforcer::open(), TestCognito::start().await, FakeSts::start().await);
     let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
@@ -288,7 +288,7 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
         let refusal = set(channel.clone(), &support, true, "set").await;
         let told = format!("{refusal:?}");
         assert!(!told.contains("sts") && !told.contains("AccessDenied") && !told.contains("iam"), "{told}");
-        let details = refused(refusal, Code::Internal, "FACADE_DISPATCH_FAILED");
+        let details = refused(refusal, Code::Internal, "MFAGATE_DISPATCH_FAILED");
         assert_eq!(details.error_info().unwrap().metadata["fault"], "FACADE");
         binary.logs(cause).await;
         binary.logs("call failed").await;
@@ -296,7 +296,7 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
         let [.., decision, mutation] = &guard.records()[..] else { panic!("too few records") };
         assert_eq!((&decision["kind"], &decision["decision"]), (&json!("decision"), &json!("allow")));
         assert_eq!((&mutation["kind"], &mutation["request_id"]), (&json!("mutation"), &json!("set")));
-        assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
+        assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "MFAGATE_DISPATCH_FAILED" }));
     }
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
     // Nobody's credentials stand in for those that were refused, and the next try may succeed.
@@ -309,15 +309,15 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
 
 #[tokio::test]
 async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
-    let (guard, cognito, sts) = (Guard::open(), TestCognito::start().await, FakeSts::start().await);
+    let (guard, cognito, sts) = (PolicyEnforcer::open(), TestCognito::start().await, FakeSts::start().await);
     let mut binary = serve_assuming(&guard, &cognito, &sts, &["--operation-timeout", "1s"]).await;
     let channel = binary.channel().await;
     let support = bearer(&guard.token("support", json!({})));
     sts.hold();
     // Not that the time was up, which would mean that the change may have been made.
-    refused(set(channel.clone(), &support, true, "set").await, Code::Internal, "FACADE_DISPATCH_FAILED");
+    refused(set(channel.clone(), &support, true, "set").await, Code::Internal, "MFAGATE_DISPATCH_FAILED");
     let outcome = guard.records().last().unwrap()["outcome"].clone();
-    assert_eq!(outcome, json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
+    assert_eq!(outcome, json!({ "code": "INTERNAL", "reason": "MFAGATE_DISPATCH_FAILED" }));
     // Where it was the caller who would not wait longer, the caller is told so.
     let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
     request.metadata_mut().insert("authorization", support.parse().unwrap());

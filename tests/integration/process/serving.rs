@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::support::loopback::{listen, url_of};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::raw_h2::{Wire, framed, post};
 use crate::support::refusal::refused;
@@ -83,7 +83,7 @@ async fn interrupt_and_terminate_end_the_program_with_success() {
 
 #[tokio::test]
 async fn serve_ends_with_success_too() {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let binary = Binary::serve(&guard, "http://127.0.0.1:9", &[]).await;
     binary.signal("TERM").await;
     let ended = binary.ended().await;

@@ -5,7 +5,7 @@ use mfagate::api::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferen
 use serde_json::Value;
 use tonic::{Code, Response, Status};
 
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
@@ -19,7 +19,7 @@ const NO_CREDENTIALS: &[(&str, &str)] = &[
 
 /// What an RPC of an administrator answers through `mfagate serve` without credentials.
 pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let mut binary = Binary::serve(&guard, cognito_url, NO_CREDENTIALS).await;
     let channel = binary.channel().await;
     let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
@@ -35,7 +35,7 @@ pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSe
 async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothing() {
     let cognito = TestCognito::start().await;
     let answer = set_preference(&cognito.url).await;
-    let details = refused(answer, Code::Internal, "FACADE_DISPATCH_FAILED");
+    let details = refused(answer, Code::Internal, "MFAGATE_DISPATCH_FAILED");
     let metadata = &details.error_info().unwrap().metadata;
     assert_eq!((metadata["fault"].as_str(), metadata["retryable"].as_str()), ("FACADE", "false"));
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
@@ -44,7 +44,7 @@ async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothin
 #[tokio::test]
 async fn an_rpc_of_the_signed_in_user_works() {
     let cognito = TestCognito::start().await;
-    let guard = Guard::open();
+    let guard = PolicyEnforcer::open();
     let mut binary = Binary::serve(&guard, &cognito.url, NO_CREDENTIALS).await;
     let channel = binary.channel().await;
     let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));

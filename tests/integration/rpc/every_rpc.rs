@@ -103,11 +103,11 @@ async fn every_rpc_answers_the_errors_that_any_may_answer() {
         ("UnknownOperationException", 400, Code::Unimplemented, "COGNITO_OPERATION_UNKNOWN"),
         ("SomeNewException", 400, Code::Unknown, "COGNITO_CODE_UNRECOGNIZED"),
         ("InternalErrorException", 500, Code::Internal, "COGNITO_INTERNAL_ERROR"),
-        ("UnrecognizedClientException", 400, Code::Internal, "FACADE_CREDENTIALS_REJECTED"),
-        ("AccessDeniedException", 400, Code::Internal, "FACADE_ACCESS_DENIED"),
-        ("RequestExpired", 400, Code::Internal, "FACADE_CLOCK_SKEWED"),
-        ("OptInRequired", 403, Code::Internal, "FACADE_ACCOUNT_REFUSED"),
-        ("SerializationException", 400, Code::Internal, "FACADE_REQUEST_REJECTED"),
+        ("UnrecognizedClientException", 400, Code::Internal, "MFAGATE_CREDENTIALS_REJECTED"),
+        ("AccessDeniedException", 400, Code::Internal, "MFAGATE_ACCESS_DENIED"),
+        ("RequestExpired", 400, Code::Internal, "MFAGATE_CLOCK_SKEWED"),
+        ("OptInRequired", 403, Code::Internal, "MFAGATE_ACCOUNT_REFUSED"),
+        ("SerializationException", 400, Code::Internal, "MFAGATE_REQUEST_REJECTED"),
     ] {
         service.cognito.fault(json!({ "kind": "error", "code": cognito_code, "status": http_status })).await;
         for (rpc, answer) in call_all(&service, &token).await {

@@ -12,12 +12,12 @@ use crate::support::serve_harness::OPEN;
 use crate::support::token_issuer::{ISSUER, SigningKey, key_set};
 
 /// The files and the issuer of one service. The files are gone when it is dropped.
-pub(crate) struct Guard {
+pub(crate) struct PolicyEnforcer {
     directory: TempDir,
     key: SigningKey,
 }
 
-impl Guard {
+impl PolicyEnforcer {
     /// With these policies.
     pub(crate) fn with(policies: &str) -> Self {
         let guard = Self { directory: tempfile::tempdir().unwrap(), key: SigningKey::p256("key-1") };

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 
 /// How long a program may be silent, far longer than it needs on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -136,7 +136,7 @@ impl Binary {
     }
 
     /// `mfagate serve` on a free port before that Cognito, for the callers of `guard`, serving.
-    pub(crate) async fn serve(guard: &Guard, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn serve(guard: &PolicyEnforcer, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let options = guard.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         Self::serve_with(&options, cognito_url, environment).await

@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::support::certificate_authority::{Authority, Pair};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
@@ -22,7 +22,7 @@ pub(crate) const OPEN: &str = "@id(\"everything\") permit (principal, action, re
 
 /// `mfagate serve` before an embedded Cognito, and a connection to it.
 pub(crate) struct Served {
-    pub(crate) guard: Guard,
+    pub(crate) guard: PolicyEnforcer,
     pub(crate) cognito: TestCognito,
     pub(crate) binary: Binary,
     pub(crate) channel: Channel,
@@ -31,13 +31,13 @@ pub(crate) struct Served {
 impl Served {
     /// With these policies, and callers with tokens.
     pub(crate) async fn with(policies: &str) -> Self {
-        let guard = Guard::with(policies);
+        let guard = PolicyEnforcer::with(policies);
         let options = guard.options();
         Self::with_options(guard, options).await
     }
 
     /// With these options.
-    pub(crate) async fn with_options(guard: Guard, options: Vec<String>) -> Self {
+    pub(crate) async fn with_options(guard: PolicyEnforcer, options: Vec<String>) -> Self {
         let cognito = TestCognito::start().await;
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let mut binary = Binary::serve_with(&options, &cognito.url, AWS_KEYS).await;
@@ -48,7 +48,7 @@ impl Served {
     /// With these policies, over TLS: callers may have a certificate of `authority`, a token, or both. The connection is one
     /// of `client`.
     pub(crate) async fn encrypted(policies: &str, authority: &Authority, client: Option<&Pair>) -> Self {
-        let guard = Guard::with(policies);
+        let guard = PolicyEnforcer::with(policies);
         guard.write_tls(&authority.server(), &authority.certificate);
         let options = [guard.options(), guard.tls_options()].concat();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();

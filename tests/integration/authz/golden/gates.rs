@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::authz::policy::{client, example_directory, workload};
 use crate::support::certificate_authority::{Authority, uri};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::serve_harness::{AWS_KEYS, bearer};
 use crate::support::test_cognito::TestCognito;
@@ -81,7 +81,7 @@ pub(super) fn callers() -> Vec<Caller> {
 
 /// Two of the real program, each trusting another issuer and both the same authority, before one Cognito.
 pub(super) struct Gates {
-    guard: Guard,
+    guard: PolicyEnforcer,
     authority: Authority,
     cognito: TestCognito,
     binaries: Vec<Binary>,
@@ -90,7 +90,7 @@ pub(super) struct Gates {
 impl Gates {
     pub(super) async fn open() -> Self {
         // The policies are the examples, and not the guard's.
-        let (guard, authority) = (Guard::with(""), Authority::new("the authority"));
+        let (guard, authority) = (PolicyEnforcer::with(""), Authority::new("the authority"));
         guard.write_tls(&authority.server(), &authority.certificate);
         let cognito = TestCognito::start().await;
         let mut gates = Self { guard, authority, cognito, binaries: Vec::new() };

@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::authz::policy::Policies;
-use mfagate::domain::{Caller, Effect, EndUserProof, Factor, MfaConfiguration};
+use mfagate::domain::{Caller, Effect, EndUserCredential, Factor, MfaConfiguration};
 use prost::Message as _;
 use serde_json::Value;
 use tonic::Status;
@@ -81,11 +81,11 @@ fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
 /// What the policies say without anything around them.
 fn decided(policies: &Policies, caller: Option<&Caller>, row: &Row) -> &'static str {
     let Some(caller) = caller else { return "unauthenticated" };
-    let in_reach = policies.may_ever(caller, row.rpc);
-    let verdict = policies.decide(caller, row.rpc, row.pool, &row.effect());
-    assert!(verdict.errors.is_empty(), "{:?}", verdict.errors);
-    assert!(in_reach || !verdict.allowed, "{} is denied {} early and would be allowed", caller.name, row.name());
-    match (in_reach, verdict.allowed) {
+    let in_reach = policies.precheck(caller, row.rpc);
+    let decision = policies.decide(caller, row.rpc, row.pool, &row.effect());
+    assert!(decision.errors.is_empty(), "{:?}", decision.errors);
+    assert!(in_reach || !decision.allowed, "{} is denied {} early and would be allowed", caller.name, row.name());
+    match (in_reach, decision.allowed) {
         (_, true) => "allow",
         (true, false) => "deny",
         (false, false) => "deny early",
@@ -123,7 +123,9 @@ fn recorded_effect(record: &Value) -> Effect {
         legacy: flag("legacy"),
         end_user: match (flag("for_signed_in_user"), flag("by_session")) {
             (false, false) => None,
-            (true, by_session) => Some(if by_session { EndUserProof::Session } else { EndUserProof::AccessToken }),
+            (true, by_session) => {
+                Some(if by_session { EndUserCredential::Session } else { EndUserCredential::AccessToken })
+            }
             (false, true) => panic!("a session without an end user: {record}"),
         },
     }

@@ -12,7 +12,7 @@ use mfagate::api::v1::{
     SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
     VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
 };
-use mfagate::domain::{Effect, EndUserProof, Factor, MfaConfiguration};
+use mfagate::domain::{Effect, EndUserCredential, Factor, MfaConfiguration};
 use tonic::Status;
 
 use super::gates::Line;
@@ -79,7 +79,11 @@ impl Row {
     pub(super) fn effect(&self) -> Effect {
         let of = |factors: &[Factor]| factors.iter().copied().collect::<BTreeSet<_>>();
         let totp = || of(&[Factor::SoftwareTokenMfa]);
-        let proof = if self.variant == Variant::BySession { EndUserProof::Session } else { EndUserProof::AccessToken };
+        let proof = if self.variant == Variant::BySession {
+            EndUserCredential::Session
+        } else {
+            EndUserCredential::AccessToken
+        };
         let effect = Effect { end_user: takes_token(self.rpc).then_some(proof), ..Effect::default() };
         match (self.variant, self.rpc) {
             (Variant::Only, Rpc::AdminDeleteSoftwareToken) => {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use self::change::{Path, changed_path, single_changes};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::raw_h2::{Frames, Wire, good_body, post};
 use crate::support::refusal::refused;
@@ -38,7 +38,7 @@ fn known() -> Vec<&'static str> {
 
 /// `mfagate serve`, which permits everything to callers that it knows, and its audit log as far as it was read.
 struct Served {
-    guard: Guard,
+    guard: PolicyEnforcer,
     cognito: TestCognito,
     binary: Binary,
     address: SocketAddr,
@@ -58,7 +58,7 @@ struct Outcome {
 
 impl Served {
     async fn start() -> Self {
-        let (guard, cognito) = (Guard::open(), TestCognito::start().await);
+        let (guard, cognito) = (PolicyEnforcer::open(), TestCognito::start().await);
         let mut binary = Binary::serve(&guard, &cognito.url, AWS_KEYS).await;
         let address = binary.address().await;
         let audit = BufReader::new(File::open(guard.path("audit.jsonl")).unwrap());

@@ -5,7 +5,7 @@ use std::fs;
 use mfagate::authz::policy::{
     ContextWords, Policies, Question, QuestionWords, TableReport, explain, schema_text, test_table,
 };
-use mfagate::domain::Factor;
+use mfagate::domain::{EndUserCredential, Factor};
 
 use super::{PolicyDirectory, example_directory, example_policies};
 
@@ -176,10 +176,10 @@ fn a_question_can_be_of_a_caller_with_a_certificate_and_the_token_of_somebody() 
 fn an_action_implies_what_its_context_leaves_out() {
     let policies = example_policies();
     let effect = |action: &str, context: &[&str]| question(&policies, "a", action, "eu-west-1_a", context).effect;
-    assert!(effect("SetUserSettings", &[]).legacy && effect("SetUserSettings", &[]).for_signed_in_user());
+    assert!(effect("SetUserSettings", &[]).legacy && effect("SetUserSettings", &[]).end_user.is_some());
     assert!(!effect("SetUserSettings", &["legacy=false"]).legacy);
-    assert!(effect("VerifySoftwareToken", &["by_session=true"]).by_session());
-    assert!(!effect("VerifySoftwareToken", &[]).by_session());
+    assert_eq!(effect("VerifySoftwareToken", &["by_session=true"]).end_user, Some(EndUserCredential::Session));
+    assert_eq!(effect("VerifySoftwareToken", &[]).end_user, Some(EndUserCredential::AccessToken));
     assert!(effect("DeleteWebAuthnCredential", &[]).weakens_mfa);
     assert!(effect("AdminSetUserMfaPreference", &["factors_disabled=SMS_MFA"]).weakens_mfa);
     assert!(effect("SetUserPoolMfaConfig", &["mfa_configuration=OPTIONAL"]).weakens_mfa);

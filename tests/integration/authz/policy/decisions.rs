@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mfagate::api::Rpc;
-use mfagate::domain::{Effect, EndUserProof, Factor, MfaConfiguration};
+use mfagate::domain::{Effect, EndUserCredential, Factor, MfaConfiguration};
 use proptest::prelude::*;
 
 use super::{POOL, PolicyDirectory, client, decide, workload};
@@ -20,10 +20,10 @@ const GROUPS: &str = r#"[
 #[test]
 fn what_no_policy_permits_is_denied() {
     let policies = PolicyDirectory::with(r#"permit (principal == Mfagate::Caller::"a", action, resource);"#).load();
-    let verdict = decide(&policies, &workload("b"), Rpc::GetUser, POOL);
-    assert!(!verdict.allowed);
-    assert_eq!((verdict.policy_ids.len(), verdict.errors.len()), (0, 0));
-    assert_eq!(verdict.policy_set_hash, *policies.hash());
+    let decision = decide(&policies, &workload("b"), Rpc::GetUser, POOL);
+    assert!(!decision.allowed);
+    assert_eq!((decision.policy_ids.len(), decision.errors.len()), (0, 0));
+    assert_eq!(decision.policy_set_hash, *policies.hash());
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn forbids_alone_permit_nothing() {
         PolicyDirectory::with(r#"forbid (principal, action in Mfagate::Action::"Legacy", resource);"#).load();
     for rpc in Rpc::ALL {
         assert!(!decide(&policies, &workload("a"), rpc, POOL).allowed, "{}", rpc.name());
-        assert!(!policies.may_ever(&workload("a"), rpc), "{}", rpc.name());
+        assert!(!policies.precheck(&workload("a"), rpc), "{}", rpc.name());
     }
 }
 
@@ -46,12 +46,12 @@ fn a_forbid_overrides_every_permit() {
         "#,
     )
     .load();
-    let verdict = decide(&policies, &workload("a"), Rpc::GetUser, POOL);
-    assert!(!verdict.allowed);
-    assert_eq!(verdict.policy_ids, ["guard"]);
-    let verdict = decide(&policies, &workload("a"), Rpc::AdminGetUser, POOL);
-    assert!(verdict.allowed);
-    assert_eq!(verdict.policy_ids, ["all", "reads"]);
+    let decision = decide(&policies, &workload("a"), Rpc::GetUser, POOL);
+    assert!(!decision.allowed);
+    assert_eq!(decision.policy_ids, ["guard"]);
+    let decision = decide(&policies, &workload("a"), Rpc::AdminGetUser, POOL);
+    assert!(decision.allowed);
+    assert_eq!(decision.policy_ids, ["all", "reads"]);
 }
 
 #[test]
@@ -65,10 +65,10 @@ fn a_policy_that_cannot_be_evaluated_denies_the_call() {
             "#
         ))
         .load();
-        let verdict = decide(&policies, &workload("a"), Rpc::GetUser, POOL);
-        assert!(!verdict.allowed, "a failing {failing} was passed over");
-        assert_eq!((verdict.policy_ids.len(), verdict.errors.len()), (0, 1));
-        assert!(verdict.errors[0].contains("overflow"), "{:?}", verdict.errors);
+        let decision = decide(&policies, &workload("a"), Rpc::GetUser, POOL);
+        assert!(!decision.allowed, "a failing {failing} was passed over");
+        assert_eq!((decision.policy_ids.len(), decision.errors.len()), (0, 1));
+        assert!(decision.errors[0].contains("overflow"), "{:?}", decision.errors);
         assert!(decide(&policies, &workload("a"), Rpc::AdminGetUser, POOL).allowed, "the fault is contained");
     }
 }
@@ -84,16 +84,16 @@ fn groups_come_through_other_groups() {
     assert!(decide(&policies, &tool, Rpc::GetUser, POOL).allowed);
     assert!(!decide(&policies, &tool, Rpc::GetUser, "us-east-1_Shop01").allowed);
     assert!(!decide(&policies, &workload("support-tool2"), Rpc::GetUser, POOL).allowed);
-    assert!(policies.may_ever(&tool, Rpc::GetUser));
-    assert!(!policies.may_ever(&workload("support-tool2"), Rpc::GetUser));
+    assert!(policies.precheck(&tool, Rpc::GetUser));
+    assert!(!policies.precheck(&workload("support-tool2"), Rpc::GetUser));
 }
 
 #[test]
 fn a_caller_is_in_itself() {
     let policies = PolicyDirectory::with(r#"permit (principal in Mfagate::Caller::"a", action, resource);"#).load();
     assert!(decide(&policies, &workload("a"), Rpc::GetUser, POOL).allowed);
-    assert!(policies.may_ever(&workload("a"), Rpc::GetUser));
-    assert!(!policies.may_ever(&workload("b"), Rpc::GetUser));
+    assert!(policies.precheck(&workload("a"), Rpc::GetUser));
+    assert!(!policies.precheck(&workload("b"), Rpc::GetUser));
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn conditions_can_ask_whether_one_action_is_in_a_group() {
         when { Mfagate::Action::"GetUser" in Mfagate::Action::"Read" && Mfagate::Action::"AdminGetUser" in Mfagate::Action::"Admin"
                && !(Mfagate::Action::"GetUser" in Mfagate::Action::"Admin") };"#;
     for policies in [PolicyDirectory::with(policies), PolicyDirectory::with(policies).and_entities(GROUPS)] {
-        let verdict = decide(&policies.load(), &workload("a"), Rpc::GetUser, POOL);
-        assert!(verdict.allowed, "{verdict:?}");
+        let decision = decide(&policies.load(), &workload("a"), Rpc::GetUser, POOL);
+        assert!(decision.allowed, "{decision:?}");
     }
 }
 
@@ -128,8 +128,8 @@ fn conditions_can_name_the_very_caller_and_pool() {
     )
     .and_entities(GROUPS)
     .load();
-    let verdict = decide(&policies, &workload("support-tool"), Rpc::GetUser, POOL);
-    assert!(verdict.allowed, "{verdict:?}");
+    let decision = decide(&policies, &workload("support-tool"), Rpc::GetUser, POOL);
+    assert!(decision.allowed, "{decision:?}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_group_in_a_token_is_an_attribute_and_no_membership() {
     let claims = client("somebody", "https://issuer.example", &[], &["support"]);
     assert_eq!(decide(&policies, &claims, Rpc::GetUser, POOL).policy_ids, ["claimed"]);
     assert!(!decide(&policies, &claims, Rpc::AdminGetUser, POOL).allowed);
-    assert!(!policies.may_ever(&claims, Rpc::AdminGetUser));
+    assert!(!policies.precheck(&claims, Rpc::AdminGetUser));
 }
 
 #[test]
@@ -201,14 +201,14 @@ fn every_member_of_the_context_is_what_the_request_would_do() {
         ("configuration", Effect { mfa_configuration: Some(MfaConfiguration::Optional), ..nothing.clone() }),
         ("weakens", Effect { weakens_mfa: true, ..nothing.clone() }),
         ("legacy", Effect { legacy: true, ..nothing.clone() }),
-        ("user", Effect { end_user: Some(EndUserProof::AccessToken), ..nothing.clone() }),
+        ("user", Effect { end_user: Some(EndUserCredential::AccessToken), ..nothing.clone() }),
     ];
     let ids = |effect: &Effect| policies.decide(&workload("a"), Rpc::GetUser, POOL, effect).policy_ids;
     assert_eq!(ids(&nothing), Vec::<String>::new());
     for (id, effect) in effects {
         assert_eq!(ids(&effect), [id]);
     }
-    let by_session = Effect { end_user: Some(EndUserProof::Session), ..nothing };
+    let by_session = Effect { end_user: Some(EndUserCredential::Session), ..nothing };
     assert_eq!(ids(&by_session), ["session", "user"]);
 }
 
@@ -236,7 +236,7 @@ fn names_are_compared_as_they_are_and_never_read_as_cedar() {
         "",
     ] {
         assert!(!decide(&policies, &workload(name), Rpc::GetUser, POOL).allowed, "{name:?} passed for admin");
-        assert!(!policies.may_ever(&workload(name), Rpc::GetUser), "{name:?} passed for admin");
+        assert!(!policies.precheck(&workload(name), Rpc::GetUser), "{name:?} passed for admin");
     }
 }
 
@@ -265,8 +265,8 @@ fn pool_ids_of_any_size_and_form_are_decided_on() {
     let huge = format!("us-east-1_{}", "x".repeat(4 << 20));
     let (hidden, wild) = ("us-east-1_\" like \"eu-*", "*_a");
     for pool in ["", "eu-west-1", "_", "us-east-1_eu-west-1", "us-east-1\0eu-_a", hidden, wild, &huge] {
-        let verdict = decide(&policies, &workload("a"), Rpc::GetUser, pool);
-        assert!(!verdict.allowed && verdict.errors.is_empty(), "{} bytes passed for the EU", pool.len());
+        let decision = decide(&policies, &workload("a"), Rpc::GetUser, pool);
+        assert!(!decision.allowed && decision.errors.is_empty(), "{} bytes passed for the EU", pool.len());
     }
     assert!(decide(&policies, &workload("a"), Rpc::GetUser, "eu-west-1_a").allowed);
 }
@@ -295,7 +295,7 @@ fn reflection_is_an_action_of_its_own() {
     assert!(policies.decide_reflection(&engineer).allowed);
     assert!(!policies.decide_reflection(&job).allowed);
     for rpc in Rpc::ALL {
-        assert!(!policies.may_ever(&engineer, rpc), "{}", rpc.name());
+        assert!(!policies.precheck(&engineer, rpc), "{}", rpc.name());
         assert!(decide(&policies, &job, rpc, POOL).allowed, "{}", rpc.name());
     }
 }
@@ -319,7 +319,7 @@ const SCOPES: [&str; 12] = [
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// `may_ever` answers before the body is read, so a false one that a decision would contradict is an outage.
+    /// `precheck` answers before the body is read, so a false one that a decision would contradict is an outage.
     #[test]
     fn whoever_is_allowed_a_call_was_let_through_to_the_decision(
         chosen in proptest::sample::subsequence(SCOPES.to_vec(), 1..4),
@@ -333,7 +333,7 @@ proptest! {
             for caller in ["support-tool", "a", "b", "support", "staff"].map(workload) {
                 for pool in [POOL, "us-east-1_Shop01", ""] {
                     let allowed = policies.decide(&caller, rpc, pool, &effect).allowed;
-                    prop_assert!(!allowed || policies.may_ever(&caller, rpc), "{} for {}", rpc.name(), caller.name);
+                    prop_assert!(!allowed || policies.precheck(&caller, rpc), "{} for {}", rpc.name(), caller.name);
                 }
             }
         }

@@ -152,8 +152,8 @@ fn ids_come_from_the_annotation_or_else_from_the_place() {
             "permit (principal, action, resource);\n@id(\"second\")\npermit (principal, action, resource);",
         )
         .and("two.cedar", PERMIT);
-    let verdict = decide(&directory.load(), &workload("a"), Rpc::GetUser, POOL);
-    assert_eq!(verdict.policy_ids, ["one.cedar#1", "second", "two.cedar#1"]);
+    let decision = decide(&directory.load(), &workload("a"), Rpc::GetUser, POOL);
+    assert_eq!(decision.policy_ids, ["one.cedar#1", "second", "two.cedar#1"]);
 }
 
 #[test]
@@ -251,10 +251,10 @@ fn a_thousand_policies_are_loaded_and_asked() {
     let policies = PolicyDirectory::with(&policies).load();
     assert_eq!(policies.count(), 1000);
     for (caller, expected) in [("c0", Some("p0")), ("c999", Some("p999")), ("c1000", None)] {
-        let verdict = policies.decide(&workload(caller), Rpc::GetUser, POOL, &Effect::default());
-        assert_eq!(verdict.policy_ids.first().map(String::as_str), expected);
+        let decision = policies.decide(&workload(caller), Rpc::GetUser, POOL, &Effect::default());
+        assert_eq!(decision.policy_ids.first().map(String::as_str), expected);
         assert_eq!(
-            (verdict.allowed, policies.may_ever(&workload(caller), Rpc::GetUser)),
+            (decision.allowed, policies.precheck(&workload(caller), Rpc::GetUser)),
             (expected.is_some(), expected.is_some())
         );
     }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mfagate::api::Rpc;
-use mfagate::authz::policy::{LoadError, Policies, Verdict};
+use mfagate::authz::policy::{Decision, LoadError, Policies};
 use mfagate::domain::{Caller, CertificateIdentity, Effect, TokenIdentity};
 use tempfile::TempDir;
 
@@ -110,6 +110,6 @@ pub(crate) fn client(name: &str, issuer: &str, scopes: &[&str], groups: &[&str])
 }
 
 /// The decision on a call without any content.
-pub(crate) fn decide(policies: &Policies, caller: &Caller, rpc: Rpc, pool: &str) -> Verdict {
+pub(crate) fn decide(policies: &Policies, caller: &Caller, rpc: Rpc, pool: &str) -> Decision {
     policies.decide(caller, rpc, pool, &Effect::default())
 }

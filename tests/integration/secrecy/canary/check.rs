@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{ENVIRONMENT, USERNAME_KEY, assert_holds_none};
 use crate::support::certificate_authority::{Authority, Pair};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::{Binary, Ended};
 use crate::support::serve_harness::OPEN;
 use crate::support::token_issuer::SigningKey;
@@ -14,13 +14,13 @@ const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]
 
 /// Every file that the options of `serve` can name, all of them good.
 struct Files {
-    guard: Guard,
+    guard: PolicyEnforcer,
     server: Pair,
 }
 
 impl Files {
     fn new() -> Self {
-        let (guard, authority) = (Guard::with(OPEN), Authority::new("the authority"));
+        let (guard, authority) = (PolicyEnforcer::with(OPEN), Authority::new("the authority"));
         let server = authority.server();
         guard.write_tls(&server, &authority.certificate);
         guard.write("username.key", USERNAME_KEY);

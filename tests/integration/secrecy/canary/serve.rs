@@ -15,7 +15,7 @@ use tonic_prost::ProstCodec;
 use super::calls::{Call, Door, Headers, calls, fail, succeed, told};
 use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds, parts_of, plant_user};
 use crate::support::certificate_authority::{Authority, payments};
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyEnforcer;
 use crate::support::process::Binary;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{OPEN, bearer};
@@ -23,7 +23,7 @@ use crate::support::test_cognito::TestCognito;
 
 /// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
 struct Planted {
-    guard: Guard,
+    guard: PolicyEnforcer,
     cognito: TestCognito,
     binary: Binary,
     channel: Channel,
@@ -34,7 +34,7 @@ struct Planted {
 impl Planted {
     /// With these policies, recording usernames so.
     async fn start(policies: &str, audit_username: &str) -> Self {
-        let (guard, authority) = (Guard::with(policies), Authority::new("the authority"));
+        let (guard, authority) = (PolicyEnforcer::with(policies), Authority::new("the authority"));
         guard.write_tls(&authority.server(), &authority.certificate);
         guard.write("username.key", USERNAME_KEY);
         let key = guard.path("username.key");
@@ -198,7 +198,7 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_are_forb
 async fn neither_log_nor_record_nor_answer_holds_a_secret_of_callers_that_are_unknown() {
     let planted = Planted::start(OPEN, "hmac").await;
     let secrets = planted.secrets();
-    let false_token = Guard::open().token("batch", canary_claims());
+    let false_token = PolicyEnforcer::open().token("batch", canary_claims());
     let expired = planted.guard.token("batch", json!({ "exp": 1_000_000_000, "jti": "canary-token-id" }));
     let credentials = [
         bearer(&false_token),

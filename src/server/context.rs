@@ -1,22 +1,21 @@
-//! This file notes what is true of a call from its first moment: request id, deadline, and the span it is logged in.
+//! The context of a call from its first moment: request id, deadline, and the span it is logged in.
 
 use std::future::{Ready, ready};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response};
-use tonic::Status;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use tracing::Span;
 
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
 use crate::domain::{self, Deadline};
-use crate::error::Error;
+use crate::error::{Error, rejection};
 
 /// The header of the request id, the caller's or ours.
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
-/// Makes a request id for callers that sent none: 128 random bits.
+/// Generates a request id for callers that sent none: 128 random bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewRequestId;
 
@@ -28,8 +27,8 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
-/// Notes the deadline, and drops a request id that could not stand in a log as it is.
-pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
+/// Adds the deadline, and drops a request id that could not be logged as it is.
+pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
     let timeout = request.headers().get("grpc-timeout").and_then(grpc_timeout);
     let deadline = Deadline::at(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
     request.extensions_mut().insert(deadline);
@@ -40,18 +39,18 @@ pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Answers a call without time at once: on the first poll, before tonic's timer ends it as CANCELLED.
-pub(super) fn in_time<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
+/// Rejects a call without time at once: on the first poll, before tonic's timer ends it as CANCELLED.
+pub(super) fn reject_expired<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
     let deadline: Deadline = request.extensions().get().copied().unwrap_or_default();
     ready(if deadline.is_spent() {
-        let error = Error::new(ErrorReason::NoTimeLeft).because("no time was left when the call came in");
-        Err(Status::from(error).into_http())
+        let error = Error::new(ErrorReason::NoTimeLeft).cause("no time left when the call arrived");
+        Err(rejection(error))
     } else {
         Ok(request)
     })
 }
 
-/// The value of a `grpc-timeout` header: at most eight digits and a unit (gRPC over HTTP/2). What is not one is ignored, as
+/// The value of a `grpc-timeout` header: at most eight digits and a unit (gRPC over HTTP/2). Anything else is ignored, as
 /// tonic does.
 fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?;
@@ -79,9 +78,9 @@ pub(super) fn span<B>(request: &Request<B>) -> Span {
     tracing::info_span!("call", rpc, request_id = id)
 }
 
-/// Logs that a call was answered; why one failed is logged where the cause is known.
-pub(super) fn answered<B>(_response: &Response<B>, latency: Duration, _span: &Span) {
-    tracing::debug!(?latency, "call answered");
+/// Logs the response; the cause of a failure is logged where it is known.
+pub(super) fn log_response<B>(_response: &Response<B>, latency: Duration, _span: &Span) {
+    tracing::debug!(?latency, "response sent");
 }
 
 #[cfg(test)]
@@ -123,14 +122,14 @@ mod tests {
     #[test]
     fn a_deadline_beyond_time_is_no_deadline() {
         let request = Request::builder().header("grpc-timeout", "99999999H").body(()).unwrap();
-        assert!(received(request).extensions().get::<Deadline>().is_some());
+        assert!(prepare(request).extensions().get::<Deadline>().is_some());
     }
 
     #[test]
     fn request_ids_are_kept_up_to_128_plain_characters() {
         let id = |text: &str| {
             let request = Request::builder().header(REQUEST_ID, text.as_bytes()).body(()).unwrap();
-            received(request).headers().contains_key(REQUEST_ID)
+            prepare(request).headers().contains_key(REQUEST_ID)
         };
         assert!(id("a") && id("1-b_C.d:e=f/g+h") && id(&"a".repeat(128)));
         for text in ["", "a b", "a,b", "a\"b", "a;b", "a\tb", "é", "a%b", "{a}", &"a".repeat(129)] {

@@ -19,7 +19,7 @@ use rustls::{
 
 use crate::authn::certificate;
 use crate::reload;
-use crate::server::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
+use crate::server::connection::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
 
 /// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of it.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;

@@ -16,9 +16,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 
 use crate::authn::certificate;
-use crate::server::connection::Connection;
-use crate::server::places::{ConnectionSlots, Slot};
-use crate::server::tls::TlsAcceptor;
+use crate::server::connection::slots::{ConnectionSlots, Slot};
+use crate::server::connection::stream::Connection;
+use crate::server::connection::tls::TlsAcceptor;
 
 /// How many connections may have done their handshake and not yet been taken by the server.
 const READY: usize = 64;

@@ -7,7 +7,8 @@ use aws_sdk_cognitoidentityprovider::types::{
 
 use crate::api::v1;
 use crate::cognito::convert;
-use crate::cognito::send::{PoolClient, require, texts};
+use crate::cognito::pool_client::PoolClient;
+use crate::cognito::send::{require, texts};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, Username};
 use crate::error::Error;
@@ -81,7 +82,7 @@ impl PoolClient {
         preference: Preference,
     ) -> Result<(), Error> {
         let present =
-            if preference.needs_present() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
+            if preference.needs_current() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
         let settled = Settled::new(preference, present.as_deref());
         let operation = Operation::AdminSetUserMfaPreference;
         self.send(operation, texts([username.as_str()]), |client, config| {
@@ -103,7 +104,7 @@ impl PoolClient {
 
     /// `SetUserMFAPreference`, after `GetUser` where the preference is to be kept.
     pub async fn set_user_mfa_preference(&self, token: &AccessToken, preference: Preference) -> Result<(), Error> {
-        let present = if preference.needs_present() { self.get_user(token).await?.preferred_mfa_setting } else { None };
+        let present = if preference.needs_current() { self.get_user(token).await?.preferred_mfa_setting } else { None };
         let settled = Settled::new(preference, present.as_deref());
         self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
             client

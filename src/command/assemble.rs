@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::{AuditLog, UsernameForm, UsernameKey};
-use crate::authn::Authentication;
+use crate::authn::Authenticator;
 use crate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
 use crate::authz::policy::PolicyStore;
-use crate::authz::{Authorize, Gate, Guard};
+use crate::authz::{Gate, PolicyEnforcer};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
 use crate::config::{self, AuditUsername, Common, Serve};
 use crate::server::Service;
-use crate::server::tls::{ClientCertificates, TlsAcceptor, TlsFiles};
-use crate::service::Facade;
+use crate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsFiles};
 
 /// All that serving needs.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub(super) struct Plan {
     pub(super) drain_timeout: Duration,
     pub(super) role: Option<RoleOptions>,
     pub(super) tls: Option<Arc<TlsAcceptor>>,
-    pub(super) authentication: Arc<Authentication>,
+    pub(super) authentication: Arc<Authenticator>,
     pub(super) policies: Arc<PolicyStore>,
     pub(super) audit: Arc<AuditLog>,
 }
@@ -37,7 +36,6 @@ pub struct Faults(Vec<String>);
 
 impl Faults {
     /// The faults, each in a sentence.
-    #[must_use]
     pub fn all(&self) -> &[String] {
         &self.0
     }
@@ -111,7 +109,7 @@ impl Plan {
                 drain_timeout,
                 role,
                 tls,
-                authentication: Arc::new(Authentication::new(verifier)),
+                authentication: Arc::new(Authenticator::new(verifier)),
                 policies,
                 audit,
             }),
@@ -123,11 +121,11 @@ impl Plan {
     pub(super) async fn service(&self) -> Service {
         let credentials = Credentials::from_environment().await;
         let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
-        let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout).assuming(role);
-        let gate = Gate::Guarded(Arc::new(Guard::new(Arc::clone(&self.policies), Arc::clone(&self.audit))));
+        let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout).with_role(role);
         Service {
-            facade: Facade::new(gate.clone(), cognito),
-            authorize: Authorize::new(gate, Arc::clone(&self.authentication)),
+            gate: Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::clone(&self.policies), Arc::clone(&self.audit)))),
+            authenticator: Arc::clone(&self.authentication),
+            cognito,
             tls: self.tls.clone(),
             drain_timeout: self.drain_timeout,
         }

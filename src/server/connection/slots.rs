@@ -48,14 +48,12 @@ fn open_files(limits: &str) -> Option<usize> {
 
 impl ConnectionSlots {
     /// Room for `most` connections.
-    #[must_use]
     pub fn new(most: usize) -> Self {
         Self { oldest_first: Mutex::default(), most }
     }
 
     /// A place for one connection more. Where there is none left, the oldest connection on which nobody proved who they are
     /// ends; where all are of known callers, there is no place.
-    #[must_use]
     pub fn take(&self) -> Option<Slot> {
         let mut places = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= self.most {

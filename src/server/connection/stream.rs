@@ -18,7 +18,7 @@ use tonic::transport::server::Connected;
 use crate::authn::PeerIdentity;
 use crate::authn::certificate::Named;
 use crate::domain::CertificateIdentity;
-use crate::server::places::Slot;
+use crate::server::connection::slots::Slot;
 
 /// The bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE: usize = 24;

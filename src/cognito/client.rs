@@ -1,0 +1,103 @@
+//! The SDK clients of Cognito: one per Region, made once, sharing connections and credentials.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
+use aws_sdk_cognitoidentityprovider::config::{self, AppName, BehaviorVersion, IdentityCache, Region};
+use tokio_util::task::TaskTracker;
+
+use crate::authz::Permit;
+use crate::cognito::credentials::{Credentials, Endpoint};
+use crate::cognito::pool_client::{CallSettings, PoolClient};
+use crate::cognito::role::AssumedRole;
+use crate::cognito::sdk;
+use crate::domain::Deadline;
+
+/// The first pause before a retry; the SDK doubles it and adds jitter.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The maximum number of attempts of one operation, the first included.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// The maximum number of clients kept. AWS has fewer Regions, but a caller can make more up.
+const MAX_REGIONS: usize = 64;
+
+/// Cognito in every Region.
+#[derive(Debug)]
+pub struct Cognito {
+    shared: config::Builder,
+    settings: CallSettings,
+    role: Option<AssumedRole>,
+    clients: Mutex<HashMap<String, Client>>,
+}
+
+impl Cognito {
+    /// Nothing is connected to until the first call.
+    ///
+    /// The configuration is written out here and not taken from the SDK's environment: a stray `AWS_ENDPOINT_URL` would
+    /// send access tokens elsewhere, and `AWS_MAX_ATTEMPTS` would multiply the load on a fixed quota.
+    pub fn new(endpoint: Endpoint, credentials: Credentials, operation_timeout: Duration) -> Self {
+        let retry = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
+        let timeout =
+            TimeoutConfig::builder().connect_timeout(sdk::CONNECT_TIMEOUT).operation_timeout(operation_timeout);
+        let mut shared = config::Builder::new()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(sdk::http_client())
+            .identity_cache(IdentityCache::lazy().build())
+            .credentials_provider(credentials.0)
+            .retry_config(retry)
+            .timeout_config(timeout.build());
+        shared.set_app_name(AppName::new("mfagate").ok());
+        if let Endpoint::Url(url) = endpoint {
+            shared = shared.endpoint_url(url);
+        }
+        let settings = CallSettings { operation_timeout, mutations: TaskTracker::new() };
+        Self { shared, settings, role: None, clients: Mutex::default() }
+    }
+
+    /// The same client, assuming a role for each caller.
+    #[must_use]
+    pub fn with_role(self, role: Option<AssumedRole>) -> Self {
+        Self { role, ..self }
+    }
+
+    /// Waits until every mutation that was sent has ended, whether or not its caller is still there. No other may begin.
+    pub async fn drain(&self) {
+        self.settings.mutations.close();
+        self.settings.mutations.wait().await;
+    }
+
+    /// The number of mutations that were sent and have not ended.
+    pub fn in_flight_mutations(&self) -> usize {
+        self.settings.mutations.len()
+    }
+
+    /// The client of the permit's pool, until `deadline`.
+    pub fn pool(&self, permit: Permit, deadline: Deadline) -> PoolClient {
+        let credentials = self.role.as_ref().zip(permit.caller()).map(|(role, caller)| role.for_caller(caller));
+        let client = PoolClient::new(self.client(permit.region()), permit, deadline, self.settings.clone());
+        match credentials {
+            Some(credentials) => client.with_credentials(credentials),
+            None => client,
+        }
+    }
+
+    fn client(&self, region: &str) -> Client {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(region) {
+            return client.clone();
+        }
+        let region = region.to_owned();
+        let client = Client::from_conf(self.shared.clone().region(Region::new(region.clone())).build());
+        if clients.len() >= MAX_REGIONS {
+            // Clients are cheap to make again, and connections are not theirs.
+            clients.clear();
+        }
+        clients.insert(region, client.clone());
+        client
+    }
+}

@@ -1,0 +1,121 @@
+//! The client of one pool for one call: deadline, retries, credentials, and mutations that always run to their end.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
+use aws_sdk_cognitoidentityprovider::config::{Builder, SharedCredentialsProvider};
+use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use crate::api::v1::ErrorReason;
+use crate::authz::Permit;
+use crate::cognito::failure;
+use crate::cognito::send::{NeverRetryLimitExceeded, TransmitProbe, recorded};
+use crate::domain::{Deadline, Operation};
+use crate::error::Error;
+
+/// What applies to every call.
+#[derive(Clone, Debug)]
+pub(super) struct CallSettings {
+    pub(super) operation_timeout: Duration,
+    /// The mutations in flight. A drain waits for them.
+    pub(super) mutations: TaskTracker,
+}
+
+/// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.
+#[derive(Debug)]
+pub struct PoolClient {
+    client: Client,
+    permit: Permit,
+    deadline: Deadline,
+    settings: CallSettings,
+    credentials: Option<SharedCredentialsProvider>,
+}
+
+impl PoolClient {
+    /// The client of the permit's pool, which sends through `client`.
+    pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
+        Self { client, permit, deadline, settings, credentials: None }
+    }
+
+    /// The same client, signing with the caller's own credentials.
+    pub(super) fn with_credentials(self, credentials: SharedCredentialsProvider) -> Self {
+        Self { credentials: Some(credentials), ..self }
+    }
+
+    /// The pool.
+    pub fn user_pool_id(&self) -> &str {
+        self.permit.user_pool_id()
+    }
+
+    /// Sends what `call` builds. `request` holds the texts of the request, the pool id excepted, which are masked where
+    /// Cognito repeats them.
+    ///
+    /// A mutation runs to its end even when the caller leaves: Cognito may have made the change already, and its outcome must
+    /// be recorded.
+    pub(super) async fn send<T, E, F>(
+        &self,
+        operation: Operation,
+        mut request: Vec<String>,
+        call: impl FnOnce(&Client, Builder) -> F,
+    ) -> Result<T, Error>
+    where
+        T: RequestId + Send + 'static,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
+    {
+        if !operation.serves(self.permit.rpc()) {
+            let error = Error::new(ErrorReason::MfagateFailed).operation(operation);
+            return Err(error.cause("the permit is for an RPC that does not use the operation"));
+        }
+        let timeout = self.settings.operation_timeout;
+        let left = self.deadline.left(timeout);
+        if left.is_zero() {
+            return Err(Error::new(ErrorReason::NoTimeLeft).operation(operation).cause("no time left to call Cognito"));
+        }
+        let probe = TransmitProbe::default();
+        let config = self.config::<E>(operation, left).interceptor(probe.clone());
+        let response = call(&self.client, config);
+        let pool = self.permit.user_pool_id().to_owned();
+        request.push(pool.clone());
+        // Time that ran out before anything was sent went into credentials, so no change can have been made.
+        let unsent = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
+        let outcome = async move {
+            response.await.map_err(|error| {
+                let timed_out = if probe.has_transmitted() { ErrorReason::DeadlineExceeded } else { unsent };
+                failure::translate(operation, &error, timed_out, &request).user_pool(&pool)
+            })
+        };
+        if operation.is_read() {
+            return outcome.await;
+        }
+        let recorded = recorded(operation, self.permit.recorder().cloned(), outcome);
+        match self.settings.mutations.spawn(recorded.in_current_span()).await {
+            Ok(outcome) => outcome,
+            // The text of the panic may hold anything.
+            Err(_) => Err(Error::new(ErrorReason::MfagateFailed).operation(operation).cause("a mutation panicked")),
+        }
+    }
+
+    /// What is specific to one operation, which may take as long as `left`. The SDK gives an operation with its own
+    /// credentials its own identity cache, too (1.144).
+    fn config<E>(&self, operation: Operation, left: Duration) -> Builder
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut config = Builder::new()
+            .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
+            .retry_classifier(NeverRetryLimitExceeded::<E>(PhantomData));
+        if !operation.is_idempotent() {
+            config = config.retry_config(RetryConfig::disabled());
+        }
+        config.set_credentials_provider(self.credentials.clone());
+        config
+    }
+}

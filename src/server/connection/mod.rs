@@ -1,0 +1,10 @@
+//! Connections: accepted within bounds, encrypted, and closed on silence, expiry or eviction.
+
+mod accept;
+mod slots;
+mod stream;
+pub mod tls;
+
+pub use accept::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
+pub use slots::{ConnectionSlots, Slot};
+pub use stream::Connection;

@@ -1,0 +1,70 @@
+//! What is served: our services, health and reflection.
+
+use std::sync::Arc;
+
+use tonic::server::NamedService as _;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+use crate::api::FILE_DESCRIPTOR_SET;
+use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
+use crate::api::v1::passkey_service_server::PasskeyServiceServer;
+use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
+use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
+use crate::server::response;
+use crate::service::Facade;
+
+/// The maximum message of health and reflection, in bytes: the longest name that is asked for is one of ours. Health is public,
+/// so anybody who connects could otherwise have 4 MiB kept for each stream.
+const MAX_AUX_REQUEST_BYTES: usize = 1024;
+
+/// The names that health knows: the whole process, and each service.
+const SERVICES: [&str; 5] = [
+    "",
+    MfaPreferenceServiceServer::<Facade>::NAME,
+    SoftwareTokenServiceServer::<Facade>::NAME,
+    PasskeyServiceServer::<Facade>::NAME,
+    PoolConfigServiceServer::<Facade>::NAME,
+];
+
+/// The routes, and the handle that changes what health reports.
+pub(super) async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
+
+    let health_service = health_service.max_decoding_message_size(MAX_AUX_REQUEST_BYTES);
+    let reflection_v1 = reflection().build_v1()?;
+    // grpcurl before 1.9 speaks only this one.
+    let reflection_v1alpha = reflection().build_v1alpha()?;
+
+    let mut routes = Routes::builder();
+    routes
+        .add_service(health_service)
+        .add_service(reflection_v1.max_decoding_message_size(MAX_AUX_REQUEST_BYTES))
+        .add_service(reflection_v1alpha.max_decoding_message_size(MAX_AUX_REQUEST_BYTES))
+        .add_service(MfaPreferenceServiceServer::from_arc(Arc::clone(&facade)))
+        .add_service(SoftwareTokenServiceServer::from_arc(Arc::clone(&facade)))
+        .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))
+        .add_service(PoolConfigServiceServer::from_arc(facade));
+    let grpc = routes.routes().into_axum_router().layer(axum::middleware::from_fn(response::reject_non_grpc));
+    Ok((grpc.into(), health))
+}
+
+/// Our descriptors and those of the error details, without which grpcurl prints details as bytes.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// Reports `NOT_SERVING` to load balancers before the connections are told, then ends the watches, which would otherwise hold up
+/// the shutdown.
+pub(super) async fn stop_health(mut health: HealthReporter) {
+    for name in SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+        health.clear_service_status(name).await;
+    }
+}
