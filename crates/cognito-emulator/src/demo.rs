@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::password::PasswordHash;
-use super::protocol::Failure;
-use super::random;
-use super::state::State;
-use super::state::client::Client;
-use super::state::pool::{MfaConfiguration, MfaMode, Pool};
-use super::state::user::{SoftwareToken, Status, User};
+use crate::password::PasswordHash;
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::State;
+use crate::state::client::Client;
+use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
+use crate::state::user::{SoftwareToken, Status, User};
 
 /// The pool of AWS's sample requests.
 pub const POOL_ID: &str = "us-west-2_EXAMPLE";

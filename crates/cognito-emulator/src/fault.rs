@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::token;
+use crate::token;
 
 /// The header that brings a fault for its own request.
 pub(crate) const HEADER: &str = "x-mfagate-fault";

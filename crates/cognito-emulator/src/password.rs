@@ -6,9 +6,9 @@ use aws_lc_rs::pbkdf2;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::model::input::Input;
-use super::protocol::Failure;
-use super::random;
+use crate::model::input::Input;
+use crate::protocol::Failure;
+use crate::random;
 
 static ALGORITHM: pbkdf2::Algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
 

@@ -1,6 +1,7 @@
 //! This file speaks the wire form of Cognito: targets, signatures' scopes, answers and errors.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -68,7 +69,7 @@ impl Failure {
             members.insert("message".to_owned(), Value::from(message.as_str()));
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut response = respond(status, &body);
+        let mut response = response(status, &body);
         let headers = response.headers_mut();
         if let Ok(code) = HeaderValue::from_str(&format!("{}:", self.code)) {
             headers.insert("x-amzn-errortype", code);
@@ -82,12 +83,32 @@ impl Failure {
     }
 }
 
-/// An answer with this JSON, without a request id as yet.
-pub(crate) fn respond(status: StatusCode, body: &Value) -> Response<Body> {
+/// A response with this JSON; the caller adds the request id.
+pub(crate) fn response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     response
+}
+
+/// The response of an operation.
+pub(crate) fn operation_response(outcome: Result<Value, Failure>) -> Response<Body> {
+    match outcome {
+        Ok(body) => response(StatusCode::OK, &body),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+/// A response outside Cognito's own protocol.
+pub(crate) fn plain_response(outcome: Result<Value, Failure>) -> Response<Body> {
+    let mut response = operation_response(outcome);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A time as JSON 1.1 has it: seconds since the epoch, with milliseconds.
+pub(crate) fn timestamp(at: Duration) -> f64 {
+    (at.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// The operation's name in the `X-Amz-Target` header.

@@ -3,7 +3,7 @@
 use aws_lc_rs::rand;
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

@@ -12,7 +12,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
 
 /// Making a key takes up to a second, so servers without a data file share one a process.
 static OF_THIS_PROCESS: OnceCell<Arc<Signer>> = OnceCell::const_new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
+use crate::state::State;
 
 /// What a data file holds.
 #[derive(Debug, Serialize, Deserialize)]

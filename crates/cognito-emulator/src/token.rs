@@ -5,13 +5,13 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::protocol::Failure;
-use super::random;
-use super::signer::Signer;
-use super::state::State;
-use super::state::client::Client;
-use super::state::pool::Pool;
-use super::state::user::{SignIn, User};
+use crate::protocol::Failure;
+use crate::random;
+use crate::signer::Signer;
+use crate::state::State;
+use crate::state::client::Client;
+use crate::state::pool::Pool;
+use crate::state::user::{SignIn, User};
 
 /// The scope that every token operation asks for.
 pub(crate) const ADMIN_SCOPE: &str = "aws.cognito.signin.user.admin";

@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 use url::Url;
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
 
 /// The signature algorithms offered: ES256 and RS256, by their COSE numbers.
 pub(crate) const ALGORITHMS: [i64; 2] = [-7, -257];

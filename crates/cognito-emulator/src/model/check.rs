@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::operation::Operation;
-use super::pattern;
-use super::shape::{Kind, Member, Shape};
+use crate::model::operation::Operation;
+use crate::model::pattern;
+use crate::model::shape::{Kind, Member, Shape};
 use crate::protocol::Failure;
 
 /// The members of a request, read and checked: unknown members and nulls are gone.

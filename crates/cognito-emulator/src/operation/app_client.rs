@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Call, Outcome};
-use crate::protocol::Failure;
+use crate::operation::call::{Call, Outcome};
+use crate::protocol::{Failure, timestamp};
 use crate::random;
 use crate::state::client::Client;
-use crate::state::timestamp;
 
 const SHORTEST_ACCESS_TOKEN: Duration = Duration::from_mins(5);
 const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(24);

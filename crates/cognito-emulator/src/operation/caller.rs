@@ -1,6 +1,6 @@
 //! This file finds out who makes a token call, and refuses users in a state that forbids it.
 
-use super::Call;
+use crate::operation::call::Call;
 use crate::protocol::Failure;
 use crate::state::user::User;
 use crate::token::{self, Bearer, Refusal};

@@ -1,8 +1,8 @@
 //! This file performs `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
 
-use super::sign_in::{self, Attempt, parameter};
-use super::{Call, Outcome};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome};
+use crate::operation::sign_in::{self, Attempt, parameter};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::state::session::{Session, Step};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Call;
-use crate::protocol::Failure;
+use crate::operation::call::Call;
+use crate::protocol::{Failure, timestamp};
 use crate::random;
+use crate::state::Letter;
 use crate::state::user::{Factor, User};
-use crate::state::{Letter, timestamp};
 
 /// A code that was sent.
 pub(super) struct Sent {

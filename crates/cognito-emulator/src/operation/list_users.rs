@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Outcome};
+use crate::operation::call::{Call, Outcome};
 use crate::protocol::Failure;
 use crate::state::user::User;
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::caller::{self, RESET_ONLY};
-use super::{Call, Outcome, nothing};
-use crate::protocol::Failure;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, RESET_ONLY};
+use crate::protocol::{Failure, timestamp};
 use crate::random;
 use crate::state::pool::Pool;
-use crate::state::timestamp;
 use crate::state::user::{Passkey, PasskeyChallenge, User};
 use crate::webauthn::{self, ALGORITHMS, Ceremony};
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, nothing, pool_mfa};
-use crate::protocol::Failure;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::pool_mfa;
+use crate::protocol::{Failure, timestamp};
 use crate::random;
 use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
-use crate::state::timestamp;
 
 /// Where a request that carries no signature would create its pool; none gets this far.
 const DEFAULT_REGION: &str = "us-east-1";

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Call, Outcome};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome};
 use crate::protocol::Failure;
 use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
 

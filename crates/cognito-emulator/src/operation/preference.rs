@@ -1,8 +1,8 @@
 //! This file performs `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
 
-use super::caller::{self, EVERY_STATE};
-use super::{Call, Outcome, nothing};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, EVERY_STATE};
 use crate::protocol::Failure;
 use crate::state::pool::{MfaMode, Pool};
 use crate::state::user::{Factor, User};

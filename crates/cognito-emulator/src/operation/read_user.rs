@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::caller::{self, EVERY_STATE};
-use super::{Call, Outcome};
+use crate::operation::call::{Call, Outcome};
+use crate::operation::caller::{self, EVERY_STATE};
+use crate::protocol::timestamp;
 use crate::state::pool::{MfaMode, Pool};
-use crate::state::timestamp;
 use crate::state::user::{Factor, User};
 
 pub(super) fn get_user(call: &mut Call<'_>) -> Outcome {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, delivery};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome};
+use crate::operation::delivery;
 use crate::protocol::Failure;
 use crate::state::client::Client;
 use crate::state::pool::{MfaMode, Pool};

@@ -1,7 +1,7 @@
 //! This file performs `GlobalSignOut` and `AdminUserGlobalSignOut`.
 
-use super::caller::{self, NOT_MISSING};
-use super::{Call, Outcome, nothing};
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, NOT_MISSING};
 
 pub(super) fn own(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, NOT_MISSING)?;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Call, Outcome, attribute, nothing, user};
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::{attribute, user};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::state::user::Status;

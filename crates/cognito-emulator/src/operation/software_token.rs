@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::caller::{self, EVERY_STATE, NO_STATE, Refuses};
-use super::{Call, Outcome, nothing};
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, EVERY_STATE, NO_STATE, Refuses};
 use crate::protocol::Failure;
 use crate::random;
 use crate::state::session::{Session, Step};

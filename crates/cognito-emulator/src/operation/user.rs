@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Call, Outcome, attribute, nothing};
+use crate::operation::attribute;
+use crate::operation::call::{Call, Outcome, nothing};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::random;

@@ -10,13 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use self::pool::Pool;
-use self::session::Session;
-use self::user::User;
 use crate::protocol::Failure;
+use crate::random;
+use crate::state::client::Client;
+use crate::state::pool::Pool;
+use crate::state::session::{Session, Step, invalid_session};
+use crate::state::user::User;
 
 /// Messages kept for `/_embedded/outbox`; older ones are dropped.
 const OUTBOX_LENGTH: usize = 256;
+
+/// How long a session lasts whose app client is gone.
+const DEFAULT_SESSION_VALIDITY: Duration = Duration::from_mins(3);
 
 /// What a data file keeps, apart from the key.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -82,9 +87,36 @@ impl State {
             self.outbox.pop_front();
         }
     }
-}
 
-/// A time as JSON 1.1 has it: seconds since the epoch, with milliseconds.
-pub(crate) fn timestamp(at: Duration) -> f64 {
-    (at.as_secs_f64() * 1000.0).round() / 1000.0
+    /// Starts the next step of a sign-in and returns its session, an opaque name.
+    pub(crate) fn open_session(
+        &mut self,
+        pool_id: &str,
+        username: &str,
+        client_id: &str,
+        step: Step,
+    ) -> Result<String, Failure> {
+        let now = self.now();
+        self.sessions.retain(|_, session| !session.is_forgotten(now));
+        let client = self.pool(pool_id, None)?.clients.get(client_id);
+        let validity = client.map_or(DEFAULT_SESSION_VALIDITY, Client::session_validity);
+        let name = random::opaque()?;
+        let session = Session::new(pool_id, username, client_id, step, now + validity);
+        self.sessions.insert(name.clone(), session);
+        Ok(name)
+    }
+
+    /// The session of this name, unless it was used or has expired.
+    pub(crate) fn session(&self, name: &str) -> Result<Session, Failure> {
+        let session = self.sessions.get(name).ok_or_else(|| invalid_session(""))?;
+        session.must_be_usable(self.now())?;
+        Ok(session.clone())
+    }
+
+    /// Spends a session: the next step has a new one.
+    pub(crate) fn use_session(&mut self, name: &str) {
+        if let Some(session) = self.sessions.get_mut(name) {
+            session.mark_used();
+        }
+    }
 }

@@ -6,11 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::client::Client;
-use super::timestamp;
-use super::user::User;
 use crate::model::input::Input;
-use crate::protocol::Failure;
+use crate::protocol::{Failure, timestamp};
+use crate::state::client::Client;
+use crate::state::user::User;
 
 /// The standard attributes of a user pool (`OpenID` Connect's and Cognito's own).
 pub(crate) const STANDARD_ATTRIBUTES: [&str; 21] = [

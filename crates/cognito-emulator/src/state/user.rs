@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::timestamp;
 use crate::password::PasswordHash;
-use crate::protocol::Failure;
+use crate::protocol::{Failure, timestamp};
 
 /// Wrong codes before the lock begins.
 const FREE_FAILURES: u32 = 5;

@@ -1,4 +1,4 @@
-//! This file starts an embedded Cognito for a test and speaks with it: through the SDK, raw HTTP and
+//! This file starts an emulator Cognito for a test and speaks with it: through the SDK, raw HTTP and
 //! the control endpoints.
 
 use std::fmt::Write as _;
@@ -23,9 +23,9 @@ pub(crate) const PASSWORD: &str = "Correct-Horse1";
 pub(crate) const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-west-2/cognito-idp/aws4_request, \
      SignedHeaders=host;x-amz-date, Signature=0123456789abcdef";
 
-/// An embedded Cognito of one test's own.
+/// An emulator Cognito of one test's own.
 pub(crate) struct Cognito {
-    pub(crate) embedded: Emulator,
+    pub(crate) emulator: Emulator,
     pub(crate) sdk: Client,
 }
 
@@ -68,14 +68,14 @@ impl Cognito {
 
     pub(crate) async fn with(options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let embedded = Emulator::start(listener, options).await.unwrap();
-        let sdk = sdk(&embedded.url(), "us-west-2");
-        Self { embedded, sdk }
+        let emulator = Emulator::start(listener, options).await.unwrap();
+        let sdk = sdk(&emulator.url(), "us-west-2");
+        Self { emulator, sdk }
     }
 
     /// The SDK as configured for another region.
     pub(crate) fn in_region(&self, region: &'static str) -> Client {
-        sdk(&self.embedded.url(), region)
+        sdk(&self.emulator.url(), region)
     }
 
     /// Calls an operation by raw HTTP, signed.
@@ -120,7 +120,7 @@ impl Cognito {
         body: &str,
         headers: &[(&str, &str)],
     ) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(self.embedded.address()).await?;
+        let mut stream = TcpStream::connect(self.emulator.address()).await?;
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
             body.len()

@@ -187,7 +187,7 @@ async fn no_answer_outlasts_the_client_and_ends_with_the_server() {
         tokio::task::yield_now().await;
     }
     let begun = Instant::now();
-    cognito.embedded.shutdown().await;
+    cognito.emulator.shutdown().await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(matches!(waiting.await.unwrap(), Err(SdkError::DispatchFailure(_))));
 }

@@ -8,6 +8,7 @@
 
 mod administration;
 mod app_client;
+mod architecture;
 mod cognito;
 mod constraint;
 mod fault;

@@ -185,7 +185,7 @@ async fn only_a_loopback_listener_is_served() {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let refused = cognito_emulator::Emulator::start(listener, cognito_emulator::Options::default());
     let error = refused.await.unwrap_err();
-    assert!(error.to_string().starts_with("the embedded Cognito listens on loopback only"), "{error}");
+    assert!(error.to_string().starts_with("the emulator listens on loopback only"), "{error}");
 }
 
 #[test]
