@@ -290,7 +290,8 @@ pub(crate) fn refusal<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>
     (text(error.code()), text(error.message()))
 }
 
-fn sdk(url: &str, region: &'static str) -> Client {
+/// The SDK for an emulator at this URL.
+pub(crate) fn sdk(url: &str, region: &'static str) -> Client {
     let config = aws_sdk_cognitoidentityprovider::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))

@@ -9,6 +9,7 @@
 mod administration;
 mod app_client;
 mod architecture;
+mod binary;
 mod cognito;
 mod constraint;
 mod fault;
