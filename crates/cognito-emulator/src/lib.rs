@@ -15,27 +15,8 @@
 //! # }
 //! ```
 //!
-//! # Control endpoints
-//! Tests reach through them what AWS reaches by other ways. They share the port of the operations; bodies are JSON.
-//!
-//! | request | effect |
-//! |---|---|
-//! | `PUT /_embedded/faults` | adds one fault or a list of them, and returns `{"ids": [...]}` |
-//! | `GET /_embedded/faults` | lists the pending faults |
-//! | `DELETE /_embedded/faults` | removes all faults, or the one of `?id=` |
-//! | `POST /_embedded/token` | mints an access token: `{UserPoolId, Username, ClientId?, Scope?, ExpiresIn?}`; `ExpiresIn` is in seconds, and the token has expired if it is not positive |
-//! | `GET /_embedded/totp?user_pool_id=&username=` | returns the current code of the user's authenticator app, verified or not, without using it up |
-//! | `POST /_embedded/clock` | advances the emulator's clock: `{"advance_seconds": 180}` |
-//! | `GET /_embedded/outbox` | lists the codes "sent" by SMS and e-mail; `?user_pool_id=` and `?username=` filter |
-//! | `GET`, `DELETE /_embedded/requests` | lists the last requests with their bodies as received, or clears the list; `?operation=` filters |
-//! | `POST /_embedded/user` | sets a status that no operation leads to: `{UserPoolId, Username, UserStatus}` |
-//!
-//! A fault is `{"kind": ...}` with these optional members: `operation`, `match` (members that the request must have; for
-//! a request with an access token, `UserPoolId` and `Username` are those of the token), `count` (of requests), `delay_ms`
-//! (before the response) and `perform` (whether the operation takes effect first). The kinds are `error` (`code`,
-//! `message`, `status`), `throttling`, `latency`, `no_answer`, `reset`, `truncated_json`, `html` (a 503) and `replace`
-//! (`body`). The header `x-mfagate-fault` carries a fault for its own request: such JSON, or just the name of an
-//! exception.
+//! The README lists the operations, the control endpoints under `/_embedded/` (faults, time, sent codes) and the known
+//! differences from AWS.
 
 mod backend;
 mod connection;

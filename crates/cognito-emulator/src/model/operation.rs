@@ -322,3 +322,21 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         ],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_every_operation_and_no_other() {
+        let readme = include_str!("../../README.md");
+        let section = readme.split("\n## ").find(|section| section.starts_with("Operations\n")).unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).skip(1);
+        let listed: BTreeSet<&str> = rows.flat_map(|(_, names)| names.split('`').skip(1).step_by(2)).collect();
+        let known: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.name).collect();
+        assert_eq!(listed, known);
+        assert!(readme.contains(&format!("the [{} above](#operations)", known.len())));
+    }
+}
