@@ -31,7 +31,7 @@ pub(crate) struct Backend {
     closing: watch::Receiver<bool>,
 }
 
-/// Ignores poisoning: the state is changed by value or not at all, so a panic leaves it whole.
+/// Ignores poisoning: after a panic, other requests continue with the state as it is.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! This file answers the control endpoints under `/_embedded/`, which the parent module documents.
+//! The control endpoints under `/_embedded/`, documented in the README.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::totp;
 
 type Outcome = Result<Value, Failure>;
 
-/// How long a minted sign-in lasts, whatever its token's own expiry.
+/// How long the sign-in of a minted token lasts, whatever the expiry of the token.
 const MINTED_SIGN_IN: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) fn router() -> Router<Arc<Backend>> {
@@ -38,7 +38,7 @@ pub(crate) fn router() -> Router<Arc<Backend>> {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body)
-        .map_err(|error| Failure::invalid_parameter(format!("the control request can not be read: {error}")))
+        .map_err(|error| Failure::invalid_parameter(format!("the control request cannot be read: {error}")))
 }
 
 /// A parameter of the query, percent-decoded.
@@ -64,15 +64,15 @@ async fn put_faults(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Respo
             OneOrMore::More(faults) => faults,
             OneOrMore::One(fault) => vec![*fault],
         };
-        let mut waiting = backend.faults();
-        let ids: Vec<u64> = faults.into_iter().map(|fault| waiting.put(fault)).collect();
+        let mut pending = backend.faults();
+        let ids: Vec<u64> = faults.into_iter().map(|fault| pending.put(fault)).collect();
         json!({ "ids": ids })
     }))
 }
 
 async fn get_faults(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
-    let waiting = backend.faults();
-    let faults: Vec<_> = waiting.waiting().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
+    let pending = backend.faults();
+    let faults: Vec<_> = pending.pending().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
     plain_response(Ok(json!({ "faults": faults })))
 }
 
@@ -85,7 +85,7 @@ async fn delete_faults(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): R
     plain_response(Ok(json!({})))
 }
 
-/// What a minted token is to say.
+/// The claims of a token to mint.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Mint {
@@ -93,7 +93,7 @@ struct Mint {
     username: String,
     client_id: Option<String>,
     scope: Option<String>,
-    /// In seconds; of zero and less, the token has expired.
+    /// In seconds; not positive for an expired token.
     expires_in: Option<i64>,
 }
 
@@ -104,7 +104,7 @@ async fn mint_token(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Respo
 async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
     let mint: Mint = read(body)?;
     let signer = backend.signer().await?;
-    let answer = {
+    let output = {
         let mut state = backend.state();
         let now = state.now();
         let pool = state.pool(&mint.user_pool_id, None)?;
@@ -128,7 +128,7 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
         json!({ "AccessToken": token, "ExpiresIn": expires_in })
     };
     backend.save().await?;
-    Ok(answer)
+    Ok(output)
 }
 
 async fn totp_code(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {

@@ -1,4 +1,4 @@
-//! This file makes the demo pool of `mfagate dev`, on which AWS's sample requests work as written.
+//! The demo pool, on which the sample requests of the AWS documentation work as written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::state::user::{SoftwareToken, Status, User};
 
 /// The pool of AWS's sample requests.
 pub const POOL_ID: &str = "us-west-2_EXAMPLE";
-/// The app client, which has no secret and allows the password flows.
+/// The app client: no secret, password flows allowed.
 pub const CLIENT_ID: &str = "1example23456789";
-/// Confirmed, with a verified phone, e-mail address and authenticator app, no factor turned on.
+/// A confirmed user with a verified phone number, e-mail address and authenticator app, and no factor turned on.
 pub const USERNAME: &str = "testuser";
-/// Confirmed, without a phone, an e-mail address or any factor.
+/// A confirmed user without a phone number, an e-mail address or any factor.
 pub const NEW_USERNAME: &str = "newuser";
-/// The password of both demo users. It guards nothing: for demonstration only.
+/// The password of both demo users. It protects nothing.
 pub const PASSWORD: &str = "Demo-Passw0rd!";
 
-/// Adds the demo pool unless the state has it already.
+/// Adds the demo pool unless it exists.
 pub(crate) fn seed(state: &mut State) -> Result<(), Failure> {
     if state.pools.contains_key(POOL_ID) {
         return Ok(());
@@ -49,7 +49,7 @@ pub(crate) fn seed(state: &mut State) -> Result<(), Failure> {
                 "SnsRegion": "us-west-2",
             },
             "SmsAuthenticationMessage": "Your code is {####}",
-            // Recovery by phone rules SMS MFA out, recovery by e-mail alone rules e-mail MFA out.
+            // Recovery by phone excludes SMS MFA, recovery by e-mail alone excludes e-mail MFA.
             "AccountRecoverySetting": { "RecoveryMechanisms": [{ "Priority": 1, "Name": "admin_only" }] },
         })),
         mfa: MfaConfiguration {

@@ -1,4 +1,4 @@
-//! This file keeps and checks passwords, and judges new ones by the pool's policy.
+//! Password hashes and password policies.
 
 use std::num::NonZeroU32;
 
@@ -12,10 +12,10 @@ use crate::random;
 
 static ALGORITHM: pbkdf2::Algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
 
-/// Few, since this guards demo passwords of an emulator and every test signs in.
+/// Few, since these are passwords of tests and every test signs in.
 const ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
-/// A password that can be checked but not read.
+/// A password that can be verified but not read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PasswordHash {
     salt: String,
@@ -38,17 +38,17 @@ impl PasswordHash {
     }
 }
 
-/// Refuses a password that the pool's `PasswordPolicy` does not allow, Cognito's default without one.
+/// Refuses a password that violates the `PasswordPolicy` of the pool, or Cognito's default without one.
 pub(crate) fn conforms(password: &str, policy: Option<Input<'_>>) -> Result<(), Failure> {
     let refused = |why: &str| {
         Err(Failure::new("InvalidPasswordException", format!("Password did not conform with policy: {why}")))
     };
-    let least = policy.and_then(|policy| policy.integer("MinimumLength")).unwrap_or(8);
+    let min = policy.and_then(|policy| policy.integer("MinimumLength")).unwrap_or(8);
     let length = i64::try_from(password.chars().count()).unwrap_or(i64::MAX);
-    if length < least {
+    if length < min {
         return refused("Password not long enough");
     }
-    // A policy that is given asks only for what it names.
+    // A policy requires only what it names.
     let asks = |name| policy.is_none_or(|policy| policy.boolean(name).unwrap_or(false));
     if asks("RequireUppercase") && !password.contains(|c: char| c.is_ascii_uppercase()) {
         return refused("Password must have uppercase characters");

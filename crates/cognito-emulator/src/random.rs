@@ -1,4 +1,4 @@
-//! This file draws the random values of the embedded Cognito: ids, secrets, sessions and codes.
+//! Random values: ids, secrets, sessions, codes.
 
 use aws_lc_rs::rand;
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXLOWER};

@@ -51,7 +51,7 @@ async fn operate(
         Err(failure) => return failure.into_response(),
     };
     let mut response = match body {
-        Ok(body) => answer_or_spoil(&backend, &peer, Received { headers: &headers, body: &body, id: &id }).await,
+        Ok(body) => respond(&backend, &peer, Received { headers: &headers, body: &body, id: &id }).await,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let mut failure = Failure::silent("RequestEntityTooLargeException");
             failure.status = 413;
@@ -65,7 +65,7 @@ async fn operate(
     response
 }
 
-/// A request, its body read.
+/// A request whose body was read.
 #[derive(Clone, Copy)]
 struct Received<'a> {
     headers: &'a HeaderMap,
@@ -73,10 +73,10 @@ struct Received<'a> {
     id: &'a str,
 }
 
-async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>) -> Response<Body> {
+async fn respond(backend: &Backend, peer: &Peer, received: Received<'_>) -> Response<Body> {
     let Received { headers, body, id } = received;
     let operation = protocol::operation_name(headers);
-    // What is no JSON is still recorded, as a text.
+    // A body that is not JSON is recorded as text.
     let json = serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
     let kept = if body.len() <= MAX_RECORDED_BODY_BYTES { &json } else { &Value::Null };
     backend.record(headers, operation, id, kept);
@@ -88,7 +88,7 @@ async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>)
         None => backend.faults().take(operation.unwrap_or_default(), &json),
     };
     let Some(fault) = fault else {
-        return protocol::operation_response(answer(backend, headers, body).await);
+        return protocol::operation_response(perform(backend, headers, body).await);
     };
     if !fault.delay().is_zero() {
         tokio::select! {
@@ -97,14 +97,14 @@ async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>)
         }
     }
     if fault.kind == Kind::Latency {
-        return protocol::operation_response(answer(backend, headers, body).await);
+        return protocol::operation_response(perform(backend, headers, body).await);
     }
-    let performed = if fault.perform { Some(answer(backend, headers, body).await) } else { None };
-    spoil(backend, peer, fault.kind, performed).await
+    let performed = if fault.perform { Some(perform(backend, headers, body).await) } else { None };
+    inject_fault(backend, peer, fault.kind, performed).await
 }
 
-/// Answers as the fault wants it; `performed` is what the operation answered, if it was performed.
-async fn spoil(
+/// Responds as the fault says; `performed` is the outcome of the operation if it was performed.
+async fn inject_fault(
     backend: &Backend,
     peer: &Peer,
     kind: Kind,
@@ -143,8 +143,8 @@ async fn spoil(
     }
 }
 
-/// Performs an operation, in AWS's order: target, signature, JSON, constraints, then meaning.
-async fn answer(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
+/// Performs an operation, with checks in AWS's order: target, signature, JSON, constraints, meaning.
+async fn perform(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
     let operation: &Operation = protocol::operation_name(headers)
         .and_then(table::find)
         .ok_or_else(|| Failure::silent("UnknownOperationException"))?;
@@ -160,7 +160,7 @@ async fn answer(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<V
             Call { state: &mut state, input: Input(&members), region: region.as_deref(), signer: signer.as_deref() };
         operation::perform(operation, &mut call)
     };
-    // A refusal can change something too: the count of wrong codes.
+    // A refusal can change the state as well: the count of wrong codes.
     if !operation::only_reads(operation) {
         backend.save().await?;
     }
@@ -193,9 +193,9 @@ async fn openid_configuration(Shared(backend): Shared<Arc<Backend>>, Path(pool_i
     })
 }
 
-/// Reads a request as far as the table goes: the JSON and the constraints of its operation.
+/// Parses a request and checks the constraints of its operation, without performing it.
 ///
-/// The target is that of `X-Amz-Target`. It answers the checked members, unknown ones left out.
+/// The target is the value of `X-Amz-Target`. Returns the members that the operation knows.
 pub fn parse(target: &str, body: &[u8]) -> Result<Value, Failure> {
     let operation = target
         .strip_prefix(TARGET_PREFIX)

@@ -1,4 +1,4 @@
-//! This file is the table of operations: who may call each and what its request may carry.
+//! The table of operations: how each authenticates its caller and what its request may carry.
 
 use crate::model::shape::{Member, optional, required};
 use crate::model::structure::{
@@ -23,12 +23,12 @@ use crate::model::value::{
     USERNAME_ATTRIBUTES_LIST, VERIFIED_ATTRIBUTES_LIST, WEB_AUTHN_CREDENTIALS_QUERY_LIMIT, WRAPPED_BOOLEAN,
 };
 
-/// How a caller of an operation shows who it is.
+/// How an operation authenticates its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// By a `SigV4` signature of IAM credentials.
     Signed,
-    /// By an access token, a session or a client id in the body; a signature is not asked for.
+    /// By an access token, a session or a client id in the body; a signature is not required.
     Unsigned,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Access {
 pub(crate) struct Operation {
     /// The name on the wire, as in `X-Amz-Target`.
     pub(crate) name: &'static str,
-    /// How its caller shows who it is.
+    /// How it authenticates its caller.
     pub(crate) access: Access,
     /// What its request may carry.
     pub(crate) members: &'static [Member],
@@ -51,12 +51,12 @@ const fn unsigned(name: &'static str, members: &'static [Member]) -> Operation {
     Operation { name, access: Access::Unsigned, members }
 }
 
-/// The operation of this name, if the embedded Cognito has it.
+/// The operation of this name, `None` if it is not emulated.
 pub(crate) fn find(name: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
 
-/// Every operation that the embedded Cognito has.
+/// Every emulated operation.
 pub(crate) static OPERATIONS: &[Operation] = &[
     signed(
         "AdminConfirmSignUp",

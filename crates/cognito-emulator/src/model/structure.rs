@@ -1,5 +1,4 @@
-//! This file holds the members of every structure that a request may carry, as the service model
-//! (botocore 1.44.5) states them.
+//! Structures that a request may carry, and lists and maps of them, as the service model (botocore 1.44.5) has them.
 
 use crate::model::shape::{Shape, list_of, map_of, optional, required, structure};
 use crate::model::value::{

@@ -1,5 +1,4 @@
-//! This file holds the constraints of every simple value, list and map that a request may carry,
-//! as the service model (botocore 1.44.5) states them.
+//! Simple values that a request may carry, and lists and maps of them, as the service model (botocore 1.44.5) has them.
 
 use crate::model::shape::{Shape, boolean, document, integer, list_of, map_of, one_of, text};
 

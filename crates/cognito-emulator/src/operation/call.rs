@@ -9,15 +9,15 @@ use crate::state::State;
 use crate::state::pool::Pool;
 use crate::state::user::User;
 
-/// What an operation answers.
+/// The output of an operation, or its refusal.
 pub(crate) type Outcome = Result<Value, Failure>;
 
-/// One call of an operation, its request checked.
+/// A call of an operation whose request satisfies the constraints.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) input: Input<'a>,
-    /// The region that the request was signed for; an unsigned request has none.
+    /// The region of the signature, `None` if the operation is not signed.
     pub(crate) region: Option<&'a str>,
     pub(crate) signer: Option<&'a Signer>,
 }
@@ -39,7 +39,7 @@ impl Call<'_> {
     }
 }
 
-/// The answer of an operation that has nothing to tell.
+/// The output of an operation that returns nothing.
 pub(super) fn nothing() -> Value {
     json!({})
 }

@@ -1,4 +1,4 @@
-//! This file performs `SetUserSettings` and `AdminSetUserSettings`, which Cognito keeps for old callers.
+//! `SetUserSettings` and `AdminSetUserSettings`, which Cognito keeps for old callers.
 //!
 //! They change `MFAOptions` and nothing else (L1 to L4): no preference and no sign-in.
 

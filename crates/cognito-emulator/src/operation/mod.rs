@@ -1,4 +1,4 @@
-//! This file is the map from an operation's name to the code that performs it.
+//! Dispatch: from the name of an operation to its function.
 
 mod app_client;
 mod attribute;
@@ -39,7 +39,7 @@ pub(crate) fn needs_key(operation: &Operation) -> bool {
         || operation.name.ends_with("AuthChallenge")
 }
 
-/// Whether an operation leaves everything as it was.
+/// Whether an operation changes nothing.
 pub(crate) fn only_reads(operation: &Operation) -> bool {
     ["Get", "AdminGet", "List", "Describe"].iter().any(|prefix| operation.name.starts_with(prefix))
 }

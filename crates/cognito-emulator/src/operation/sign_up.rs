@@ -1,4 +1,4 @@
-//! This file performs `SignUp` and `AdminConfirmSignUp`, by which a user becomes UNCONFIRMED and CONFIRMED.
+//! `SignUp` and `AdminConfirmSignUp`.
 
 use serde_json::json;
 
@@ -26,9 +26,9 @@ pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     let mut user = user::new_user(pool, username, attributes, now)?;
     user.password = Some(PasswordHash::of(password)?);
     user.self_registered = true;
-    let answer = json!({ "UserConfirmed": false, "UserSub": user.sub() });
+    let output = json!({ "UserConfirmed": false, "UserSub": user.sub() });
     pool.users.insert(user.username.clone(), user);
-    Ok(answer)
+    Ok(output)
 }
 
 pub(super) fn admin_confirm(call: &mut Call<'_>) -> Outcome {

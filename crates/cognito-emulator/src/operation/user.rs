@@ -1,4 +1,4 @@
-//! This file performs the administrator's operations on users: create, change, disable, delete.
+//! The administrator's operations on users: create, update, disable, delete.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::random;
 use crate::state::pool::Pool;
 use crate::state::user::{Status, User};
 
-/// What follows a drawn password so that it conforms with every policy.
+/// Appended to a random password so that it conforms to every policy.
 const ALL_CLASSES: &str = "aA1!";
 
 pub(super) fn create(call: &mut Call<'_>) -> Outcome {
@@ -42,12 +42,12 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let mut user = new_user(pool, given, attributes, now)?;
     user.status = Status::ForceChangePassword;
     user.password = Some(PasswordHash::of(&temporary)?);
-    let answer = json!({ "User": user.profile() });
+    let output = json!({ "User": user.profile() });
     pool.users.insert(user.username.clone(), user);
-    Ok(answer)
+    Ok(output)
 }
 
-/// A user that the pool does not have yet, named as the pool names its users and unconfirmed.
+/// A new, unconfirmed user, named as the pool names its users.
 pub(super) fn new_user(
     pool: &Pool,
     given: &str,
@@ -127,7 +127,7 @@ pub(super) fn enable(call: &mut Call<'_>) -> Outcome {
     Ok(nothing())
 }
 
-/// Also ends the user's sign-ins.
+/// Also signs the user out.
 pub(super) fn disable(call: &mut Call<'_>) -> Outcome {
     let now = call.state.now();
     let user = call.user()?;

@@ -1,4 +1,4 @@
-//! This file holds a session: the thread between the steps of one sign-in.
+//! Sessions, which connect the steps of a sign-in.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::Failure;
 use crate::state::user::Factor;
 
-/// How long a session that is over is remembered, to tell why it is refused.
+/// How long an ended session is kept, to say why it is refused.
 const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// What the user of a session has to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Step {
-    /// Choose a password of their own.
+    /// Choose a new password.
     NewPassword,
     /// Choose one of these factors.
     ChooseFactor(Vec<Factor>),
-    /// Answer with this code, which was sent.
+    /// Enter this code, which was sent.
     SentCode(Factor, String),
-    /// Answer with a code of the authenticator app.
+    /// Enter a code of the authenticator app.
     SoftwareTokenCode,
     /// Set up an authenticator app: associate and verify.
     SetUp,
-    /// Answer `MFA_SETUP`: the authenticator app is verified.
+    /// Complete `MFA_SETUP`: the authenticator app is verified.
     SetUpDone,
 }
 
 impl Step {
-    /// The challenge that the step answers.
+    /// The challenge of the step.
     pub(crate) const fn challenge_name(&self) -> &'static str {
         match self {
             Self::NewPassword => "NEW_PASSWORD_REQUIRED",
@@ -40,7 +40,7 @@ impl Step {
     }
 }
 
-/// A step of a sign-in under way.
+/// A pending step of a sign-in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) pool_id: String,
@@ -52,7 +52,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A step to be answered before `expires`.
+    /// A step to be completed before `expires`.
     pub(super) fn new(pool_id: &str, username: &str, client_id: &str, step: Step, expires: Duration) -> Self {
         Self {
             pool_id: pool_id.to_owned(),
