@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::token;
 
 /// The header that carries a fault for its own request.
-pub(crate) const HEADER: &str = "x-mfagate-fault";
+pub(crate) const HEADER: &str = "x-embedded-fault";
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

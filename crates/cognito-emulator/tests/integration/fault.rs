@@ -81,20 +81,20 @@ async fn a_fault_that_can_not_be_read_is_refused() {
         let answer = cognito.request("PUT", "/_embedded/faults", &body, &[]).await.unwrap();
         assert_eq!(answer.status, 400, "{fault}");
     }
-    let headers = [("x-mfagate-fault", "{"), ("Authorization", SIGNATURE)];
+    let headers = [("x-embedded-fault", "{"), ("Authorization", SIGNATURE)];
     let answer = cognito.post("AdminGetUser", "{}", &headers).await;
-    assert!(answer.error().1.starts_with("x-mfagate-fault is not a fault"), "{}", answer.body);
+    assert!(answer.error().1.starts_with("x-embedded-fault is not a fault"), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn a_header_brings_a_fault_for_its_own_request() {
     let cognito = Cognito::demo().await;
     let body = read("testuser").to_string();
-    let headers = [("x-mfagate-fault", "OperationNotEnabledException"), ("Authorization", SIGNATURE)];
+    let headers = [("x-embedded-fault", "OperationNotEnabledException"), ("Authorization", SIGNATURE)];
     let answer = cognito.post("AdminGetUser", &body, &headers).await;
     assert_eq!((answer.status, answer.error().0.as_str()), (400, "OperationNotEnabledException"));
     let headers = [
-        ("x-mfagate-fault", r#"{"kind":"error","code":"InternalErrorException","status":500}"#),
+        ("x-embedded-fault", r#"{"kind":"error","code":"InternalErrorException","status":500}"#),
         ("Authorization", SIGNATURE),
     ];
     let answer = cognito.post("AdminGetUser", &body, &headers).await;

@@ -363,7 +363,7 @@ async fn t11_a_web_acl_is_reached_by_a_fault() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
     let body = json!({ "AccessToken": token }).to_string();
-    let headers = [("x-mfagate-fault", "ForbiddenException")];
+    let headers = [("x-embedded-fault", "ForbiddenException")];
     let answer = cognito.post("AssociateSoftwareToken", &body, &headers).await;
     assert_eq!((answer.status, answer.error().0.as_str()), (400, "ForbiddenException"));
 }
