@@ -43,7 +43,7 @@ async fn a_restart_keeps_users_preferences_tokens_and_the_clock() {
 }
 
 #[tokio::test]
-async fn each_change_is_in_the_file_before_it_is_answered() {
+async fn each_change_is_in_the_file_before_it_is_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cognito.json");
     let cognito = Cognito::with(options(&path)).await;
@@ -101,11 +101,11 @@ async fn a_file_with_something_else_in_it_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_change_that_can_not_be_kept_is_an_internal_error() {
+async fn a_change_that_cannot_be_kept_is_an_internal_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gone").join("cognito.json");
     let cognito = Cognito::with(options(&path)).await;
-    let answer = cognito.call("CreateUserPool", &json!({ "PoolName": "lost" })).await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (500, "InternalErrorException"));
+    let response = cognito.call("CreateUserPool", &json!({ "PoolName": "lost" })).await;
+    assert_eq!((response.status, response.error().0.as_str()), (500, "InternalErrorException"));
     cognito.ok("AdminGetUser", json!({ "UserPoolId": POOL, "Username": "testuser" })).await;
 }
