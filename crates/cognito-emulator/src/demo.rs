@@ -36,7 +36,7 @@ pub(crate) fn seed(state: &mut State) -> Result<(), Failure> {
         created: now,
         modified: now,
         settings: members(json!({
-            "PoolName": "mfagate demo",
+            "PoolName": "demo",
             "UserPoolTier": "ESSENTIALS",
             "AutoVerifiedAttributes": ["email"],
             "EmailConfiguration": {
@@ -76,7 +76,7 @@ fn client(now: Duration) -> Client {
         created: now,
         settings: members(json!({
             "UserPoolId": POOL_ID,
-            "ClientName": "mfagate demo",
+            "ClientName": "demo",
             "ExplicitAuthFlows": [
                 "ALLOW_USER_PASSWORD_AUTH",
                 "ALLOW_ADMIN_USER_PASSWORD_AUTH",
