@@ -68,7 +68,7 @@ impl Backend {
 
     /// The signing key, generated on first use unless the data file has one.
     pub(crate) async fn signer(&self) -> Result<Arc<Signer>, Failure> {
-        self.signer.get_or_try_init(Signer::of_this_process).await.cloned()
+        self.signer.get_or_try_init(Signer::shared).await.cloned()
     }
 
     /// Writes the data file, if there is one.

@@ -87,7 +87,7 @@ fn client(now: Duration) -> Client {
 }
 
 fn users(now: Duration) -> Result<BTreeMap<String, User>, Failure> {
-    let password = PasswordHash::of(PASSWORD)?;
+    let password = PasswordHash::new(PASSWORD)?;
     let mut enrolled = User::new(USERNAME.to_owned(), random::uuid()?, Status::Confirmed, now);
     for (name, value) in [
         ("email", "testuser@example.com"),

@@ -65,7 +65,7 @@ const fn bad_request() -> u16 {
 
 impl Fault {
     /// Parses a [`HEADER`]: JSON as in the control endpoint, or just the name of an exception.
-    pub(crate) fn of_header(value: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn from_header(value: &str) -> Result<Self, serde_json::Error> {
         let value = value.trim();
         if value.starts_with('{') {
             return serde_json::from_str(value);
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn a_header_is_an_exceptions_name_or_a_fault() {
-        let named = Fault::of_header("ForbiddenException").unwrap();
+        let named = Fault::from_header("ForbiddenException").unwrap();
         assert!(matches!(named.kind, Kind::Error { ref code, status: 400, .. } if code == "ForbiddenException"));
-        let written = Fault::of_header(r#"{"kind":"html","delay_ms":5}"#).unwrap();
+        let written = Fault::from_header(r#"{"kind":"html","delay_ms":5}"#).unwrap();
         assert_eq!((written.kind.clone(), written.delay()), (Kind::Html, Duration::from_millis(5)));
-        assert!(Fault::of_header("{").is_err());
+        assert!(Fault::from_header("{").is_err());
     }
 }

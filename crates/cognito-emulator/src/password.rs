@@ -23,14 +23,14 @@ pub(crate) struct PasswordHash {
 }
 
 impl PasswordHash {
-    pub(crate) fn of(password: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(password: &str) -> Result<Self, Failure> {
         let salt = random::bytes::<16>()?;
         let mut hash = [0; 32];
         pbkdf2::derive(ALGORITHM, ITERATIONS, &salt, password.as_bytes(), &mut hash);
         Ok(Self { salt: BASE64.encode(&salt), hash: BASE64.encode(&hash) })
     }
 
-    pub(crate) fn is_of(&self, password: &str) -> bool {
+    pub(crate) fn matches(&self, password: &str) -> bool {
         let (Ok(salt), Ok(hash)) = (BASE64.decode(self.salt.as_bytes()), BASE64.decode(self.hash.as_bytes())) else {
             return false;
         };
@@ -39,7 +39,7 @@ impl PasswordHash {
 }
 
 /// Refuses a password that violates the `PasswordPolicy` of the pool, or Cognito's default without one.
-pub(crate) fn conforms(password: &str, policy: Option<Input<'_>>) -> Result<(), Failure> {
+pub(crate) fn check_policy(password: &str, policy: Option<Input<'_>>) -> Result<(), Failure> {
     let refused = |why: &str| {
         Err(Failure::new("InvalidPasswordException", format!("Password did not conform with policy: {why}")))
     };
@@ -73,18 +73,18 @@ mod tests {
 
     #[test]
     fn a_hash_knows_its_password_and_no_other() {
-        let hash = PasswordHash::of("Demo-Passw0rd!").unwrap();
-        assert!(hash.is_of("Demo-Passw0rd!"));
-        assert!(!hash.is_of("Demo-Passw0rd"));
+        let hash = PasswordHash::new("Demo-Passw0rd!").unwrap();
+        assert!(hash.matches("Demo-Passw0rd!"));
+        assert!(!hash.matches("Demo-Passw0rd"));
     }
 
     #[test]
     fn a_password_is_judged_by_the_policy() {
         let policy = json!({ "MinimumLength": 6, "RequireNumbers": true });
         let policy = policy.as_object().map(Input);
-        assert_eq!(conforms("abcde1", policy), Ok(()));
+        assert_eq!(check_policy("abcde1", policy), Ok(()));
         for (password, policy) in [("abcd1", policy), ("abcdef", policy), ("abcdefg1!", None), ("Abcdefg1", None)] {
-            let refused = conforms(password, policy).unwrap_err();
+            let refused = check_policy(password, policy).unwrap_err();
             assert_eq!(refused.code, "InvalidPasswordException", "{password}");
         }
     }

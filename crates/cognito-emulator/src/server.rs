@@ -80,7 +80,7 @@ async fn respond(backend: &Backend, peer: &Peer, received: Received<'_>) -> Resp
     let json = serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
     let kept = if body.len() <= MAX_RECORDED_BODY_BYTES { &json } else { &Value::Null };
     backend.record(headers, operation, id, kept);
-    let fault = match headers.get(fault::HEADER).map(|value| Fault::of_header(value.to_str().unwrap_or("{"))) {
+    let fault = match headers.get(fault::HEADER).map(|value| Fault::from_header(value.to_str().unwrap_or("{"))) {
         Some(Ok(fault)) => Some(fault),
         Some(Err(error)) => {
             return Failure::invalid_parameter(format!("{} is not a fault: {error}", fault::HEADER)).into_response();

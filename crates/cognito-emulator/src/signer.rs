@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::protocol::Failure;
 
 /// Generating a key takes up to a second, so emulators without a data file share one per process.
-static OF_THIS_PROCESS: OnceCell<Arc<Signer>> = OnceCell::const_new();
+static SHARED: OnceCell<Arc<Signer>> = OnceCell::const_new();
 
 /// An RS256 key pair and its id in the key set.
 pub(crate) struct Signer {
@@ -31,8 +31,8 @@ impl fmt::Debug for Signer {
 
 impl Signer {
     /// The key of this process, generated on first use in a blocking thread.
-    pub(crate) async fn of_this_process() -> Result<Arc<Self>, Failure> {
-        OF_THIS_PROCESS
+    pub(crate) async fn shared() -> Result<Arc<Self>, Failure> {
+        SHARED
             .get_or_try_init(|| async {
                 tokio::task::spawn_blocking(Self::generate)
                     .await
@@ -46,13 +46,13 @@ impl Signer {
     pub(crate) fn generate() -> Result<Self, Failure> {
         let key =
             RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Failure::internal("no RSA key could be generated"))?;
-        Ok(Self::of(key))
+        Ok(Self::new(key))
     }
 
     /// The key of a data file, PKCS#8 in base64.
     pub(crate) fn restore(stored: &str) -> Option<Self> {
         let der = BASE64.decode(stored.as_bytes()).ok()?;
-        Some(Self::of(RsaKeyPair::from_pkcs8(&der).ok()?))
+        Some(Self::new(RsaKeyPair::from_pkcs8(&der).ok()?))
     }
 
     /// The key for a data file, PKCS#8 in base64.
@@ -61,7 +61,7 @@ impl Signer {
         Ok(BASE64.encode(der.as_ref()))
     }
 
-    fn of(key: RsaKeyPair) -> Self {
+    fn new(key: RsaKeyPair) -> Self {
         let fingerprint = digest::digest(&digest::SHA256, key.public_key().as_ref());
         let id = BASE64.encode(fingerprint.as_ref());
         Self { key, id }

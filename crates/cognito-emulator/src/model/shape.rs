@@ -48,7 +48,7 @@ pub(crate) struct Member {
 }
 
 impl Shape {
-    const fn of(kind: Kind) -> Self {
+    const fn new(kind: Kind) -> Self {
         Self { kind, min: None, max: None, pattern: None, sensitive: false }
     }
 
@@ -74,35 +74,35 @@ impl Shape {
 }
 
 pub(super) const fn text() -> Shape {
-    Shape::of(Kind::Text)
+    Shape::new(Kind::Text)
 }
 
 pub(super) const fn one_of(values: &'static [&'static str]) -> Shape {
-    Shape::of(Kind::OneOf(values))
+    Shape::new(Kind::OneOf(values))
 }
 
 pub(super) const fn integer() -> Shape {
-    Shape::of(Kind::Integer)
+    Shape::new(Kind::Integer)
 }
 
 pub(super) const fn boolean() -> Shape {
-    Shape::of(Kind::Boolean)
+    Shape::new(Kind::Boolean)
 }
 
 pub(super) const fn list_of(item: &'static Shape) -> Shape {
-    Shape::of(Kind::List(item))
+    Shape::new(Kind::List(item))
 }
 
 pub(super) const fn map_of(key: &'static Shape, value: &'static Shape) -> Shape {
-    Shape::of(Kind::Map(key, value))
+    Shape::new(Kind::Map(key, value))
 }
 
 pub(super) const fn structure(members: &'static [Member]) -> Shape {
-    Shape::of(Kind::Structure(members))
+    Shape::new(Kind::Structure(members))
 }
 
 pub(super) const fn document() -> Shape {
-    Shape::of(Kind::Document)
+    Shape::new(Kind::Document)
 }
 
 pub(super) const fn required(name: &'static str, shape: &'static Shape) -> Member {

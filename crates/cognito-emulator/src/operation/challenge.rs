@@ -77,9 +77,9 @@ fn new_password(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let password = parameter(response.responses, "NEW_PASSWORD")?;
     let now = call.state.now();
     let pool = call.state.pool(&attempt.pool_id, None)?;
-    password::conforms(password, pool.password_policy())?;
+    password::check_policy(password, pool.password_policy())?;
     let user = pool.user_mut(&attempt.username)?;
-    user.password = Some(PasswordHash::of(password)?);
+    user.password = Some(PasswordHash::new(password)?);
     user.status = Status::Confirmed;
     user.touch(now);
     call.state.use_session(response.session_name);

@@ -86,7 +86,7 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
     user.must_be_enabled()?;
     // A federated user signs in elsewhere (U13).
     let known = user.password.as_ref().filter(|_| user.status != Status::ExternalProvider);
-    if !known.is_some_and(|known| known.is_of(password)) {
+    if !known.is_some_and(|known| known.matches(password)) {
         return Err(wrong());
     }
     user.must_be_confirmed()?;

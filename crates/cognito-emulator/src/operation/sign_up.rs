@@ -21,10 +21,10 @@ pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     let Some(password) = input.optional_text("Password") else {
         return Err(Failure::invalid_parameter("Password is required for this user pool"));
     };
-    password::conforms(password, pool.password_policy())?;
+    password::check_policy(password, pool.password_policy())?;
     let attributes = attribute::read(pool, &input.structures("UserAttributes"))?;
     let mut user = user::new_user(pool, username, attributes, now)?;
-    user.password = Some(PasswordHash::of(password)?);
+    user.password = Some(PasswordHash::new(password)?);
     user.self_registered = true;
     let output = json!({ "UserConfirmed": false, "UserSub": user.sub() });
     pool.users.insert(user.username.clone(), user);

@@ -34,14 +34,14 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     }
     let temporary = match input.optional_text("TemporaryPassword") {
         Some(temporary) => {
-            password::conforms(temporary, pool.password_policy())?;
+            password::check_policy(temporary, pool.password_policy())?;
             temporary.to_owned()
         }
         None => format!("{}{ALL_CLASSES}", random::alphanumeric::<16>()?),
     };
     let mut user = new_user(pool, given, attributes, now)?;
     user.status = Status::ForceChangePassword;
-    user.password = Some(PasswordHash::of(&temporary)?);
+    user.password = Some(PasswordHash::new(&temporary)?);
     let output = json!({ "User": user.profile() });
     pool.users.insert(user.username.clone(), user);
     Ok(output)
@@ -89,8 +89,8 @@ pub(super) fn set_password(call: &mut Call<'_>) -> Outcome {
     let password = input.text("Password")?;
     let pool = call.pool()?;
     pool.user(input.text("Username")?)?;
-    password::conforms(password, pool.password_policy())?;
-    let hash = PasswordHash::of(password)?;
+    password::check_policy(password, pool.password_policy())?;
+    let hash = PasswordHash::new(password)?;
     let user = call.user()?;
     must_be_local(user)?;
     user.password = Some(hash);
