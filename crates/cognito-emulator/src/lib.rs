@@ -1,7 +1,7 @@
 //! An emulator of Amazon Cognito user pools for development and tests.
 //!
-//! It speaks Cognito's `x-amz-json-1.1` protocol over HTTP on loopback, so AWS SDKs and the AWS CLI use it through their
-//! endpoint option. Operations that AWS wants signed must carry a `SigV4` signature, which is not verified.
+//! It speaks Cognito's `x-amz-json-1.1` protocol over HTTP on loopback, so AWS SDKs and the AWS CLI use it through
+//! their endpoint option. Operations that AWS wants signed must carry a `SigV4` signature, which is not verified.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

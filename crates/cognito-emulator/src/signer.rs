@@ -24,8 +24,8 @@ pub(crate) struct Signer {
 }
 
 impl fmt::Debug for Signer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Signer").field("id", &self.id).finish_non_exhaustive()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

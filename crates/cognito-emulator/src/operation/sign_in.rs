@@ -158,8 +158,8 @@ fn asked_factors(pool: &Pool, user: &User) -> Vec<Factor> {
     let can_be_asked = |factor: &Factor| match factor {
         Factor::Sms => pool.has_sms() && user.attribute("phone_number").is_some(),
         Factor::Email => pool.sends_own_email() && user.attribute("email").is_some(),
-        // B6: a token still works after the pool has stopped offering tokens. B2: one that was replaced and not verified
-        // is still asked for, and no code is accepted.
+        // B6: a token still works after the pool has stopped offering tokens. B2: one that was replaced and not
+        // verified is still asked for, and no code is accepted.
         Factor::SoftwareToken => user.software_token.is_some(),
         // The emulator does not verify assertions.
         Factor::WebAuthn => false,
