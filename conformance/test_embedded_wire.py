@@ -143,7 +143,7 @@ def test_a_broken_connection_can_be_had_on_demand(account: Account) -> None:
 
 def test_half_an_answer_can_be_had_on_demand(account: Account, embedded_url: str) -> None:
     body = json.dumps(account.user).encode()
-    fault = {"Authorization": SIGNED, "x-mfagate-fault": json.dumps({"kind": "truncated_json"})}
+    fault = {"Authorization": SIGNED, "x-embedded-fault": json.dumps({"kind": "truncated_json"})}
     status, _, answer = post(embedded_url, f"{TARGET}AdminGetUser", body, **fault)
     assert status == 200
     assert answer
@@ -183,7 +183,7 @@ def test_a_success_can_be_replaced_on_demand(account: Account) -> None:
 def test_a_request_can_bring_its_own_fault(embedded_url: str) -> None:
     body = json.dumps({"AccessToken": "a.b.c"}).encode()
     _, headers, _ = post(
-        embedded_url, f"{TARGET}GetUser", body, **{"x-mfagate-fault": "PasswordResetRequiredException"}
+        embedded_url, f"{TARGET}GetUser", body, **{"x-embedded-fault": "PasswordResetRequiredException"}
     )
     assert headers["x-amzn-errortype"] == "PasswordResetRequiredException:"
 

@@ -1,4 +1,4 @@
-//! This file accepts the server's connections, each with a switch that resets it.
+//! The listener, whose connections can be reset on demand.
 
 use std::io;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The listener of the embedded server.
+/// The listener of the emulator.
 #[derive(Debug)]
 pub(crate) struct Connections(pub(crate) TcpListener);
 
-/// The other end of a connection, as a handler sees it.
+/// The peer of a connection, as a handler sees it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peer {
     reset: Arc<AtomicBool>,
 }
 
 impl Peer {
-    /// Lets the connection end in a TCP reset, with nothing more written to it.
+    /// Ends the connection with a TCP reset and writes nothing more to it.
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Release);
     }
@@ -39,10 +39,10 @@ impl Listener for Connections {
     type Addr = Peer;
 
     async fn accept(&mut self) -> (Connection, Peer) {
-        // The impl for TcpListener waits and tries again where accepting fails.
+        // The implementation for TcpListener retries when accepting fails.
         let (stream, _) = Listener::accept(&mut self.0).await;
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let peer = Peer::default();
         (Connection { stream, reset: Arc::clone(&peer.reset) }, peer)
@@ -74,7 +74,7 @@ impl Drop for Connection {
         if self.reset.load(Ordering::Acquire)
             && let Err(error) = self.stream.set_zero_linger()
         {
-            tracing::warn!(%error, "a connection closes in place of being reset");
+            tracing::warn!(%error, "cannot reset connection, closing it");
         }
     }
 }
@@ -101,7 +101,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // An orderly end would tell the client that the answer was empty.
+        // An orderly shutdown would tell the client that the response was empty.
         self.writable()?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }

@@ -1,4 +1,4 @@
-//! This file answers the control endpoints under `/_embedded/`, which the parent module documents.
+//! The control endpoints under `/_embedded/`, documented in the README.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::fault::Fault;
-use super::protocol::Failure;
-use super::random;
-use super::server::{Backend, plain};
-use super::state::timestamp;
-use super::state::user::{SignIn, Status};
-use super::token::{ADMIN_SCOPE, Grant, Issue};
-use super::totp;
+use crate::backend::Backend;
+use crate::fault::Fault;
+use crate::protocol::{Failure, plain_response, timestamp};
+use crate::random;
+use crate::state::user::{SignIn, Status};
+use crate::token::{ADMIN_SCOPE, Grant, Issue};
+use crate::totp;
 
 type Outcome = Result<Value, Failure>;
 
-/// How long a minted sign-in lasts, whatever its token's own expiry.
+/// How long the sign-in of a minted token lasts, whatever the expiry of the token.
 const MINTED_SIGN_IN: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) fn router() -> Router<Arc<Backend>> {
@@ -39,7 +38,7 @@ pub(crate) fn router() -> Router<Arc<Backend>> {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body)
-        .map_err(|error| Failure::invalid_parameter(format!("the control request can not be read: {error}")))
+        .map_err(|error| Failure::invalid_parameter(format!("the control request cannot be read: {error}")))
 }
 
 /// A parameter of the query, percent-decoded.
@@ -60,33 +59,33 @@ enum OneOrMore {
 }
 
 async fn put_faults(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
-    plain(read(&body).map(|faults| {
+    plain_response(read(&body).map(|faults| {
         let faults = match faults {
             OneOrMore::More(faults) => faults,
             OneOrMore::One(fault) => vec![*fault],
         };
-        let mut waiting = backend.faults();
-        let ids: Vec<u64> = faults.into_iter().map(|fault| waiting.put(fault)).collect();
+        let mut pending = backend.faults();
+        let ids: Vec<u64> = faults.into_iter().map(|fault| pending.put(fault)).collect();
         json!({ "ids": ids })
     }))
 }
 
 async fn get_faults(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
-    let waiting = backend.faults();
-    let faults: Vec<_> = waiting.waiting().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
-    plain(Ok(json!({ "faults": faults })))
+    let pending = backend.faults();
+    let faults: Vec<_> = pending.pending().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
+    plain_response(Ok(json!({ "faults": faults })))
 }
 
 async fn delete_faults(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
     let id = parameter(query.as_deref(), "id").map(|id| id.parse()).transpose();
     let Ok(id) = id else {
-        return plain(Err(Failure::invalid_parameter("the id is not a number")));
+        return plain_response(Err(Failure::invalid_parameter("the id is not a number")));
     };
     backend.faults().remove(id);
-    plain(Ok(json!({})))
+    plain_response(Ok(json!({})))
 }
 
-/// What a minted token is to say.
+/// The claims of a token to mint.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Mint {
@@ -94,18 +93,18 @@ struct Mint {
     username: String,
     client_id: Option<String>,
     scope: Option<String>,
-    /// In seconds; of zero and less, the token has expired.
+    /// In seconds; not positive for an expired token.
     expires_in: Option<i64>,
 }
 
 async fn mint_token(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
-    plain(mint(&backend, &body).await)
+    plain_response(mint(&backend, &body).await)
 }
 
 async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
     let mint: Mint = read(body)?;
     let signer = backend.signer().await?;
-    let answer = {
+    let output = {
         let mut state = backend.state();
         let now = state.now();
         let pool = state.pool(&mint.user_pool_id, None)?;
@@ -129,11 +128,11 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
         json!({ "AccessToken": token, "ExpiresIn": expires_in })
     };
     backend.save().await?;
-    Ok(answer)
+    Ok(output)
 }
 
 async fn totp_code(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
-    plain(current_totp(&backend, query.as_deref()))
+    plain_response(current_totp(&backend, query.as_deref()))
 }
 
 fn current_totp(backend: &Backend, query: Option<&str>) -> Outcome {
@@ -154,7 +153,7 @@ struct Advance {
 }
 
 async fn advance_clock(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
-    plain(advance(&backend, &body).await)
+    plain_response(advance(&backend, &body).await)
 }
 
 async fn advance(backend: &Backend, body: &[u8]) -> Outcome {
@@ -178,7 +177,7 @@ async fn outbox(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery
         .filter(|letter| pool_id.as_ref().is_none_or(|pool_id| letter.user_pool_id == *pool_id))
         .filter(|letter| username.as_ref().is_none_or(|username| letter.username == *username))
         .collect();
-    plain(Ok(json!({ "Letters": letters })))
+    plain_response(Ok(json!({ "Letters": letters })))
 }
 
 async fn requests(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
@@ -190,12 +189,12 @@ async fn requests(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQue
             operation.as_ref().is_none_or(|operation| request.get("Operation") == Some(&json!(operation)))
         })
         .collect();
-    plain(Ok(json!({ "Requests": wanted })))
+    plain_response(Ok(json!({ "Requests": wanted })))
 }
 
 async fn delete_requests(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
     backend.requests().clear();
-    plain(Ok(json!({})))
+    plain_response(Ok(json!({})))
 }
 
 #[derive(Deserialize)]
@@ -207,7 +206,7 @@ struct SetStatus {
 }
 
 async fn set_status(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
-    plain(change_status(&backend, &body).await)
+    plain_response(change_status(&backend, &body).await)
 }
 
 async fn change_status(backend: &Backend, body: &[u8]) -> Outcome {

@@ -1,30 +1,30 @@
-//! This file makes the demo pool of `mfagate dev`, on which AWS's sample requests work as written.
+//! The demo pool, on which the sample requests of the AWS documentation work as written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::password::PasswordHash;
-use super::protocol::Failure;
-use super::random;
-use super::state::State;
-use super::state::client::Client;
-use super::state::pool::{MfaConfiguration, MfaMode, Pool};
-use super::state::user::{SoftwareToken, Status, User};
+use crate::password::PasswordHash;
+use crate::protocol::Failure;
+use crate::random;
+use crate::state::State;
+use crate::state::client::Client;
+use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
+use crate::state::user::{SoftwareToken, Status, User};
 
 /// The pool of AWS's sample requests.
 pub const POOL_ID: &str = "us-west-2_EXAMPLE";
-/// The app client, which has no secret and allows the password flows.
+/// The app client: no secret, password flows allowed.
 pub const CLIENT_ID: &str = "1example23456789";
-/// Confirmed, with a verified phone, e-mail address and authenticator app, no factor turned on.
+/// A confirmed user with a verified phone number, e-mail address and authenticator app, and no factor turned on.
 pub const USERNAME: &str = "testuser";
-/// Confirmed, without a phone, an e-mail address or any factor.
+/// A confirmed user without a phone number, an e-mail address or any factor.
 pub const NEW_USERNAME: &str = "newuser";
-/// The password of both demo users. It guards nothing: for demonstration only.
+/// The password of both demo users. It protects nothing.
 pub const PASSWORD: &str = "Demo-Passw0rd!";
 
-/// Adds the demo pool unless the state has it already.
+/// Adds the demo pool unless it exists.
 pub(crate) fn seed(state: &mut State) -> Result<(), Failure> {
     if state.pools.contains_key(POOL_ID) {
         return Ok(());
@@ -36,7 +36,7 @@ pub(crate) fn seed(state: &mut State) -> Result<(), Failure> {
         created: now,
         modified: now,
         settings: members(json!({
-            "PoolName": "mfagate demo",
+            "PoolName": "demo",
             "UserPoolTier": "ESSENTIALS",
             "AutoVerifiedAttributes": ["email"],
             "EmailConfiguration": {
@@ -49,7 +49,7 @@ pub(crate) fn seed(state: &mut State) -> Result<(), Failure> {
                 "SnsRegion": "us-west-2",
             },
             "SmsAuthenticationMessage": "Your code is {####}",
-            // Recovery by phone rules SMS MFA out, recovery by e-mail alone rules e-mail MFA out.
+            // Recovery by phone excludes SMS MFA, recovery by e-mail alone excludes e-mail MFA.
             "AccountRecoverySetting": { "RecoveryMechanisms": [{ "Priority": 1, "Name": "admin_only" }] },
         })),
         mfa: MfaConfiguration {
@@ -76,7 +76,7 @@ fn client(now: Duration) -> Client {
         created: now,
         settings: members(json!({
             "UserPoolId": POOL_ID,
-            "ClientName": "mfagate demo",
+            "ClientName": "demo",
             "ExplicitAuthFlows": [
                 "ALLOW_USER_PASSWORD_AUTH",
                 "ALLOW_ADMIN_USER_PASSWORD_AUTH",
@@ -87,7 +87,7 @@ fn client(now: Duration) -> Client {
 }
 
 fn users(now: Duration) -> Result<BTreeMap<String, User>, Failure> {
-    let password = PasswordHash::of(PASSWORD)?;
+    let password = PasswordHash::new(PASSWORD)?;
     let mut enrolled = User::new(USERNAME.to_owned(), random::uuid()?, Status::Confirmed, now);
     for (name, value) in [
         ("email", "testuser@example.com"),

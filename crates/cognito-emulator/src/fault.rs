@@ -1,20 +1,20 @@
-//! This file holds the faults on demand: what goes wrong, for which requests, and how often.
+//! Faults on demand: what goes wrong, for which requests, and how often.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::token;
+use crate::token;
 
-/// The header that brings a fault for its own request.
-pub(crate) const HEADER: &str = "x-mfagate-fault";
+/// The header that carries a fault for its own request.
+pub(crate) const HEADER: &str = "x-embedded-fault";
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// Only the delay: the operation is then performed and answered.
+    /// Only the delay: the operation is then performed as usual.
     Latency,
     /// An exception.
     Error {
@@ -24,15 +24,15 @@ pub(crate) enum Kind {
         #[serde(default = "bad_request")]
         status: u16,
     },
-    /// `TooManyRequestsException`, as AWS sends it when a quota is spent.
+    /// `TooManyRequestsException`, as AWS sends it when a quota is exhausted.
     Throttling,
-    /// No answer, for as long as the client waits.
+    /// No response, for as long as the client waits.
     NoAnswer,
-    /// A TCP reset in place of an answer.
+    /// A TCP reset instead of a response.
     Reset,
     /// HTTP 200 and JSON that breaks off.
     TruncatedJson,
-    /// HTTP 503 and a page, as of a proxy.
+    /// HTTP 503 and a page, as from a proxy.
     Html,
     /// HTTP 200 and this JSON.
     Replace { body: Value },
@@ -41,16 +41,16 @@ pub(crate) enum Kind {
 /// A fault and the requests that it is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fault {
-    /// The operation, every one if it is left out.
+    /// The operation, every one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
-    /// How many requests it is for, without end if it is left out.
+    /// How many requests it is for, unlimited if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     count: Option<u32>,
     /// Members that the request must have with these values.
     #[serde(default, rename = "match", skip_serializing_if = "Map::is_empty")]
     matching: Map<String, Value>,
-    /// Whether the operation takes effect before its answer is spoilt.
+    /// Whether the operation takes effect before the fault.
     #[serde(default)]
     pub(crate) perform: bool,
     #[serde(default)]
@@ -64,8 +64,8 @@ const fn bad_request() -> u16 {
 }
 
 impl Fault {
-    /// The fault of a [`HEADER`]: JSON as in the control endpoint, or the bare name of an exception.
-    pub(crate) fn of_header(value: &str) -> Result<Self, serde_json::Error> {
+    /// Parses a [`HEADER`]: JSON as in the control endpoint, or just the name of an exception.
+    pub(crate) fn from_header(value: &str) -> Result<Self, serde_json::Error> {
         let value = value.trim();
         if value.starts_with('{') {
             return serde_json::from_str(value);
@@ -90,12 +90,12 @@ impl Fault {
     }
 }
 
-/// A member of the body. The pool and user of a token request are those that the token claims.
+/// A member of the body. Pool and user of a request with an access token are those that the token claims.
 fn member(body: &Value, name: &str) -> Option<Value> {
     if let Some(value) = body.get(name) {
         return Some(value.clone());
     }
-    let (pool_id, username) = token::claimed_user(body.get("AccessToken")?.as_str()?)?;
+    let (pool_id, username) = token::unverified_user(body.get("AccessToken")?.as_str()?)?;
     match name {
         "UserPoolId" => Some(Value::from(pool_id)),
         "Username" => Some(Value::from(username)),
@@ -103,39 +103,39 @@ fn member(body: &Value, name: &str) -> Option<Value> {
     }
 }
 
-/// The faults in wait, in the order in which they were put.
+/// The pending faults, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     next_id: u64,
-    waiting: Vec<(u64, Fault)>,
+    pending: Vec<(u64, Fault)>,
 }
 
 impl Faults {
-    /// Adds a fault and gives its id.
+    /// Adds a fault and returns its id.
     pub(crate) fn put(&mut self, fault: Fault) -> u64 {
         self.next_id += 1;
-        self.waiting.push((self.next_id, fault));
+        self.pending.push((self.next_id, fault));
         self.next_id
     }
 
     /// Removes the fault of this id, or all of them.
     pub(crate) fn remove(&mut self, id: Option<u64>) {
-        self.waiting.retain(|(own, _)| id.is_some_and(|id| id != *own));
+        self.pending.retain(|(own, _)| id.is_some_and(|id| id != *own));
     }
 
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = (u64, &Fault)> {
-        self.waiting.iter().map(|(id, fault)| (*id, fault))
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (u64, &Fault)> {
+        self.pending.iter().map(|(id, fault)| (*id, fault))
     }
 
-    /// The first fault for this request; it counts as spent once.
+    /// Takes the first fault for this request, which uses up one of its count.
     pub(crate) fn take(&mut self, operation: &str, body: &Value) -> Option<Fault> {
-        let position = self.waiting.iter().position(|(_, fault)| fault.is_for(operation, body))?;
-        let (_, fault) = self.waiting.get_mut(position)?;
+        let position = self.pending.iter().position(|(_, fault)| fault.is_for(operation, body))?;
+        let (_, fault) = self.pending.get_mut(position)?;
         let taken = fault.clone();
         if let Some(count) = &mut fault.count {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.waiting.remove(position);
+                self.pending.remove(position);
             }
         }
         Some(taken)
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_spent_after_its_count_and_only_on_its_requests() {
+    fn a_fault_is_used_up_after_its_count_and_only_on_its_requests() {
         let mut faults = Faults::default();
         faults.put(fault(json!({
             "operation": "AdminGetUser", "count": 2, "match": { "Username": "jane" }, "kind": "reset",
@@ -172,17 +172,17 @@ mod tests {
         let first = faults.put(fault(json!({ "kind": "html" })));
         faults.put(fault(json!({ "kind": "reset" })));
         faults.remove(Some(first));
-        assert_eq!(faults.waiting().map(|(id, _)| id).collect::<Vec<_>>(), [2]);
+        assert_eq!(faults.pending().map(|(id, _)| id).collect::<Vec<_>>(), [2]);
         faults.remove(None);
-        assert_eq!(faults.waiting().count(), 0);
+        assert_eq!(faults.pending().count(), 0);
     }
 
     #[test]
     fn a_header_is_an_exceptions_name_or_a_fault() {
-        let named = Fault::of_header("ForbiddenException").unwrap();
+        let named = Fault::from_header("ForbiddenException").unwrap();
         assert!(matches!(named.kind, Kind::Error { ref code, status: 400, .. } if code == "ForbiddenException"));
-        let written = Fault::of_header(r#"{"kind":"html","delay_ms":5}"#).unwrap();
+        let written = Fault::from_header(r#"{"kind":"html","delay_ms":5}"#).unwrap();
         assert_eq!((written.kind.clone(), written.delay()), (Kind::Html, Duration::from_millis(5)));
-        assert!(Fault::of_header("{").is_err());
+        assert!(Fault::from_header("{").is_err());
     }
 }

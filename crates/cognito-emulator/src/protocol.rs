@@ -1,32 +1,33 @@
-//! This file speaks the wire form of Cognito: targets, signatures' scopes, answers and errors.
+//! Cognito's protocol: targets, signatures, responses, errors, timestamps.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-/// What every operation's target begins with.
+/// The prefix of every target.
 pub(crate) const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
 
-/// HTTP clients refuse long headers, and a violation shows a value of any length.
-const LONGEST_HEADER: usize = 1024;
+/// HTTP clients refuse long headers, and a violation quotes a value of any length.
+const MAX_HEADER_BYTES: usize = 1024;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// An error as Cognito answers it.
+/// An error of Cognito.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The exception's name, as in `__type`.
     pub code: Cow<'static, str>,
-    /// Cognito's text, absent where AWS sends none.
+    /// The text, absent where AWS sends none.
     pub message: Option<String>,
     /// The HTTP status.
     pub status: u16,
 }
 
 impl Failure {
-    /// A failure of a caller: HTTP 400.
+    /// An error of the caller: HTTP 400.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code: Cow::Borrowed(code), message: Some(message.into()), status: 400 }
     }
@@ -51,9 +52,9 @@ impl Failure {
         Self::new("UserNotFoundException", "User does not exist.")
     }
 
-    /// A fault of the embedded server itself. The cause goes to the log, not to the caller.
+    /// An error of the emulator itself. The cause is logged, not returned.
     pub(crate) fn internal(cause: &str) -> Self {
-        tracing::error!(cause, "the embedded Cognito failed");
+        tracing::error!(cause, "internal error");
         Self {
             code: Cow::Borrowed("InternalErrorException"),
             message: Some("Something went wrong".to_owned()),
@@ -61,20 +62,20 @@ impl Failure {
         }
     }
 
-    /// The answer on the wire.
+    /// The response of this error.
     pub(crate) fn into_response(self) -> Response<Body> {
         let mut body = json!({ "__type": self.code });
         if let (Some(message), Some(members)) = (&self.message, body.as_object_mut()) {
             members.insert("message".to_owned(), Value::from(message.as_str()));
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut response = respond(status, &body);
+        let mut response = response(status, &body);
         let headers = response.headers_mut();
         if let Ok(code) = HeaderValue::from_str(&format!("{}:", self.code)) {
             headers.insert("x-amzn-errortype", code);
         }
-        // A text that no header can carry, or only a long one, stays in the body.
-        let short = self.message.filter(|message| message.len() <= LONGEST_HEADER);
+        // A long text, or one that no header can carry, is in the body only.
+        let short = self.message.filter(|message| message.len() <= MAX_HEADER_BYTES);
         if let Some(Ok(message)) = short.map(|message| HeaderValue::from_str(&message)) {
             headers.insert("x-amzn-errormessage", message);
         }
@@ -82,12 +83,32 @@ impl Failure {
     }
 }
 
-/// An answer with this JSON, without a request id as yet.
-pub(crate) fn respond(status: StatusCode, body: &Value) -> Response<Body> {
+/// A response with this JSON; the caller adds the request id.
+pub(crate) fn response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     response
+}
+
+/// The response of an operation.
+pub(crate) fn operation_response(outcome: Result<Value, Failure>) -> Response<Body> {
+    match outcome {
+        Ok(body) => response(StatusCode::OK, &body),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+/// A response outside Cognito's own protocol.
+pub(crate) fn plain_response(outcome: Result<Value, Failure>) -> Response<Body> {
+    let mut response = operation_response(outcome);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A time as JSON 1.1 has it: seconds since the epoch, with milliseconds.
+pub(crate) fn timestamp(at: Duration) -> f64 {
+    (at.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// The operation's name in the `X-Amz-Target` header.
@@ -97,7 +118,7 @@ pub(crate) fn operation_name(headers: &HeaderMap) -> Option<&str> {
 
 /// The region of a `SigV4` credential scope.
 ///
-/// Only the form of the signature is checked: the emulator has no credentials to verify it with.
+/// Only the form of the signature is checked: the emulator knows no credentials.
 pub(crate) fn signed_region(headers: &HeaderMap) -> Result<String, Failure> {
     let Some(authorization) = headers.get(header::AUTHORIZATION) else {
         return Err(Failure::new("MissingAuthenticationTokenException", "Missing Authentication Token"));

@@ -1,9 +1,9 @@
-//! This file draws the random values of the embedded Cognito: ids, secrets, sessions and codes.
+//! Random values: ids, secrets, sessions, codes.
 
 use aws_lc_rs::rand;
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

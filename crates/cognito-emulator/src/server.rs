@@ -1,130 +1,32 @@
-//! This file answers HTTP requests: Cognito's operations, the key sets, and the control endpoints.
+//! The HTTP server: Cognito's operations, the key sets, the control endpoints.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::routing::{any, get};
 use serde_json::{Value, json};
-use tokio::sync::{OnceCell, watch};
 
-use super::connection::Peer;
-use super::fault::{self, Fault, Faults, Kind};
-use super::model::check;
-use super::model::input::Input;
-use super::model::operation::{self as table, Access, Operation};
-use super::operation::{self, Call};
-use super::protocol::{self, Failure, TARGET_PREFIX};
-use super::signer::Signer;
-use super::state::State;
-use super::store::{self, Contents};
-use super::{control, random};
+use crate::backend::Backend;
+use crate::connection::Peer;
+use crate::fault::{self, Fault, Kind};
+use crate::model::check;
+use crate::model::input::Input;
+use crate::model::operation::{self as table, Access, Operation};
+use crate::operation;
+use crate::operation::call::Call;
+use crate::protocol::{self, Failure, TARGET_PREFIX};
+use crate::state::pool::Pool;
+use crate::{control, random};
 
-/// Larger requests are refused, as AWS refuses them.
-const LARGEST_BODY: usize = 1024 * 1024;
+/// Larger requests are refused, as by AWS.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Requests kept for `/_embedded/requests`; older ones are dropped.
-const REQUESTS_KEPT: usize = 512;
-
-/// Of larger requests, in bytes, the body is not kept.
-const LARGEST_BODY_KEPT: usize = 64 * 1024;
-
-/// The embedded Cognito behind its socket.
-#[derive(Debug)]
-pub(crate) struct Backend {
-    state: Mutex<State>,
-    signer: OnceCell<Arc<Signer>>,
-    faults: Mutex<Faults>,
-    requests: Mutex<VecDeque<Value>>,
-    data: Option<PathBuf>,
-    /// Held while the data file is written, so that no older state is written last.
-    writing: tokio::sync::Mutex<()>,
-    closing: watch::Receiver<bool>,
-}
-
-/// A lock that is never poisoned for long: the state is changed by value or not at all.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Backend {
-    pub(crate) fn new(
-        state: State,
-        signer: Option<Signer>,
-        data: Option<PathBuf>,
-        closing: watch::Receiver<bool>,
-    ) -> Self {
-        Self {
-            state: Mutex::new(state),
-            signer: OnceCell::new_with(signer.map(Arc::new)),
-            faults: Mutex::default(),
-            requests: Mutex::default(),
-            data,
-            writing: tokio::sync::Mutex::default(),
-            closing,
-        }
-    }
-
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
-        lock(&self.faults)
-    }
-
-    pub(crate) fn requests(&self) -> MutexGuard<'_, VecDeque<Value>> {
-        lock(&self.requests)
-    }
-
-    /// The signing key, made on first use if the data file has none.
-    pub(crate) async fn signer(&self) -> Result<Arc<Signer>, Failure> {
-        self.signer.get_or_try_init(Signer::of_this_process).await.cloned()
-    }
-
-    /// Writes the data file, if there is one.
-    pub(crate) async fn save(&self) -> Result<(), Failure> {
-        let Some(path) = self.data.clone() else {
-            return Ok(());
-        };
-        let failed =
-            |error: &dyn std::fmt::Display| Failure::internal(&format!("the data file can not be written: {error}"));
-        let key = Some(self.signer().await?.store()?);
-        let _writing = self.writing.lock().await;
-        let contents = serde_json::to_vec(&Contents { state: &*self.state(), key }).map_err(|error| failed(&error))?;
-        tokio::task::spawn_blocking(move || store::write(&path, &contents))
-            .await
-            .map_err(|error| failed(&error))?
-            .map_err(|error| failed(&error))
-    }
-
-    /// Resolves when the server is to stop.
-    pub(crate) async fn closing(&self) {
-        // An error means that the handle was dropped, which stops the server as well.
-        drop(self.closing.clone().wait_for(|closing| *closing).await);
-    }
-
-    fn record(&self, headers: &HeaderMap, operation: Option<&str>, id: &str, body: &Value) {
-        let headers: Value = headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), Value::from(String::from_utf8_lossy(value.as_bytes()))))
-            .collect();
-        let mut requests = self.requests();
-        requests.push_back(json!({
-            "Operation": operation,
-            "RequestId": id,
-            "Headers": headers,
-            "Body": body,
-        }));
-        while requests.len() > REQUESTS_KEPT {
-            requests.pop_front();
-        }
-    }
-}
+/// The body of a larger request is not recorded.
+const MAX_RECORDED_BODY_BYTES: usize = 64 * 1024;
 
 /// Every path of the server.
 pub(crate) fn router(backend: Arc<Backend>) -> Router {
@@ -134,7 +36,7 @@ pub(crate) fn router(backend: Arc<Backend>) -> Router {
         .route("/{pool_id}/.well-known/openid-configuration", get(openid_configuration))
         .nest("/_embedded", control::router())
         .fallback(|| async { Failure::silent("UnknownOperationException").into_response() })
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(backend)
 }
 
@@ -142,14 +44,14 @@ async fn operate(
     Shared(backend): Shared<Arc<Backend>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response<Body> {
     let id = match random::uuid() {
         Ok(id) => id,
         Err(failure) => return failure.into_response(),
     };
     let mut response = match body {
-        Ok(body) => answer_or_spoil(&backend, &peer, Received { headers: &headers, body: &body, id: &id }).await,
+        Ok(body) => respond(&backend, &peer, Received { headers: &headers, body: &body, id: &id }).await,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let mut failure = Failure::silent("RequestEntityTooLargeException");
             failure.status = 413;
@@ -163,7 +65,7 @@ async fn operate(
     response
 }
 
-/// A request, its body read.
+/// A request whose body was read.
 #[derive(Clone, Copy)]
 struct Received<'a> {
     headers: &'a HeaderMap,
@@ -171,14 +73,14 @@ struct Received<'a> {
     id: &'a str,
 }
 
-async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>) -> Response<Body> {
+async fn respond(backend: &Backend, peer: &Peer, received: Received<'_>) -> Response<Body> {
     let Received { headers, body, id } = received;
     let operation = protocol::operation_name(headers);
-    // What is no JSON is still recorded, as a text.
+    // A body that is not JSON is recorded as text.
     let json = serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
-    let kept = if body.len() <= LARGEST_BODY_KEPT { &json } else { &Value::Null };
+    let kept = if body.len() <= MAX_RECORDED_BODY_BYTES { &json } else { &Value::Null };
     backend.record(headers, operation, id, kept);
-    let fault = match headers.get(fault::HEADER).map(|value| Fault::of_header(value.to_str().unwrap_or("{"))) {
+    let fault = match headers.get(fault::HEADER).map(|value| Fault::from_header(value.to_str().unwrap_or("{"))) {
         Some(Ok(fault)) => Some(fault),
         Some(Err(error)) => {
             return Failure::invalid_parameter(format!("{} is not a fault: {error}", fault::HEADER)).into_response();
@@ -186,7 +88,7 @@ async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>)
         None => backend.faults().take(operation.unwrap_or_default(), &json),
     };
     let Some(fault) = fault else {
-        return respond(answer(backend, headers, body).await);
+        return protocol::operation_response(perform(backend, headers, body).await);
     };
     if !fault.delay().is_zero() {
         tokio::select! {
@@ -195,28 +97,21 @@ async fn answer_or_spoil(backend: &Backend, peer: &Peer, received: Received<'_>)
         }
     }
     if fault.kind == Kind::Latency {
-        return respond(answer(backend, headers, body).await);
+        return protocol::operation_response(perform(backend, headers, body).await);
     }
-    let performed = if fault.perform { Some(answer(backend, headers, body).await) } else { None };
-    spoil(backend, peer, fault.kind, performed).await
+    let performed = if fault.perform { Some(perform(backend, headers, body).await) } else { None };
+    inject_fault(backend, peer, fault.kind, performed).await
 }
 
-fn respond(outcome: Result<Value, Failure>) -> Response<Body> {
-    match outcome {
-        Ok(answer) => protocol::respond(StatusCode::OK, &answer),
-        Err(failure) => failure.into_response(),
-    }
-}
-
-/// Answers as the fault wants it; `performed` is what the operation answered, if it was performed.
-async fn spoil(
+/// Responds as the fault says; `performed` is the outcome of the operation if it was performed.
+async fn inject_fault(
     backend: &Backend,
     peer: &Peer,
     kind: Kind,
     performed: Option<Result<Value, Failure>>,
 ) -> Response<Body> {
     match kind {
-        Kind::Latency => respond(performed.unwrap_or_else(|| Ok(json!({})))),
+        Kind::Latency => protocol::operation_response(performed.unwrap_or_else(|| Ok(json!({})))),
         Kind::Error { code, message, status } => Failure { code: code.into(), message, status }.into_response(),
         Kind::Throttling => Failure::new("TooManyRequestsException", "Rate exceeded").into_response(),
         Kind::NoAnswer => {
@@ -232,7 +127,7 @@ async fn spoil(
             let whole = performed.and_then(Result::ok).unwrap_or_else(|| json!({ "Status": "SUCCESS" }));
             let whole = whole.to_string();
             let half: String = whole.chars().take(whole.chars().count().div_ceil(2)).collect();
-            let mut response = protocol::respond(StatusCode::OK, &Value::Null);
+            let mut response = protocol::response(StatusCode::OK, &Value::Null);
             *response.body_mut() = Body::from(half);
             response
         }
@@ -244,12 +139,12 @@ async fn spoil(
             response.headers_mut().insert(header::CONTENT_TYPE, html);
             response
         }
-        Kind::Replace { body } => protocol::respond(StatusCode::OK, &body),
+        Kind::Replace { body } => protocol::response(StatusCode::OK, &body),
     }
 }
 
-/// Performs an operation, in AWS's order: target, signature, JSON, constraints, then meaning.
-async fn answer(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
+/// Performs an operation, with checks in AWS's order: target, signature, JSON, constraints, meaning.
+async fn perform(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
     let operation: &Operation = protocol::operation_name(headers)
         .and_then(table::find)
         .ok_or_else(|| Failure::silent("UnknownOperationException"))?;
@@ -265,7 +160,7 @@ async fn answer(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<V
             Call { state: &mut state, input: Input(&members), region: region.as_deref(), signer: signer.as_deref() };
         operation::perform(operation, &mut call)
     };
-    // A refusal can change something too: the count of wrong codes.
+    // A refusal can change the state as well: the count of wrong codes.
     if !operation::only_reads(operation) {
         backend.save().await?;
     }
@@ -282,12 +177,12 @@ async fn key_set(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<Stri
     } else {
         Err(Failure::resource_not_found(format!("User pool {pool_id} does not exist.")))
     };
-    plain(outcome)
+    protocol::plain_response(outcome)
 }
 
 async fn openid_configuration(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<String>) -> Response<Body> {
-    let issuer = backend.state().pools.get(&pool_id).map(super::state::pool::Pool::issuer);
-    plain(match issuer {
+    let issuer = backend.state().pools.get(&pool_id).map(Pool::issuer);
+    protocol::plain_response(match issuer {
         Some(issuer) => Ok(json!({
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
@@ -298,17 +193,9 @@ async fn openid_configuration(Shared(backend): Shared<Arc<Backend>>, Path(pool_i
     })
 }
 
-/// An answer that is not of Cognito's own protocol.
-pub(crate) fn plain(outcome: Result<Value, Failure>) -> Response<Body> {
-    let mut response = respond(outcome);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
-}
-
-/// Reads a request as far as the table goes: the JSON and the constraints of its operation.
+/// Parses a request and checks the constraints of its operation, without performing it.
 ///
-/// The target is that of `X-Amz-Target`. It answers the checked members, unknown ones left out.
+/// The target is the value of `X-Amz-Target`. Returns the members that the operation knows.
 pub fn parse(target: &str, body: &[u8]) -> Result<Value, Failure> {
     let operation = target
         .strip_prefix(TARGET_PREFIX)

@@ -1,4 +1,4 @@
-//! This file holds the RSA key that signs the pools' tokens.
+//! The RSA key that signs tokens.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
 
-/// Making a key takes up to a second, so servers without a data file share one a process.
-static OF_THIS_PROCESS: OnceCell<Arc<Signer>> = OnceCell::const_new();
+/// Generating a key takes up to a second, so emulators without a data file share one per process.
+static SHARED: OnceCell<Arc<Signer>> = OnceCell::const_new();
 
-/// The key pair of RS256 and its name in the key set.
+/// An RS256 key pair and its id in the key set.
 pub(crate) struct Signer {
     key: RsaKeyPair,
     id: String,
 }
 
 impl fmt::Debug for Signer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Signer").field("id", &self.id).finish_non_exhaustive()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
 impl Signer {
-    /// The key of this process, made off the async threads on first use.
-    pub(crate) async fn of_this_process() -> Result<Arc<Self>, Failure> {
-        OF_THIS_PROCESS
+    /// The key of this process, generated on first use in a blocking thread.
+    pub(crate) async fn shared() -> Result<Arc<Self>, Failure> {
+        SHARED
             .get_or_try_init(|| async {
                 tokio::task::spawn_blocking(Self::generate)
                     .await
-                    .map_err(|_| Failure::internal("the key maker was stopped"))?
+                    .map_err(|_| Failure::internal("the key generation was aborted"))?
                     .map(Arc::new)
             })
             .await
@@ -44,29 +44,30 @@ impl Signer {
     }
 
     pub(crate) fn generate() -> Result<Self, Failure> {
-        let key = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Failure::internal("no RSA key could be made"))?;
-        Ok(Self::of(key))
+        let key =
+            RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Failure::internal("no RSA key could be generated"))?;
+        Ok(Self::new(key))
     }
 
     /// The key of a data file, PKCS#8 in base64.
     pub(crate) fn restore(stored: &str) -> Option<Self> {
         let der = BASE64.decode(stored.as_bytes()).ok()?;
-        Some(Self::of(RsaKeyPair::from_pkcs8(&der).ok()?))
+        Some(Self::new(RsaKeyPair::from_pkcs8(&der).ok()?))
     }
 
-    /// The key as a data file keeps it.
+    /// The key for a data file, PKCS#8 in base64.
     pub(crate) fn store(&self) -> Result<String, Failure> {
         let der: Pkcs8V1Der<'_> = self.key.as_der().map_err(|_| Failure::internal("the RSA key has no PKCS#8 form"))?;
         Ok(BASE64.encode(der.as_ref()))
     }
 
-    fn of(key: RsaKeyPair) -> Self {
+    fn new(key: RsaKeyPair) -> Self {
         let fingerprint = digest::digest(&digest::SHA256, key.public_key().as_ref());
         let id = BASE64.encode(fingerprint.as_ref());
         Self { key, id }
     }
 
-    /// A compact JWS of these claims.
+    /// Signs claims as a compact JWS.
     pub(crate) fn sign(&self, claims: &Value) -> Result<String, Failure> {
         let header = json!({ "kid": self.id, "alg": "RS256" });
         let mut token = format!(
@@ -77,13 +78,13 @@ impl Signer {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
-            .map_err(|_| Failure::internal("the RSA key did not sign"))?;
+            .map_err(|_| Failure::internal("the RSA key cannot sign"))?;
         token.push('.');
         token.push_str(&BASE64URL_NOPAD.encode(&signature));
         Ok(token)
     }
 
-    /// The claims of a compact JWS that this key signed with RS256, none of any other text.
+    /// The claims of a compact JWS, `None` unless this key signed it with RS256.
     pub(crate) fn verify(&self, token: &str) -> Option<Value> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;

@@ -1,4 +1,4 @@
-//! This file keeps the state in a data file: read at the start, written after each change.
+//! The data file: read at the start, written after each change.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
+use crate::state::State;
 
 /// What a data file holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub(crate) struct Contents<S> {
     pub(crate) key: Option<String>,
 }
 
-/// The contents of a data file, none if there is no such file yet.
+/// The contents of a data file, `None` if it does not exist yet.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Contents<State>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
@@ -25,7 +25,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Contents<State>>> {
     }
 }
 
-/// Puts new contents in the place of the old ones: a reader sees the one or the other.
+/// Replaces the contents atomically: a reader sees the old or the new ones.
 pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
     name.push(".new");
@@ -36,7 +36,7 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     fs::rename(&draft, path)
 }
 
-/// The file holds a private key and secrets, so it is its owner's alone.
+/// Readable only by its owner, since it holds a private key and secrets.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

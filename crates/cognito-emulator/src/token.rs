@@ -1,19 +1,19 @@
-//! This file issues the pools' tokens and verifies access tokens, as every token operation does.
+//! Issues tokens and verifies access tokens.
 
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::protocol::Failure;
-use super::random;
-use super::signer::Signer;
-use super::state::State;
-use super::state::client::Client;
-use super::state::pool::Pool;
-use super::state::user::{SignIn, User};
+use crate::protocol::Failure;
+use crate::random;
+use crate::signer::Signer;
+use crate::state::State;
+use crate::state::client::Client;
+use crate::state::pool::Pool;
+use crate::state::user::{SignIn, User};
 
-/// The scope that every token operation asks for.
+/// The scope that every operation with an access token requires.
 pub(crate) const ADMIN_SCOPE: &str = "aws.cognito.signin.user.admin";
 
 /// What an access token carries besides its user and client.
@@ -24,7 +24,7 @@ pub(crate) struct Grant {
     pub(crate) expires: Duration,
 }
 
-/// Whose token it is.
+/// The user and client of an access token.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer {
     pub(crate) pool_id: String,
@@ -32,16 +32,16 @@ pub(crate) struct Bearer {
     pub(crate) client_id: String,
 }
 
-/// Why a good token has no user.
+/// Why an access token is refused.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The token itself, its pool, or its rights.
+    /// The token, its pool or its scope.
     Token(Failure),
     /// The user was deleted.
     UserGone,
 }
 
-/// Starts a sign-in at `now`, ended by its expiry or by a sign-out.
+/// Starts a sign-in, which ends with its expiry or a sign-out.
 pub(crate) fn start_sign_in(user: &mut User, client: &Client, now: Duration) -> Result<SignIn, Failure> {
     user.sign_ins.retain(|sign_in| now < sign_in.expires);
     let sign_in = SignIn {
@@ -55,7 +55,7 @@ pub(crate) fn start_sign_in(user: &mut User, client: &Client, now: Duration) -> 
     Ok(sign_in)
 }
 
-/// A sign-in about to be given tokens.
+/// What tokens are issued from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Issue<'a> {
     pub(crate) signer: &'a Signer,
@@ -108,7 +108,7 @@ impl Issue<'_> {
     }
 }
 
-/// Whose access token this is, after every check that Cognito makes.
+/// Verifies an access token with every check that Cognito makes.
 pub(crate) fn verify(state: &State, signer: &Signer, token: &str) -> Result<Bearer, Refusal> {
     let refused = |message: &str| Refusal::Token(Failure::not_authorized(message));
     let invalid = || refused("Invalid Access Token");
@@ -127,7 +127,7 @@ pub(crate) fn verify(state: &State, signer: &Signer, token: &str) -> Result<Bear
         return Err(refused("Access Token has expired"));
     }
     let (username, client_id) = (claim("username")?, claim("client_id")?);
-    // A new user under an old name has another sub.
+    // A new user of the same name has another sub.
     let Some(user) = pool.users.get(username).filter(|user| Ok(user.sub()) == claim("sub").map_err(drop)) else {
         return Err(Refusal::UserGone);
     };
@@ -141,8 +141,8 @@ pub(crate) fn verify(state: &State, signer: &Signer, token: &str) -> Result<Bear
     Ok(Bearer { pool_id: pool_id.to_owned(), username: username.to_owned(), client_id: client_id.to_owned() })
 }
 
-/// The pool id and username that a token claims, true or not.
-pub(crate) fn claimed_user(token: &str) -> Option<(String, String)> {
+/// The pool id and username that a token claims, unverified.
+pub(crate) fn unverified_user(token: &str) -> Option<(String, String)> {
     let claims = token.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()?;
     let pool_id = claims.get("iss")?.as_str()?.rsplit('/').next()?;

@@ -1,24 +1,24 @@
-//! This file computes time-based one-time passwords: RFC 6238 with SHA-1, 30 seconds, 6 digits.
+//! Time-based one-time passwords: RFC 6238 with SHA-1, 30 seconds, 6 digits.
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE32_NOPAD;
 
-/// Seconds that one code lasts.
+/// Seconds for which a code is current.
 const STEP: u64 = 30;
 
-/// The code of a base32 secret at a time in seconds, none if the secret is not base32.
+/// The code of a base32 secret at a time in seconds, `None` if the secret is not base32.
 pub(crate) fn code(secret: &str, at: u64) -> Option<String> {
     code_of_step(secret, at / STEP)
 }
 
-/// The step whose code this is, if it is the current one or one either way and none up to `used`.
+/// The step of this code, if it is within one step of now and later than `used`.
 ///
-/// A step that was used is never accepted again, nor one before it (RFC 6238, section 5.2).
+/// A used step is never accepted again, nor one before it (RFC 6238, section 5.2).
 pub(crate) fn accepted_step(secret: &str, code: &str, at: u64, used: Option<u64>) -> Option<u64> {
     matching_step(secret, code, at).filter(|step| used.is_none_or(|used| *step > used))
 }
 
-/// The step whose code this is, used or not.
+/// The step of this code within one step of now, used or not.
 pub(crate) fn matching_step(secret: &str, code: &str, at: u64) -> Option<u64> {
     let now = at / STEP;
     (now.saturating_sub(1)..=now + 1).find(|step| code_of_step(secret, *step).is_some_and(|expected| expected == code))

@@ -1,6 +1,6 @@
-//! This file checks the registration of a passkey, by the steps of `WebAuthn` Level 3, section 7.1.
+//! Verifies the registration of a passkey by the steps of `WebAuthn` Level 3, section 7.1.
 //!
-//! Only the attestation format "none" is known, so no attestation statement is ever verified.
+//! Only the attestation format "none" is supported, so there is no attestation statement to verify.
 
 use aws_lc_rs::digest;
 use ciborium::value::{Integer, Value as Cbor};
@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 use url::Url;
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
 
 /// The signature algorithms offered: ES256 and RS256, by their COSE numbers.
 pub(crate) const ALGORITHMS: [i64; 2] = [-7, -257];
@@ -20,7 +20,7 @@ const CREDENTIAL_INCLUDED: u8 = 0x40;
 /// The COSE label of a key's algorithm (RFC 9052, section 7.1).
 const ALGORITHM_LABEL: i64 = 3;
 
-/// What a registration has to fit.
+/// What a registration must match.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ceremony<'a> {
     /// In base64url.
@@ -29,7 +29,7 @@ pub(crate) struct Ceremony<'a> {
     pub(crate) must_verify_user: bool,
 }
 
-/// A credential that passed.
+/// A credential that passed every check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Registered {
     /// In base64url.
@@ -145,7 +145,7 @@ fn attested_credential(object: &[u8], ceremony: Ceremony<'_>) -> Result<Vec<u8>,
     if flags & CREDENTIAL_INCLUDED == 0 {
         return Err(unreadable());
     }
-    // The counter and the authenticator's model come before the credential, and are not kept.
+    // The counter and the model of the authenticator come before the credential and are not kept.
     let (_, rest) = rest.split_at_checked(4 + 16).ok_or_else(unreadable)?;
     let (length, rest) = rest.split_first_chunk::<2>().ok_or_else(unreadable)?;
     let (id, key) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(unreadable)?;
@@ -153,7 +153,7 @@ fn attested_credential(object: &[u8], ceremony: Ceremony<'_>) -> Result<Vec<u8>,
     Ok(id.to_vec())
 }
 
-/// The key has to be one of the algorithms that were offered.
+/// The algorithm of the key must be one of those offered.
 fn check_key(key: &[u8]) -> Result<(), Failure> {
     let unreadable = || malformed("public key of the credential");
     let key: Cbor = ciborium::from_reader(key).map_err(|_| unreadable())?;

@@ -1,14 +1,13 @@
-//! This file checks a request's body against the table of the model, as Cognito's front end does
-//! before any operation sees it.
+//! Checks the body of a request against the model, as Cognito does before any operation sees it.
 
 use serde_json::{Map, Value};
 
-use super::operation::Operation;
-use super::pattern;
-use super::shape::{Kind, Member, Shape};
+use crate::model::operation::Operation;
+use crate::model::pattern;
+use crate::model::shape::{Kind, Member, Shape};
 use crate::protocol::Failure;
 
-/// The members of a request, read and checked: unknown members and nulls are gone.
+/// Parses and checks the members of a request; unknown members and nulls are dropped.
 pub(crate) fn check(operation: &Operation, body: &[u8]) -> Result<Map<String, Value>, Failure> {
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
         return Err(Failure::silent("SerializationException"));
@@ -145,7 +144,7 @@ fn is_simple(shape: &Shape) -> bool {
     matches!(shape.kind, Kind::Text | Kind::OneOf(_) | Kind::Integer | Kind::Boolean)
 }
 
-/// AWS tells of a list's simple items together, not one by one.
+/// AWS reports the simple items of a list together, not one by one.
 fn push_inner(what: &str, mut broken: Vec<String>, at: &dyn Fn() -> String, violations: &mut Vec<String>) {
     broken.dedup();
     if !broken.is_empty() {
@@ -175,15 +174,15 @@ fn broken_constraints(shape: &Shape, value: &Value) -> Vec<String> {
         Value::Object(entries) => (Some(length(entries.len())), "length"),
         Value::Bool(_) | Value::Null => (None, "value"),
     };
-    if let (Some(least), Some(measure)) = (shape.least, measure)
-        && measure < least
+    if let (Some(min), Some(measure)) = (shape.min, measure)
+        && measure < min
     {
-        broken.push(format!("Member must have {unit} greater than or equal to {least}"));
+        broken.push(format!("Member must have {unit} greater than or equal to {min}"));
     }
-    if let (Some(most), Some(measure)) = (shape.most, measure)
-        && measure > most
+    if let (Some(max), Some(measure)) = (shape.max, measure)
+        && measure > max
     {
-        broken.push(format!("Member must have {unit} less than or equal to {most}"));
+        broken.push(format!("Member must have {unit} less than or equal to {max}"));
     }
     broken
 }
@@ -206,7 +205,7 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// `SMSMfaSettings` is `sMSMfaSettings` in AWS's texts: only the first letter changes.
+/// `SMSMfaSettings` becomes `sMSMfaSettings`, as in AWS's texts.
 fn lower_camel(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + characters.as_str())

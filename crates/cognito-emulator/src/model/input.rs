@@ -1,4 +1,4 @@
-//! This file reads members of a checked request, which the table has proven to be well formed.
+//! Typed access to the members of a checked request.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::protocol::Failure;
 pub(crate) struct Input<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Input<'a> {
-    /// A required string. Its absence would be a hole in the table.
+    /// A required string; that it is absent is a bug of the model.
     pub(crate) fn text(self, name: &str) -> Result<&'a str, Failure> {
         self.optional_text(name).ok_or_else(|| Failure::internal("a required member is missing"))
     }
@@ -38,12 +38,12 @@ impl<'a> Input<'a> {
         self.0.contains_key(name)
     }
 
-    /// The items of a list of strings, none where it is absent.
+    /// The items of a list of strings, empty if it is absent.
     pub(crate) fn texts(self, name: &str) -> Vec<&'a str> {
         self.items(name).filter_map(Value::as_str).collect()
     }
 
-    /// The items of a list of structures, none where it is absent.
+    /// The items of a list of structures, empty if it is absent.
     pub(crate) fn structures(self, name: &str) -> Vec<Input<'a>> {
         self.items(name).filter_map(Value::as_object).map(Input).collect()
     }

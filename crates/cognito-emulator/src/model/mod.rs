@@ -1,4 +1,4 @@
-//! This file is the map of the model: which operations there are and what their requests may carry.
+//! The service model: which operations there are and what their requests may carry.
 //!
 //! The constraints are data (`operation`, `structure` and `value`, written in the words of
 //! `shape`); `check` is the only code that applies them.

@@ -1,34 +1,34 @@
-//! This file is the table of operations: who may call each and what its request may carry.
+//! The table of operations: how each authenticates its caller and what its request may carry.
 
-use super::shape::{Member, optional, required};
-use super::structure::{
-    ACCOUNT_RECOVERY_SETTING, ADMIN_CREATE_USER_CONFIG, ANALYTICS_CONFIGURATION, ANALYTICS_METADATA, CONTEXT_DATA,
-    DCR_CONFIGURATION, DEVICE_CONFIGURATION, EMAIL_CONFIGURATION, EMAIL_MFA_CONFIG, EMAIL_MFA_SETTINGS,
-    ISSUER_CONFIGURATION, KEY_CONFIGURATION, LAMBDA_CONFIG, REFRESH_TOKEN_ROTATION, SMS_CONFIGURATION, SMS_MFA_CONFIG,
-    SMS_MFA_SETTINGS, SOFTWARE_TOKEN_MFA_CONFIG, SOFTWARE_TOKEN_MFA_SETTINGS, TOKEN_VALIDITY_UNITS,
-    USER_ATTRIBUTE_UPDATE_SETTINGS, USER_CONTEXT_DATA, USER_POOL_ADD_ONS, USER_POOL_POLICY, USERNAME_CONFIGURATION,
-    VERIFICATION_MESSAGE_TEMPLATE, WEB_AUTHN_CONFIGURATION, WEB_AUTHN_MFA_SETTINGS,
+use crate::model::shape::{Member, optional, required};
+use crate::model::structure::{
+    ACCOUNT_RECOVERY_SETTING, ACR_CONFIGURATION, ADMIN_CREATE_USER_CONFIG, ANALYTICS_CONFIGURATION, ANALYTICS_METADATA,
+    ATTRIBUTE_LIST, CONTEXT_DATA, DCR_CONFIGURATION, DEVICE_CONFIGURATION, EMAIL_CONFIGURATION, EMAIL_MFA_CONFIG,
+    EMAIL_MFA_SETTINGS, ISSUER_CONFIGURATION, KEY_CONFIGURATION, LAMBDA_CONFIG, MFA_OPTION_LIST,
+    REFRESH_TOKEN_ROTATION, SCHEMA_ATTRIBUTES_LIST, SMS_CONFIGURATION, SMS_MFA_CONFIG, SMS_MFA_SETTINGS,
+    SOFTWARE_TOKEN_MFA_CONFIG, SOFTWARE_TOKEN_MFA_SETTINGS, TOKEN_VALIDITY_UNITS, USER_ATTRIBUTE_UPDATE_SETTINGS,
+    USER_CONTEXT_DATA, USER_POOL_ADD_ONS, USER_POOL_POLICY, USERNAME_CONFIGURATION, VERIFICATION_MESSAGE_TEMPLATE,
+    WEB_AUTHN_CONFIGURATION, WEB_AUTHN_MFA_SETTINGS,
 };
-use super::value::{
-    ACCESS_TOKEN_VALIDITY, ACR_CONFIGURATION, ALIAS_ATTRIBUTES_LIST, ATTRIBUTE_LIST, AUTH_FLOW, AUTH_PARAMETERS,
-    AUTH_SESSION_VALIDITY, BOOLEAN, CALLBACK_UR_LS_LIST, CHALLENGE_NAME, CHALLENGE_RESPONSES, CLIENT_ID,
-    CLIENT_METADATA, CLIENT_NAME, CLIENT_PERMISSION_LIST, CLIENT_SECRET, DELETION_PROTECTION, DELIVERY_MEDIUM_LIST,
-    DOCUMENT, EMAIL_VERIFICATION_MESSAGE, EMAIL_VERIFICATION_SUBJECT, EXPLICIT_AUTH_FLOWS_LIST, FORCE_ALIAS_CREATION,
-    GENERATE_SECRET, ID_TOKEN_VALIDITY, LOGOUT_UR_LS_LIST, MESSAGE_ACTION, MFA_OPTION_LIST, O_AUTH_FLOWS,
-    PAGINATION_KEY, PASSWORD, POOL_PAGINATION_KEY, POOL_QUERY_LIMIT, PREVENT_USER_EXISTENCE_ERROR_TYPES, QUERY_LIMIT,
-    REDIRECT_URL, REFRESH_TOKEN_VALIDITY, SCHEMA_ATTRIBUTES_LIST, SCOPE_LIST, SEARCH_PAGINATION_TOKEN,
-    SEARCHED_ATTRIBUTE_NAMES_LIST, SECRET_HASH, SESSION, SMS_VERIFICATION_MESSAGE, SOFTWARE_TOKEN_MFA_USER_CODE,
-    STRING, SUPPORTED_IDENTITY_PROVIDERS_LIST, TOKEN_MODEL, USER_FILTER, USER_POOL_ID, USER_POOL_MFA, USER_POOL_NAME,
-    USER_POOL_TAGS, USER_POOL_TIER, USERNAME, USERNAME_ATTRIBUTES_LIST, VERIFIED_ATTRIBUTES_LIST,
-    WEB_AUTHN_CREDENTIALS_QUERY_LIMIT, WRAPPED_BOOLEAN,
+use crate::model::value::{
+    ACCESS_TOKEN_VALIDITY, ALIAS_ATTRIBUTES_LIST, AUTH_FLOW, AUTH_PARAMETERS, AUTH_SESSION_VALIDITY, BOOLEAN,
+    CALLBACK_UR_LS_LIST, CHALLENGE_NAME, CHALLENGE_RESPONSES, CLIENT_ID, CLIENT_METADATA, CLIENT_NAME,
+    CLIENT_PERMISSION_LIST, CLIENT_SECRET, DELETION_PROTECTION, DELIVERY_MEDIUM_LIST, DOCUMENT,
+    EMAIL_VERIFICATION_MESSAGE, EMAIL_VERIFICATION_SUBJECT, EXPLICIT_AUTH_FLOWS_LIST, FORCE_ALIAS_CREATION,
+    GENERATE_SECRET, ID_TOKEN_VALIDITY, LOGOUT_UR_LS_LIST, MESSAGE_ACTION, O_AUTH_FLOWS, PAGINATION_KEY, PASSWORD,
+    POOL_PAGINATION_KEY, POOL_QUERY_LIMIT, PREVENT_USER_EXISTENCE_ERROR_TYPES, QUERY_LIMIT, REDIRECT_URL,
+    REFRESH_TOKEN_VALIDITY, SCOPE_LIST, SEARCH_PAGINATION_TOKEN, SEARCHED_ATTRIBUTE_NAMES_LIST, SECRET_HASH, SESSION,
+    SMS_VERIFICATION_MESSAGE, SOFTWARE_TOKEN_MFA_USER_CODE, STRING, SUPPORTED_IDENTITY_PROVIDERS_LIST, TOKEN_MODEL,
+    USER_FILTER, USER_POOL_ID, USER_POOL_MFA, USER_POOL_NAME, USER_POOL_TAGS, USER_POOL_TIER, USERNAME,
+    USERNAME_ATTRIBUTES_LIST, VERIFIED_ATTRIBUTES_LIST, WEB_AUTHN_CREDENTIALS_QUERY_LIMIT, WRAPPED_BOOLEAN,
 };
 
-/// How a caller of an operation shows who it is.
+/// How an operation authenticates its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// By a `SigV4` signature of IAM credentials.
     Signed,
-    /// By an access token, a session or a client id in the body; a signature is not asked for.
+    /// By an access token, a session or a client id in the body; a signature is not required.
     Unsigned,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Access {
 pub(crate) struct Operation {
     /// The name on the wire, as in `X-Amz-Target`.
     pub(crate) name: &'static str,
-    /// How its caller shows who it is.
+    /// How it authenticates its caller.
     pub(crate) access: Access,
     /// What its request may carry.
     pub(crate) members: &'static [Member],
@@ -51,12 +51,12 @@ const fn unsigned(name: &'static str, members: &'static [Member]) -> Operation {
     Operation { name, access: Access::Unsigned, members }
 }
 
-/// The operation of this name, if the embedded Cognito has it.
+/// The operation of this name, `None` if it is not emulated.
 pub(crate) fn find(name: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
 
-/// Every operation that the embedded Cognito has.
+/// Every emulated operation.
 pub(crate) static OPERATIONS: &[Operation] = &[
     signed(
         "AdminConfirmSignUp",
@@ -322,3 +322,21 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         ],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_every_operation_and_no_other() {
+        let readme = include_str!("../../README.md");
+        let section = readme.split("\n## ").find(|section| section.starts_with("Operations\n")).unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).skip(1);
+        let listed: BTreeSet<&str> = rows.flat_map(|(_, names)| names.split('`').skip(1).step_by(2)).collect();
+        let known: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.name).collect();
+        assert_eq!(listed, known);
+        assert!(readme.contains(&format!("the [{} above](#operations)", known.len())));
+    }
+}

@@ -1,4 +1,4 @@
-//! This file matches strings against the model's patterns, which are in Java's dialect.
+//! The patterns of the model, which are in Java's dialect.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};

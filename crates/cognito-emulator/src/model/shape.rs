@@ -1,4 +1,4 @@
-//! This file gives the words in which the table of the model is written.
+//! The vocabulary of the model: kinds, bounds, members.
 
 /// What a value must be, apart from its bounds.
 #[derive(Clone, Copy, Debug)]
@@ -21,19 +21,18 @@ pub(crate) enum Kind {
     Document,
 }
 
-/// What a value must be. Bounds count characters of a string, items of a list or map, or are the
-/// number's own.
+/// What a value must be. Bounds apply to the characters of a string, the items of a list or map, or the number itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     /// What kind of value it is.
     pub(crate) kind: Kind,
-    /// The smallest length or value.
-    pub(crate) least: Option<i64>,
-    /// The greatest length or value.
-    pub(crate) most: Option<i64>,
+    /// The minimum length or value.
+    pub(crate) min: Option<i64>,
+    /// The maximum length or value.
+    pub(crate) max: Option<i64>,
     /// The pattern that the whole of a string must match, in Java's dialect, as the model has it.
     pub(crate) pattern: Option<&'static str>,
-    /// Whether errors keep quiet about the value.
+    /// Whether error texts omit the value.
     pub(crate) sensitive: bool,
 }
 
@@ -44,22 +43,22 @@ pub(crate) struct Member {
     pub(crate) name: &'static str,
     /// What its value must be.
     pub(crate) shape: &'static Shape,
-    /// Whether it must be there.
+    /// Whether it must be present.
     pub(crate) required: bool,
 }
 
 impl Shape {
-    const fn of(kind: Kind) -> Self {
-        Self { kind, least: None, most: None, pattern: None, sensitive: false }
+    const fn new(kind: Kind) -> Self {
+        Self { kind, min: None, max: None, pattern: None, sensitive: false }
     }
 
-    pub(super) const fn at_least(mut self, least: i64) -> Self {
-        self.least = Some(least);
+    pub(super) const fn at_least(mut self, min: i64) -> Self {
+        self.min = Some(min);
         self
     }
 
-    pub(super) const fn at_most(mut self, most: i64) -> Self {
-        self.most = Some(most);
+    pub(super) const fn at_most(mut self, max: i64) -> Self {
+        self.max = Some(max);
         self
     }
 
@@ -75,35 +74,35 @@ impl Shape {
 }
 
 pub(super) const fn text() -> Shape {
-    Shape::of(Kind::Text)
+    Shape::new(Kind::Text)
 }
 
 pub(super) const fn one_of(values: &'static [&'static str]) -> Shape {
-    Shape::of(Kind::OneOf(values))
+    Shape::new(Kind::OneOf(values))
 }
 
 pub(super) const fn integer() -> Shape {
-    Shape::of(Kind::Integer)
+    Shape::new(Kind::Integer)
 }
 
 pub(super) const fn boolean() -> Shape {
-    Shape::of(Kind::Boolean)
+    Shape::new(Kind::Boolean)
 }
 
 pub(super) const fn list_of(item: &'static Shape) -> Shape {
-    Shape::of(Kind::List(item))
+    Shape::new(Kind::List(item))
 }
 
 pub(super) const fn map_of(key: &'static Shape, value: &'static Shape) -> Shape {
-    Shape::of(Kind::Map(key, value))
+    Shape::new(Kind::Map(key, value))
 }
 
 pub(super) const fn structure(members: &'static [Member]) -> Shape {
-    Shape::of(Kind::Structure(members))
+    Shape::new(Kind::Structure(members))
 }
 
 pub(super) const fn document() -> Shape {
-    Shape::of(Kind::Document)
+    Shape::new(Kind::Document)
 }
 
 pub(super) const fn required(name: &'static str, shape: &'static Shape) -> Member {

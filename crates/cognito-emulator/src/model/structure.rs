@@ -1,23 +1,24 @@
-//! This file holds the members of every structure that a request may carry, as the service model
-//! (botocore 1.44.5) states them.
+//! Structures that a request may carry, and lists and maps of them, as the service model (botocore 1.44.5) has them.
 
-use super::shape::{Shape, optional, required, structure};
-use super::value::{
-    ACR_VALUE, ADMIN_CREATE_USER_UNUSED_ACCOUNT_VALIDITY_DAYS, ADVANCED_SECURITY_ENABLED_MODE, ADVANCED_SECURITY_MODE,
-    ALLOWED_FIRST_AUTH_FACTORS_LIST, ARN, ATTRIBUTE_DATA, ATTRIBUTE_NAME, ATTRIBUTE_VALUE,
+use crate::model::shape::{Shape, list_of, map_of, optional, required, structure};
+use crate::model::value::{
+    ACR_LEVEL_KEY, ACR_VALUE, ADMIN_CREATE_USER_UNUSED_ACCOUNT_VALIDITY_DAYS, ADVANCED_SECURITY_ENABLED_MODE,
+    ADVANCED_SECURITY_MODE, ALLOWED_FIRST_AUTH_FACTORS_LIST, ARN, ATTRIBUTE_DATA, ATTRIBUTE_NAME, ATTRIBUTE_VALUE,
     ATTRIBUTES_REQUIRE_VERIFICATION_BEFORE_UPDATE, BOOLEAN, CUSTOM_ATTRIBUTE_NAME, CUSTOM_EMAIL_SENDER_LAMBDA_VERSION,
     CUSTOM_SMS_SENDER_LAMBDA_VERSION, DEFAULT_EMAIL_OPTION, DELIVERY_MEDIUM, EMAIL_ADDRESS, EMAIL_INVITE_MESSAGE,
     EMAIL_MFA_MESSAGE, EMAIL_MFA_SUBJECT, EMAIL_SENDING_ACCOUNT, EMAIL_VERIFICATION_MESSAGE,
     EMAIL_VERIFICATION_MESSAGE_BY_LINK, EMAIL_VERIFICATION_SUBJECT, EMAIL_VERIFICATION_SUBJECT_BY_LINK, ENCRYPTION_KEY,
-    ENCRYPTION_KEY_ARN, FEATURE, HEX_STRING, HTTP_HEADER_LIST, INBOUND_FEDERATION_LAMBDA_VERSION, ISSUER, O_AUTH_FLOWS,
-    OPTIONAL_ARN, PASSWORD_HISTORY_SIZE, PASSWORD_POLICY_MIN_LENGTH, PRE_TOKEN_GENERATION_LAMBDA_VERSION, PRIORITY,
-    RECOVERY_MECHANISMS, RECOVERY_OPTION_NAME, REGION_CODE, RELYING_PARTY_ID, RETRY_GRACE_PERIOD_SECONDS, SCOPE_LIST,
-    SES_CONFIGURATION_SET, SMS_INVITE_MESSAGE, SMS_VERIFICATION_MESSAGE, STATUS, STRING,
-    TEMPORARY_PASSWORD_VALIDITY_DAYS, TIME_UNITS, USER_VERIFICATION, WEB_AUTHN_FACTOR_CONFIGURATION, WRAPPED_BOOLEAN,
+    ENCRYPTION_KEY_ARN, FEATURE, HEX_STRING, INBOUND_FEDERATION_LAMBDA_VERSION, ISSUER, O_AUTH_FLOWS, OPTIONAL_ARN,
+    PASSWORD_HISTORY_SIZE, PASSWORD_POLICY_MIN_LENGTH, PRE_TOKEN_GENERATION_LAMBDA_VERSION, PRIORITY,
+    RECOVERY_OPTION_NAME, REGION_CODE, RELYING_PARTY_ID, RETRY_GRACE_PERIOD_SECONDS, SCOPE_LIST, SES_CONFIGURATION_SET,
+    SMS_INVITE_MESSAGE, SMS_VERIFICATION_MESSAGE, STATUS, STRING, TEMPORARY_PASSWORD_VALIDITY_DAYS, TIME_UNITS,
+    USER_VERIFICATION, WEB_AUTHN_FACTOR_CONFIGURATION, WRAPPED_BOOLEAN,
 };
 
 pub(super) static MFA_OPTION: Shape =
     structure(&[optional("DeliveryMedium", &DELIVERY_MEDIUM), optional("AttributeName", &ATTRIBUTE_NAME)]);
+
+pub(super) static MFA_OPTION_LIST: Shape = list_of(&MFA_OPTION);
 
 pub(super) static SMS_MFA_SETTINGS: Shape =
     structure(&[optional("Enabled", &BOOLEAN), optional("PreferredMfa", &BOOLEAN)]);
@@ -162,6 +163,8 @@ pub(super) static SCHEMA_ATTRIBUTE: Shape = structure(&[
     optional("StringAttributeConstraints", &STRING_ATTRIBUTE_CONSTRAINTS),
 ]);
 
+pub(super) static SCHEMA_ATTRIBUTES_LIST: Shape = list_of(&SCHEMA_ATTRIBUTE).at_least(1).at_most(50);
+
 pub(super) static ADVANCED_SECURITY_ADDITIONAL_FLOWS: Shape =
     structure(&[optional("CustomAuthMode", &ADVANCED_SECURITY_ENABLED_MODE)]);
 
@@ -183,6 +186,8 @@ pub(super) static USERNAME_CONFIGURATION: Shape = structure(&[required("CaseSens
 pub(super) static RECOVERY_OPTION: Shape =
     structure(&[required("Priority", &PRIORITY), required("Name", &RECOVERY_OPTION_NAME)]);
 
+pub(super) static RECOVERY_MECHANISMS: Shape = list_of(&RECOVERY_OPTION).at_least(1).at_most(2);
+
 pub(super) static ACCOUNT_RECOVERY_SETTING: Shape = structure(&[optional("RecoveryMechanisms", &RECOVERY_MECHANISMS)]);
 
 pub(super) static KEY_CONFIGURATION: Shape =
@@ -191,6 +196,8 @@ pub(super) static KEY_CONFIGURATION: Shape =
 pub(super) static ISSUER_CONFIGURATION: Shape = structure(&[optional("Type", &ISSUER)]);
 
 pub(super) static ACR_LEVEL_CONFIG: Shape = structure(&[required("AcrValue", &ACR_VALUE)]);
+
+pub(super) static ACR_CONFIGURATION: Shape = map_of(&ACR_LEVEL_KEY, &ACR_LEVEL_CONFIG).at_least(0).at_most(4);
 
 pub(super) static TOKEN_VALIDITY_UNITS: Shape = structure(&[
     optional("AccessToken", &TIME_UNITS),
@@ -212,12 +219,16 @@ pub(super) static REFRESH_TOKEN_ROTATION: Shape =
 pub(super) static ATTRIBUTE: Shape =
     structure(&[required("Name", &ATTRIBUTE_NAME), optional("Value", &ATTRIBUTE_VALUE)]);
 
+pub(super) static ATTRIBUTE_LIST: Shape = list_of(&ATTRIBUTE);
+
 pub(super) static ANALYTICS_METADATA: Shape = structure(&[optional("AnalyticsEndpointId", &STRING)]);
 
 pub(super) static USER_CONTEXT_DATA: Shape =
     structure(&[optional("IpAddress", &STRING), optional("EncodedData", &STRING)]).sensitive();
 
 pub(super) static HTTP_HEADER: Shape = structure(&[optional("headerName", &STRING), optional("headerValue", &STRING)]);
+
+pub(super) static HTTP_HEADER_LIST: Shape = list_of(&HTTP_HEADER);
 
 pub(super) static CONTEXT_DATA: Shape = structure(&[
     required("IpAddress", &STRING),

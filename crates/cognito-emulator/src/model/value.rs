@@ -1,14 +1,11 @@
-//! This file holds the constraints of every simple value, list and map that a request may carry,
-//! as the service model (botocore 1.44.5) states them.
+//! Simple values that a request may carry, and lists and maps of them, as the service model (botocore 1.44.5) has them.
 
-use super::shape::{Shape, boolean, document, integer, list_of, map_of, one_of, text};
-use super::structure::{ACR_LEVEL_CONFIG, ATTRIBUTE, HTTP_HEADER, MFA_OPTION, RECOVERY_OPTION, SCHEMA_ATTRIBUTE};
+use crate::model::shape::{Shape, boolean, document, integer, list_of, map_of, one_of, text};
 
 pub(super) static TOKEN_MODEL: Shape = text().matching(r"[A-Za-z0-9-_=.]+").sensitive();
 pub(super) static DELIVERY_MEDIUM: Shape = one_of(&["SMS", "EMAIL"]);
 pub(super) static ATTRIBUTE_NAME: Shape =
     text().at_least(1).at_most(32).matching(r"[\p{L}\p{M}\p{S}\p{N}\p{P}\t\n\r ]+");
-pub(super) static MFA_OPTION_LIST: Shape = list_of(&MFA_OPTION);
 pub(super) static USER_POOL_ID: Shape = text().at_least(1).at_most(55).matching(r"[\w-]+_[0-9a-zA-Z]+");
 pub(super) static USERNAME: Shape =
     text().at_least(1).at_most(128).matching(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+").sensitive();
@@ -83,7 +80,6 @@ pub(super) static EMAIL_INVITE_MESSAGE: Shape =
 pub(super) static CUSTOM_ATTRIBUTE_NAME: Shape =
     text().at_least(1).at_most(20).matching(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+");
 pub(super) static ATTRIBUTE_DATA: Shape = one_of(&["String", "Number", "DateTime", "Boolean"]);
-pub(super) static SCHEMA_ATTRIBUTES_LIST: Shape = list_of(&SCHEMA_ATTRIBUTE).at_least(1).at_most(50);
 pub(super) static ADVANCED_SECURITY_MODE: Shape = one_of(&["OFF", "AUDIT", "ENFORCED"]);
 pub(super) static ADVANCED_SECURITY_ENABLED_MODE: Shape = one_of(&["AUDIT", "ENFORCED"]);
 pub(super) static STATUS: Shape = one_of(&["Enabled", "Disabled"]);
@@ -94,7 +90,6 @@ pub(super) static SCOPE_LIST: Shape = list_of(&SCOPE).at_most(50);
 pub(super) static WRAPPED_BOOLEAN: Shape = boolean();
 pub(super) static PRIORITY: Shape = integer().at_least(1).at_most(2);
 pub(super) static RECOVERY_OPTION_NAME: Shape = one_of(&["verified_email", "verified_phone_number", "admin_only"]);
-pub(super) static RECOVERY_MECHANISMS: Shape = list_of(&RECOVERY_OPTION).at_least(1).at_most(2);
 pub(super) static USER_POOL_TIER: Shape = one_of(&["LITE", "ESSENTIALS", "PLUS"]);
 pub(super) static ENCRYPTION_KEY: Shape = one_of(&["AWS_OWNED_KEY", "CUSTOMER_MANAGED_KEY"]);
 pub(super) static ENCRYPTION_KEY_ARN: Shape = text()
@@ -104,7 +99,6 @@ pub(super) static ENCRYPTION_KEY_ARN: Shape = text()
 pub(super) static ISSUER: Shape = one_of(&["ORIGINAL", "UPDATED"]);
 pub(super) static ACR_LEVEL_KEY: Shape = text().matching(r"Level[1-4]");
 pub(super) static ACR_VALUE: Shape = text().at_least(1).at_most(64).matching(r"[\x21\x23-\x5B\x5D-\x7E]+");
-pub(super) static ACR_CONFIGURATION: Shape = map_of(&ACR_LEVEL_KEY, &ACR_LEVEL_CONFIG).at_least(0).at_most(4);
 pub(super) static POOL_PAGINATION_KEY: Shape = text().at_least(1).matching(r"[\S]+");
 pub(super) static POOL_QUERY_LIMIT: Shape = integer().at_least(1).at_most(60);
 pub(super) static CLIENT_NAME: Shape = text().at_least(1).at_most(128).matching(r"[\w\s+=,.@-]+");
@@ -141,7 +135,6 @@ pub(super) static AUTH_SESSION_VALIDITY: Shape = integer().at_least(3).at_most(1
 pub(super) static FEATURE: Shape = one_of(&["ENABLED", "DISABLED"]);
 pub(super) static RETRY_GRACE_PERIOD_SECONDS: Shape = integer().at_least(0).at_most(60);
 pub(super) static ATTRIBUTE_VALUE: Shape = text().at_most(2048).sensitive();
-pub(super) static ATTRIBUTE_LIST: Shape = list_of(&ATTRIBUTE);
 pub(super) static PASSWORD: Shape = text().at_most(256).matching(r"[\S]+").sensitive();
 pub(super) static FORCE_ALIAS_CREATION: Shape = boolean();
 pub(super) static MESSAGE_ACTION: Shape = one_of(&["RESEND", "SUPPRESS"]);
@@ -163,7 +156,6 @@ pub(super) static AUTH_FLOW: Shape = one_of(&[
 ]);
 pub(super) static AUTH_PARAMETERS: Shape = map_of(&STRING, &STRING).sensitive();
 pub(super) static CLIENT_ID: Shape = text().at_least(1).at_most(128).matching(r"[\w+]+").sensitive();
-pub(super) static HTTP_HEADER_LIST: Shape = list_of(&HTTP_HEADER);
 pub(super) static CHALLENGE_NAME: Shape = one_of(&[
     "SMS_MFA",
     "EMAIL_OTP",

@@ -1,17 +1,16 @@
-//! This file performs `CreateUserPoolClient`.
+//! `CreateUserPoolClient`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Call, Outcome};
-use crate::protocol::Failure;
+use crate::operation::call::{Call, Outcome};
+use crate::protocol::{Failure, timestamp};
 use crate::random;
 use crate::state::client::Client;
-use crate::state::timestamp;
 
-const SHORTEST_ACCESS_TOKEN: Duration = Duration::from_mins(5);
-const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(24);
+const MIN_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_mins(5);
+const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_hours(24);
 
 pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let (input, now) = (call.input, call.state.now());
@@ -24,17 +23,17 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let client =
         Client { id: random::alphanumeric::<26>()?.to_lowercase(), secret, created: now, settings: settings(input.0) };
     let validity = client.access_token_validity();
-    if !(SHORTEST_ACCESS_TOKEN..=LONGEST_ACCESS_TOKEN).contains(&validity) {
+    if !(MIN_ACCESS_TOKEN_VALIDITY..=MAX_ACCESS_TOKEN_VALIDITY).contains(&validity) {
         return Err(Failure::invalid_parameter(
             "Invalid range for token validity: access tokens live 5 minutes to 1 day",
         ));
     }
-    let answer = json!({ "UserPoolClient": describe(&client) });
+    let output = json!({ "UserPoolClient": describe(&client) });
     pool.clients.insert(client.id.clone(), client);
-    Ok(answer)
+    Ok(output)
 }
 
-/// What the request set, with the flows that Cognito allows a client by default.
+/// The settings of the request, with the flows that Cognito allows by default.
 fn settings(input: &Map<String, Value>) -> Map<String, Value> {
     let mut settings = input.clone();
     for handled in ["GenerateSecret", "ClientSecret"] {

@@ -1,4 +1,4 @@
-//! This file judges the attributes that are given to a user.
+//! Validates the attributes of a user.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::model::pattern;
 use crate::protocol::Failure;
 use crate::state::pool::{Pool, STANDARD_ATTRIBUTES};
 
-/// The attributes of a list of `AttributeType`, each known to the pool and well formed.
+/// Reads a list of `AttributeType`; each must be known to the pool and well formed.
 pub(super) fn read(pool: &Pool, list: &[Input<'_>]) -> Result<BTreeMap<String, String>, Failure> {
     let mut attributes = BTreeMap::new();
     for attribute in list {

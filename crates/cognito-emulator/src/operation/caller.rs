@@ -1,52 +1,56 @@
-//! This file finds out who makes a token call, and refuses users in a state that forbids it.
+//! The user behind an access token, and the states in which an operation refuses users.
 
-use super::Call;
+use crate::operation::call::Call;
 use crate::protocol::Failure;
 use crate::state::user::User;
 use crate::token::{self, Bearer, Refusal};
 
-/// Which refusals of the user an operation has in the model.
+/// The states of a user that an operation refuses, which are those of its errors in the service model.
 ///
-/// A refusal that it lacks shows as a rejected token (user gone) or does not happen (the others).
+/// Without its check, a missing user is refused as an invalid token and the other states are accepted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Refuses {
+pub(super) struct StateChecks {
     pub(super) missing_user: bool,
     pub(super) unconfirmed_user: bool,
     pub(super) reset_required: bool,
 }
 
-/// Most token operations.
-pub(super) const EVERY_STATE: Refuses = Refuses { missing_user: true, unconfirmed_user: true, reset_required: true };
+/// For most operations with an access token.
+pub(super) const EVERY_STATE: StateChecks =
+    StateChecks { missing_user: true, unconfirmed_user: true, reset_required: true };
 
-/// `AssociateSoftwareToken`.
-pub(super) const NO_STATE: Refuses = Refuses { missing_user: false, unconfirmed_user: false, reset_required: false };
+/// For `AssociateSoftwareToken`.
+pub(super) const NO_STATE: StateChecks =
+    StateChecks { missing_user: false, unconfirmed_user: false, reset_required: false };
 
-/// The `WebAuthn` operations.
-pub(super) const RESET_ONLY: Refuses = Refuses { missing_user: false, unconfirmed_user: false, reset_required: true };
+/// For the `WebAuthn` operations.
+pub(super) const RESET_ONLY: StateChecks =
+    StateChecks { missing_user: false, unconfirmed_user: false, reset_required: true };
 
-/// `GlobalSignOut`.
-pub(super) const NOT_MISSING: Refuses = Refuses { missing_user: false, unconfirmed_user: true, reset_required: true };
+/// For `GlobalSignOut`.
+pub(super) const ALL_BUT_MISSING: StateChecks =
+    StateChecks { missing_user: false, unconfirmed_user: true, reset_required: true };
 
-/// Whose access token the request carries.
-pub(super) fn bearer(call: &mut Call<'_>, refuses: Refuses) -> Result<Bearer, Failure> {
+/// The user of the access token that the request carries.
+pub(super) fn bearer(call: &mut Call<'_>, checks: StateChecks) -> Result<Bearer, Failure> {
     let token = call.input.text("AccessToken")?;
     let bearer = token::verify(call.state, call.signer()?, token).map_err(|refusal| match refusal {
         Refusal::Token(failure) => failure,
-        Refusal::UserGone if refuses.missing_user => Failure::user_not_found(),
+        Refusal::UserGone if checks.missing_user => Failure::user_not_found(),
         Refusal::UserGone => Failure::not_authorized("Invalid Access Token"),
     })?;
     let user = call.state.user(&bearer.pool_id, &bearer.username)?;
-    must_be_usable(user, refuses)?;
+    check_state(user, checks)?;
     Ok(bearer)
 }
 
-/// Refuses a user who is disabled, not confirmed or waiting for a new password.
-pub(super) fn must_be_usable(user: &User, refuses: Refuses) -> Result<(), Failure> {
+/// Refuses a disabled user, and one in a state that these checks name.
+pub(super) fn check_state(user: &User, checks: StateChecks) -> Result<(), Failure> {
     user.must_be_enabled()?;
-    if refuses.unconfirmed_user {
+    if checks.unconfirmed_user {
         user.must_be_confirmed()?;
     }
-    if refuses.reset_required {
+    if checks.reset_required {
         user.must_not_need_reset()?;
     }
     Ok(())

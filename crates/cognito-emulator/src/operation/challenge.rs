@@ -1,15 +1,15 @@
-//! This file performs `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
+//! `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
 
-use super::sign_in::{self, Attempt, parameter};
-use super::{Call, Outcome};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome};
+use crate::operation::sign_in::{self, Attempt, parameter};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::state::session::{Session, Step};
 use crate::state::user::{Factor, Status};
 use crate::totp;
 
-/// An answer to a challenge, its session known to be good.
+/// A response to a challenge, whose session is valid.
 struct Response<'a> {
     session_name: &'a str,
     session: Session,
@@ -28,16 +28,16 @@ impl Response<'_> {
 
 pub(super) fn respond(call: &mut Call<'_>) -> Outcome {
     let pool_id = call.state.pool_of_client(call.input.text("ClientId")?)?.id.clone();
-    answer(call, &pool_id)
+    respond_to_challenge(call, &pool_id)
 }
 
 pub(super) fn admin_respond(call: &mut Call<'_>) -> Outcome {
     let pool = call.pool()?;
     let pool_id = pool.id.clone();
-    answer(call, &pool_id)
+    respond_to_challenge(call, &pool_id)
 }
 
-fn answer(call: &mut Call<'_>, pool_id: &str) -> Outcome {
+fn respond_to_challenge(call: &mut Call<'_>, pool_id: &str) -> Outcome {
     let input = call.input;
     let client_id = input.text("ClientId")?;
     let pool = call.state.pool(pool_id, None)?;
@@ -77,9 +77,9 @@ fn new_password(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let password = parameter(response.responses, "NEW_PASSWORD")?;
     let now = call.state.now();
     let pool = call.state.pool(&attempt.pool_id, None)?;
-    password::conforms(password, pool.password_policy())?;
+    password::check_policy(password, pool.password_policy())?;
     let user = pool.user_mut(&attempt.username)?;
-    user.password = Some(PasswordHash::of(password)?);
+    user.password = Some(PasswordHash::new(password)?);
     user.status = Status::Confirmed;
     user.touch(now);
     call.state.use_session(response.session_name);
@@ -105,10 +105,10 @@ fn sent_code(call: &mut Call<'_>, response: &Response<'_>, factor: Factor, sent:
     let attempt = response.attempt();
     must_not_be_locked(call, &attempt)?;
     if code != sent {
-        fail(call, &attempt)?;
+        record_failure(call, &attempt)?;
         return Err(Failure::new("CodeMismatchException", "Invalid code or auth state for the user."));
     }
-    // U8: who read the code has the phone or the mailbox.
+    // U8: whoever read the code has the phone or the mailbox.
     let user = call.state.user(&attempt.pool_id, &attempt.username)?;
     user.attributes.insert(attribute.to_owned(), "true".to_owned());
     succeed(call, response, &attempt)
@@ -122,7 +122,7 @@ fn software_token_code(call: &mut Call<'_>, response: &Response<'_>) -> Outcome 
     let user = call.state.user(&attempt.pool_id, &attempt.username)?;
     let verified = user.software_token.as_mut().filter(|token| token.verified);
     let Some(token) = verified else {
-        fail(call, &attempt)?;
+        record_failure(call, &attempt)?;
         return Err(wrong_totp());
     };
     if let Some(step) = totp::accepted_step(&token.secret, code, now, token.used_step) {
@@ -132,7 +132,7 @@ fn software_token_code(call: &mut Call<'_>, response: &Response<'_>) -> Outcome 
     if totp::matching_step(&token.secret, code, now).is_some() {
         return Err(Failure::new("ExpiredCodeException", "Your software token has already been used once."));
     }
-    fail(call, &attempt)?;
+    record_failure(call, &attempt)?;
     Err(wrong_totp())
 }
 
@@ -140,7 +140,7 @@ fn wrong_totp() -> Failure {
     Failure::new("CodeMismatchException", "Invalid code received for user")
 }
 
-/// The authenticator app was verified by this sign-in, so it is on from now.
+/// The authenticator app was verified during this sign-in, so it is turned on.
 fn set_up_done(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let attempt = response.attempt();
     let user = call.state.user(&attempt.pool_id, &attempt.username)?;
@@ -148,7 +148,7 @@ fn set_up_done(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     succeed(call, response, &attempt)
 }
 
-/// `MFA_SETUP` answered with an address sends a code to it; answered with nothing, it is out of order.
+/// `MFA_SETUP` with an address sends a code to it; without one, the response is out of order.
 fn set_up_email(call: &mut Call<'_>, response: &Response<'_>) -> Outcome {
     let attempt = response.attempt();
     let address = response.responses.and_then(|responses| responses.optional_text("EMAIL"));
@@ -176,8 +176,8 @@ fn must_not_be_locked(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Fail
     Ok(())
 }
 
-/// A wrong code leaves the session as it is: the user may try again.
-fn fail(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Failure> {
+/// Counts a wrong code. The session stays usable: the user may try again.
+fn record_failure(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Failure> {
     let now = call.state.now();
     call.state.user(&attempt.pool_id, &attempt.username)?.failures.add(now);
     Ok(())

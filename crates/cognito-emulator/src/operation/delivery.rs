@@ -1,22 +1,22 @@
-//! This file "sends" a code: into the outbox, since nothing here can reach a phone or a mailbox.
+//! Codes by SMS and e-mail, which go to the outbox instead.
 
 use std::time::Duration;
 
-use super::Call;
-use crate::protocol::Failure;
+use crate::operation::call::Call;
+use crate::protocol::{Failure, timestamp};
 use crate::random;
+use crate::state::Letter;
 use crate::state::user::{Factor, User};
-use crate::state::{Letter, timestamp};
 
 /// A code that was sent.
 pub(super) struct Sent {
     pub(super) code: String,
     pub(super) medium: &'static str,
-    /// The destination as Cognito shows it: most of it hidden.
+    /// The destination as Cognito shows it, mostly hidden.
     pub(super) masked: String,
 }
 
-/// Where a factor's codes go: the medium and the attribute with the address.
+/// The medium of a factor's codes and the attribute with their destination.
 pub(super) const fn channel(factor: Factor) -> Option<(&'static str, &'static str)> {
     match factor {
         Factor::Sms => Some(("SMS", "phone_number")),
@@ -43,7 +43,7 @@ pub(super) fn send(call: &mut Call<'_>, pool_id: &str, user: &User, factor: Fact
     Ok(Sent { code, medium, masked })
 }
 
-/// `+*******0100` of a phone number, `t***@e***` of an address.
+/// Masks a phone number as `+*******0100` and an e-mail address as `t***@e***`.
 fn mask(destination: &str) -> String {
     if let Some((name, domain)) = destination.split_once('@') {
         let first = |text: &str| text.chars().take(1).collect::<String>();

@@ -1,10 +1,10 @@
-//! This file performs `SetUserSettings` and `AdminSetUserSettings`, which Cognito keeps for old callers.
+//! `SetUserSettings` and `AdminSetUserSettings`, which Cognito keeps for old callers.
 //!
 //! They change `MFAOptions` and nothing else (L1 to L4): no preference and no sign-in.
 
-use super::caller::{self, EVERY_STATE};
-use super::{Call, Outcome, nothing};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, EVERY_STATE};
 use crate::protocol::Failure;
 use crate::state::user::MfaOption;
 

@@ -1,12 +1,12 @@
-//! This file performs `ListUsers`: its filter and its pages.
+//! `ListUsers`: its filter and its pages.
 
 use serde_json::{Value, json};
 
-use super::{Call, Outcome};
+use crate::operation::call::{Call, Outcome};
 use crate::protocol::Failure;
 use crate::state::user::User;
 
-/// What `ListUsers` can search by.
+/// The attributes that a filter may name.
 const SEARCHABLE: [&str; 11] = [
     "username",
     "email",
@@ -42,13 +42,13 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         .filter(|user| after.is_none_or(|after| user.sub() > after))
         .filter(|user| filter.as_ref().is_none_or(|filter| filter.matches(user)));
     let page: Vec<&User> = matching.by_ref().take(limit).collect();
-    let mut answer = json!({
+    let mut output = json!({
         "Users": page.iter().map(|user| entry(user, wanted.as_deref())).collect::<Vec<_>>(),
     });
-    if let (Some(last), true, Some(members)) = (page.last(), matching.next().is_some(), answer.as_object_mut()) {
+    if let (Some(last), true, Some(members)) = (page.last(), matching.next().is_some(), output.as_object_mut()) {
         members.insert("PaginationToken".to_owned(), Value::from(last.sub()));
     }
-    Ok(answer)
+    Ok(output)
 }
 
 fn entry(user: &User, wanted: Option<&[&str]>) -> Value {

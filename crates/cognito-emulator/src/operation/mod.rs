@@ -1,7 +1,8 @@
-//! This file is the map from an operation's name to the code that performs it.
+//! Dispatch: from the name of an operation to its function.
 
 mod app_client;
 mod attribute;
+pub(crate) mod call;
 mod caller;
 mod challenge;
 mod delivery;
@@ -18,47 +19,11 @@ mod sign_up;
 mod software_token;
 mod user;
 
-use serde_json::{Value, json};
-
-use super::model::input::Input;
-use super::model::operation::{Access, Operation};
-use super::protocol::Failure;
-use super::signer::Signer;
-use super::state::State;
-use super::state::pool::Pool;
-use super::state::user::User;
-
-/// What an operation answers.
-pub(crate) type Outcome = Result<Value, Failure>;
+use crate::model::operation::{Access, Operation};
+use crate::operation::call::{Call, Outcome};
+use crate::protocol::Failure;
 
 type Perform = fn(&mut Call<'_>) -> Outcome;
-
-/// One call of an operation, its request checked.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) state: &'a mut State,
-    pub(crate) input: Input<'a>,
-    /// The region that the request was signed for; an unsigned request has none.
-    pub(crate) region: Option<&'a str>,
-    pub(crate) signer: Option<&'a Signer>,
-}
-
-impl Call<'_> {
-    /// The pool of `UserPoolId`.
-    fn pool(&mut self) -> Result<&mut Pool, Failure> {
-        self.state.pool(self.input.text("UserPoolId")?, self.region)
-    }
-
-    /// The user of `UserPoolId` and `Username`.
-    fn user(&mut self) -> Result<&mut User, Failure> {
-        let username = self.input.text("Username")?;
-        self.pool()?.user_mut(username)
-    }
-
-    fn signer(&self) -> Result<&Signer, Failure> {
-        self.signer.ok_or_else(|| Failure::internal("the operation has no key"))
-    }
-}
 
 /// Performs an operation on a checked request.
 pub(crate) fn perform(operation: &Operation, call: &mut Call<'_>) -> Outcome {
@@ -74,7 +39,7 @@ pub(crate) fn needs_key(operation: &Operation) -> bool {
         || operation.name.ends_with("AuthChallenge")
 }
 
-/// Whether an operation leaves everything as it was.
+/// Whether an operation changes nothing.
 pub(crate) fn only_reads(operation: &Operation) -> bool {
     ["Get", "AdminGet", "List", "Describe"].iter().any(|prefix| operation.name.starts_with(prefix))
 }
@@ -121,11 +86,6 @@ fn find(name: &str) -> Option<Perform> {
         "VerifySoftwareToken" => software_token::verify,
         _ => return None,
     })
-}
-
-/// The answer of an operation that has nothing to tell.
-fn nothing() -> Value {
-    json!({})
 }
 
 #[cfg(test)]

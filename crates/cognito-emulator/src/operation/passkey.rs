@@ -1,23 +1,22 @@
-//! This file performs the `WebAuthn` operations: start, complete, list and delete.
+//! The `WebAuthn` operations: start, complete, list, delete.
 
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::caller::{self, RESET_ONLY};
-use super::{Call, Outcome, nothing};
-use crate::protocol::Failure;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, RESET_ONLY};
+use crate::protocol::{Failure, timestamp};
 use crate::random;
 use crate::state::pool::Pool;
-use crate::state::timestamp;
 use crate::state::user::{Passkey, PasskeyChallenge, User};
 use crate::webauthn::{self, ALGORITHMS, Ceremony};
 
-/// How many passkeys a user can have.
-const MOST: usize = 20;
+/// Passkeys that a user can have.
+const MAX_PASSKEYS: usize = 20;
 
-/// How long a challenge waits for its answer.
+/// How long a registration may take.
 const CHALLENGE_VALIDITY: Duration = Duration::from_mins(3);
 
 pub(super) fn start(call: &mut Call<'_>) -> Outcome {
@@ -99,7 +98,7 @@ pub(super) fn complete(call: &mut Call<'_>) -> Outcome {
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let bearer = caller::bearer(call, RESET_ONLY)?;
     let limit = match call.input.integer("MaxResults").and_then(|most| usize::try_from(most).ok()) {
-        None | Some(0) => MOST,
+        None | Some(0) => MAX_PASSKEYS,
         Some(limit) => limit,
     };
     let after = call.input.optional_text("NextToken");
@@ -112,14 +111,14 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         }
     };
     let page: Vec<&Passkey> = user.passkeys.iter().skip(first).take(limit).collect();
-    let mut answer = json!({
+    let mut output = json!({
         "Credentials": page.iter().map(|passkey| describe(passkey)).collect::<Vec<_>>(),
     });
     let more = first + page.len() < user.passkeys.len();
-    if let (Some(last), true, Some(members)) = (page.last(), more, answer.as_object_mut()) {
+    if let (Some(last), true, Some(members)) = (page.last(), more, output.as_object_mut()) {
         members.insert("NextToken".to_owned(), Value::from(last.id.as_str()));
     }
-    Ok(answer)
+    Ok(output)
 }
 
 pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
@@ -162,7 +161,7 @@ fn relying_party(pool: &Pool) -> Result<String, Failure> {
 }
 
 fn check_limit(user: &User) -> Result<(), Failure> {
-    if user.passkeys.len() < MOST {
+    if user.passkeys.len() < MAX_PASSKEYS {
         return Ok(());
     }
     Err(Failure::new("LimitExceededException", "The user has the largest number of passkeys."))

@@ -1,16 +1,16 @@
-//! This file performs the operations on user pools as such: create, describe, list, delete.
+//! The operations on user pools: create, describe, list, delete.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, nothing, pool_mfa};
-use crate::protocol::Failure;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::pool_mfa;
+use crate::protocol::{Failure, timestamp};
 use crate::random;
 use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
-use crate::state::timestamp;
 
-/// Where a request that carries no signature would create its pool; none gets this far.
+/// The region of a request without a signature; none gets this far.
 const DEFAULT_REGION: &str = "us-east-1";
 
 pub(super) fn create(call: &mut Call<'_>) -> Outcome {
@@ -31,9 +31,9 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         users: BTreeMap::new(),
     };
     pool_mfa::check_new_pool(&pool)?;
-    let answer = json!({ "UserPool": pool.description() });
+    let output = json!({ "UserPool": pool.description() });
     call.state.pools.insert(id, pool);
-    Ok(answer)
+    Ok(output)
 }
 
 pub(super) fn describe(call: &mut Call<'_>) -> Outcome {
@@ -79,9 +79,9 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
             })
         })
         .collect();
-    let mut answer = json!({ "UserPools": entries });
-    if let (Some(last), true, Some(members)) = (page.last(), pools.next().is_some(), answer.as_object_mut()) {
+    let mut output = json!({ "UserPools": entries });
+    if let (Some(last), true, Some(members)) = (page.last(), pools.next().is_some(), output.as_object_mut()) {
         members.insert("NextToken".to_owned(), Value::from(last.id.as_str()));
     }
-    Ok(answer)
+    Ok(output)
 }

@@ -1,9 +1,9 @@
-//! This file performs `GetUserPoolMfaConfig` and `SetUserPoolMfaConfig`.
+//! `GetUserPoolMfaConfig` and `SetUserPoolMfaConfig`.
 
 use serde_json::{Map, Value};
 
-use super::{Call, Outcome};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome};
 use crate::protocol::Failure;
 use crate::state::pool::{MfaConfiguration, MfaMode, Pool};
 
@@ -22,7 +22,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         input.value("WebAuthnConfiguration"),
     );
     let sms = input.structure("SmsMfaConfiguration");
-    // P2; P3: passkeys are apart, being no second factor by themselves.
+    // P2; P3: passkeys are exempt, since they are no second factor by themselves.
     if mode == MfaMode::Off && (sms.is_some() || software_token.is_some() || email.is_some()) {
         return Err(Failure::invalid_parameter(
             "Invalid MFA configuration given, can't turn off MFA and configure an MFA together.",
@@ -46,7 +46,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     Ok(pool.mfa_configuration())
 }
 
-/// Refuses a pool to be created with an MFA configuration that it could not have.
+/// Refuses to create a pool with an MFA configuration that it could not be given later.
 pub(super) fn check_new_pool(pool: &Pool) -> Result<(), Failure> {
     if let Some(sms) = pool.settings().structure("SmsConfiguration") {
         check_sms_channel(pool, sms)?;
@@ -65,18 +65,18 @@ pub(super) fn check_new_pool(pool: &Pool) -> Result<(), Failure> {
     check_factors(pool)
 }
 
-/// The settings with the SMS channel that the request asks for.
+/// The settings with the SMS channel of the request.
 fn settings_with_sms(pool: &Pool, mode: MfaMode, sms: Option<Input<'_>>) -> Result<Map<String, Value>, Failure> {
     let mut settings = pool.settings.clone();
     let Some(sms) = sms else {
         if !pool.has_sms() || mode == MfaMode::Off && pool.auto_verifies("phone_number") {
-            // MFA is off, yet the channel is needed to verify phone numbers.
+            // MFA is off, but the channel still verifies phone numbers.
             return Ok(settings);
         }
         if pool.auto_verifies("phone_number") {
             return Err(phone_needs_sms());
         }
-        // P12: a factor in use comes off only by going OFF.
+        // P12: SMS is removed only by setting MFA to OFF.
         if mode != MfaMode::Off && pool.mfa.mode != MfaMode::Off {
             return Err(Failure::invalid_parameter(
                 "Can't turn off SMS_MFA when SMS configuration is set for the user pool",

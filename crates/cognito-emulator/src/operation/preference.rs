@@ -1,15 +1,15 @@
-//! This file performs `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
+//! `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
 
-use super::caller::{self, EVERY_STATE};
-use super::{Call, Outcome, nothing};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, EVERY_STATE};
 use crate::protocol::Failure;
 use crate::state::pool::{MfaMode, Pool};
 use crate::state::user::{Factor, User};
 
-/// The block of one factor, as it was sent.
+/// What a request changes about one factor.
 #[derive(Clone, Copy, Debug)]
-struct Wish {
+struct FactorChange {
     factor: Factor,
     enabled: Option<bool>,
     preferred: Option<bool>,
@@ -20,7 +20,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     let now = call.state.now();
     let input = call.input;
     let pool = call.state.pool(&bearer.pool_id, None)?;
-    let user = wished(pool, pool.user(&bearer.username)?, input)?;
+    let user = apply_all(pool, pool.user(&bearer.username)?, input)?;
     pool.users.insert(user.username.clone(), User { modified: now, ..user });
     Ok(nothing())
 }
@@ -30,22 +30,22 @@ pub(super) fn admin_set(call: &mut Call<'_>) -> Outcome {
     let input = call.input;
     let pool = call.pool()?;
     let user = pool.user(input.text("Username")?)?;
-    caller::must_be_usable(user, EVERY_STATE)?;
-    let user = wished(pool, user, input)?;
+    caller::check_state(user, EVERY_STATE)?;
+    let user = apply_all(pool, user, input)?;
     pool.users.insert(user.username.clone(), User { modified: now, ..user });
     Ok(nothing())
 }
 
-/// The user as the request wishes, or why not: all of it is done or nothing.
-fn wished(pool: &Pool, user: &User, input: Input<'_>) -> Result<User, Failure> {
-    let wishes = wishes(input);
+/// The user with every change of the request applied, or a refusal: never a part of them.
+fn apply_all(pool: &Pool, user: &User, input: Input<'_>) -> Result<User, Failure> {
+    let changes = factor_changes(input);
     // U1: at most one preferred factor.
-    if wishes.iter().filter(|wish| wish.preferred == Some(true)).count() > 1 {
+    if changes.iter().filter(|change| change.preferred == Some(true)).count() > 1 {
         return Err(Failure::invalid_parameter("Only one MFA method can be set as preferred"));
     }
     let mut user = user.clone();
-    for wish in &wishes {
-        fulfil(pool, &mut user, *wish)?;
+    for change in &changes {
+        apply(pool, &mut user, *change)?;
     }
     // U10: a passkey is a second factor only beside another one.
     if user.factors == [Factor::WebAuthn] {
@@ -55,7 +55,7 @@ fn wished(pool: &Pool, user: &User, input: Input<'_>) -> Result<User, Failure> {
 }
 
 /// The blocks that are present (U4: an omitted block leaves its factor unchanged).
-fn wishes(input: Input<'_>) -> Vec<Wish> {
+fn factor_changes(input: Input<'_>) -> Vec<FactorChange> {
     [
         ("SMSMfaSettings", Factor::Sms),
         ("SoftwareTokenMfaSettings", Factor::SoftwareToken),
@@ -66,29 +66,29 @@ fn wishes(input: Input<'_>) -> Vec<Wish> {
     .filter_map(|(name, factor)| {
         let block = input.structure(name)?;
         let (enabled, preferred) = (block.boolean("Enabled"), block.boolean("PreferredMfa"));
-        Some(Wish { factor, enabled, preferred })
+        Some(FactorChange { factor, enabled, preferred })
     })
     .collect()
 }
 
-fn fulfil(pool: &Pool, user: &mut User, wish: Wish) -> Result<(), Failure> {
-    let Wish { factor, enabled, preferred } = wish;
+fn apply(pool: &Pool, user: &mut User, change: FactorChange) -> Result<(), Failure> {
+    let FactorChange { factor, enabled, preferred } = change;
     // U3.
     if preferred == Some(true) && enabled != Some(true) {
         return Err(Failure::invalid_parameter(format!("{} can not be preferred unless it is enabled", factor.name())));
     }
-    // U11: an ON pool has every factor on, and lets the user choose only the preferred one.
+    // U11: in an ON pool every factor is on, and the user chooses only the preferred one.
     let on_by_pool = pool.mfa.mode == MfaMode::On;
     match enabled {
         Some(true) => {
-            may_turn_on(pool, user, factor)?;
+            check_on(pool, user, factor)?;
             if !on_by_pool {
                 user.turn_on(factor);
             }
         }
         Some(false) if on_by_pool => return Ok(()),
         Some(false) => {
-            may_turn_off(user, factor)?;
+            check_off(user, factor)?;
             user.turn_off(factor);
         }
         None => {}
@@ -102,13 +102,13 @@ fn fulfil(pool: &Pool, user: &mut User, wish: Wish) -> Result<(), Failure> {
     Ok(())
 }
 
-/// U7, U8, U9, U10. What the pool offers is not asked (U12), except for passkeys.
-fn may_turn_on(pool: &Pool, user: &User, factor: Factor) -> Result<(), Failure> {
+/// U7, U8, U9, U10. Whether the pool offers the factor does not matter (U12), except for passkeys.
+fn check_on(pool: &Pool, user: &User, factor: Factor) -> Result<(), Failure> {
     let (has_means, recovery) = match factor {
         Factor::Sms => (user.attribute("phone_number").is_some(), Some("verified_phone_number")),
         Factor::Email => (user.attribute("email").is_some(), Some("verified_email")),
         Factor::SoftwareToken => (user.has_software_token(), None),
-        Factor::WebAuthn => return may_turn_on_web_authn(pool),
+        Factor::WebAuthn => return check_web_authn_on(pool),
     };
     if !has_means {
         return Err(no_delivery_config("on", factor));
@@ -124,7 +124,7 @@ fn may_turn_on(pool: &Pool, user: &User, factor: Factor) -> Result<(), Failure> 
     Ok(())
 }
 
-fn may_turn_on_web_authn(pool: &Pool) -> Result<(), Failure> {
+fn check_web_authn_on(pool: &Pool) -> Result<(), Failure> {
     if pool.is_lite() {
         return Err(Failure::invalid_parameter(
             "WEB_AUTHN MFA is not available in the LITE feature plan of the user pool",
@@ -140,7 +140,7 @@ fn may_turn_on_web_authn(pool: &Pool) -> Result<(), Failure> {
 }
 
 /// U5: turning off what the user never had is refused.
-fn may_turn_off(user: &User, factor: Factor) -> Result<(), Failure> {
+fn check_off(user: &User, factor: Factor) -> Result<(), Failure> {
     if user.has_factor(factor) {
         return Ok(());
     }

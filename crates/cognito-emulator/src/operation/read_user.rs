@@ -1,11 +1,11 @@
-//! This file performs the reads of one user: `GetUser`, `GetUserAuthFactors` and their admin forms.
+//! Reads of one user: `GetUser`, `GetUserAuthFactors` and their admin forms.
 
 use serde_json::{Map, Value, json};
 
-use super::caller::{self, EVERY_STATE};
-use super::{Call, Outcome};
+use crate::operation::call::{Call, Outcome};
+use crate::operation::caller::{self, EVERY_STATE};
+use crate::protocol::timestamp;
 use crate::state::pool::{MfaMode, Pool};
-use crate::state::timestamp;
 use crate::state::user::{Factor, User};
 
 pub(super) fn get_user(call: &mut Call<'_>) -> Outcome {
@@ -41,18 +41,18 @@ pub(super) fn admin_get_auth_factors(call: &mut Call<'_>) -> Outcome {
     Ok(auth_factors(pool, pool.user(username)?))
 }
 
-/// Adds the legacy options and the preferences, two records that know nothing of each other (B3).
-fn with_mfa(user: &User, answer: Value) -> Value {
-    let mut answer = with_preferences(user, answer);
-    if let (false, Some(members)) = (user.mfa_options.is_empty(), answer.as_object_mut()) {
+/// Adds the legacy options and the preferences, two records that are independent of each other (B3).
+fn with_mfa(user: &User, output: Value) -> Value {
+    let mut output = with_preferences(user, output);
+    if let (false, Some(members)) = (user.mfa_options.is_empty(), output.as_object_mut()) {
         members.insert("MFAOptions".to_owned(), json!(user.mfa_options));
     }
-    answer
+    output
 }
 
-/// What is not set is absent (B4).
-fn with_preferences(user: &User, answer: Value) -> Value {
-    let mut members = match answer {
+/// Adds the preferences; what is not set is absent (B4).
+fn with_preferences(user: &User, output: Value) -> Value {
+    let mut members = match output {
         Value::Object(members) => members,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     };

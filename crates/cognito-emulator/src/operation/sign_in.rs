@@ -1,12 +1,12 @@
-//! This file performs `InitiateAuth` and `AdminInitiateAuth`: the password, then what the pool and the
-//! user's preferences ask next.
+//! `InitiateAuth` and `AdminInitiateAuth`: the password, then what pool and preferences ask for.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, delivery};
 use crate::model::input::Input;
+use crate::operation::call::{Call, Outcome};
+use crate::operation::delivery;
 use crate::protocol::Failure;
 use crate::state::client::Client;
 use crate::state::pool::{MfaMode, Pool};
@@ -63,7 +63,7 @@ pub(super) fn admin_initiate(call: &mut Call<'_>) -> Outcome {
 }
 
 fn not_emulated(flow: &str) -> Failure {
-    Failure::invalid_parameter(format!("The embedded Cognito does not implement the {flow} flow"))
+    Failure::invalid_parameter(format!("The emulator does not implement the {flow} flow"))
 }
 
 fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &str) -> Outcome {
@@ -86,7 +86,7 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
     user.must_be_enabled()?;
     // A federated user signs in elsewhere (U13).
     let known = user.password.as_ref().filter(|_| user.status != Status::ExternalProvider);
-    if !known.is_some_and(|known| known.is_of(password)) {
+    if !known.is_some_and(|known| known.matches(password)) {
         return Err(wrong());
     }
     user.must_be_confirmed()?;
@@ -110,14 +110,14 @@ fn with_password(call: &mut Call<'_>, pool_id: &str, flows: &[&str], refusal: &s
     after_password(call, &attempt)
 }
 
-/// A member of `AuthParameters` or `ChallengeResponses` that has to be there.
+/// A required member of `AuthParameters` or `ChallengeResponses`.
 pub(super) fn parameter<'a>(parameters: Option<Input<'a>>, name: &str) -> Result<&'a str, Failure> {
     parameters
         .and_then(|parameters| parameters.optional_text(name))
         .ok_or_else(|| Failure::invalid_parameter(format!("Missing required parameter {name}")))
 }
 
-/// What follows a right password: a second factor, its set-up, or the tokens.
+/// The step after a correct password: a second factor, its setup, or the tokens.
 pub(super) fn after_password(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
     let pool = call.state.pool(&attempt.pool_id, None)?;
     let user = pool.user(&attempt.username)?;
@@ -138,10 +138,10 @@ pub(super) fn after_password(call: &mut Call<'_>, attempt: &Attempt) -> Outcome 
     }
 }
 
-/// The factors to ask, reduced to the preferred one if there is one (U2).
+/// The factors to ask for: only the preferred one if it can be asked for (U2).
 fn asked_factors(pool: &Pool, user: &User) -> Vec<Factor> {
     let on: BTreeSet<Factor> = match pool.mfa.mode {
-        // P14: the preferences stay stored, and are not asked.
+        // P14: the preferences stay stored and are ignored.
         MfaMode::Off => BTreeSet::new(),
         MfaMode::Optional => user.factors.iter().copied().collect(),
         // B1: in an ON pool a phone number or address is enough, listed or not.
@@ -158,10 +158,10 @@ fn asked_factors(pool: &Pool, user: &User) -> Vec<Factor> {
     let can_be_asked = |factor: &Factor| match factor {
         Factor::Sms => pool.has_sms() && user.attribute("phone_number").is_some(),
         Factor::Email => pool.sends_own_email() && user.attribute("email").is_some(),
-        // B6: a token works on after the pool has stopped to offer tokens. B2: one that was
-        // replaced and not verified is still asked, and nothing answers it.
+        // B6: a token still works after the pool has stopped offering tokens. B2: one that was replaced and not
+        // verified is still asked for, and no code is accepted.
         Factor::SoftwareToken => user.software_token.is_some(),
-        // The embedded Cognito does not verify assertions.
+        // The emulator does not verify assertions.
         Factor::WebAuthn => false,
     };
     let factors: Vec<Factor> = on.into_iter().filter(can_be_asked).collect();
@@ -171,7 +171,7 @@ fn asked_factors(pool: &Pool, user: &User) -> Vec<Factor> {
     }
 }
 
-/// T10: who registered alone gets tokens once, to enrol with; others set up while signing in.
+/// T10: a self-registered user gets tokens once, to enrol with; others set up during the sign-in.
 fn must_set_up(user: &User) -> bool {
     !user.self_registered || user.has_signed_in
 }
@@ -195,7 +195,7 @@ fn set_up(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
     challenge(call, attempt, Step::SetUp, &parameters)
 }
 
-/// Asks for a code, having sent it if it is one that is sent.
+/// Asks for a code of this factor, after sending it if it is one that is sent.
 pub(super) fn ask(call: &mut Call<'_>, attempt: &Attempt, factor: Factor) -> Outcome {
     let mut parameters = json!({ "USER_ID_FOR_SRP": attempt.username });
     let step = if delivery::channel(factor).is_some() {
@@ -219,7 +219,7 @@ fn challenge(call: &mut Call<'_>, attempt: &Attempt, step: Step, parameters: &Va
     Ok(json!({ "ChallengeName": name, "Session": session, "ChallengeParameters": parameters }))
 }
 
-/// The tokens that end a sign-in.
+/// Completes a sign-in with tokens.
 pub(super) fn tokens(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
     let now = call.state.now();
     let pool = call.state.pool(&attempt.pool_id, None)?;

@@ -1,10 +1,10 @@
-//! This file performs `GlobalSignOut` and `AdminUserGlobalSignOut`.
+//! `GlobalSignOut` and `AdminUserGlobalSignOut`.
 
-use super::caller::{self, NOT_MISSING};
-use super::{Call, Outcome, nothing};
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, ALL_BUT_MISSING};
 
 pub(super) fn own(call: &mut Call<'_>) -> Outcome {
-    let bearer = caller::bearer(call, NOT_MISSING)?;
+    let bearer = caller::bearer(call, ALL_BUT_MISSING)?;
     call.state.user(&bearer.pool_id, &bearer.username)?.sign_out();
     Ok(nothing())
 }

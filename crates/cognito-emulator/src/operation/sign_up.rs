@@ -1,8 +1,9 @@
-//! This file performs `SignUp` and `AdminConfirmSignUp`, by which a user becomes UNCONFIRMED and CONFIRMED.
+//! `SignUp` and `AdminConfirmSignUp`.
 
 use serde_json::json;
 
-use super::{Call, Outcome, attribute, nothing, user};
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::{attribute, user};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::state::user::Status;
@@ -20,14 +21,14 @@ pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     let Some(password) = input.optional_text("Password") else {
         return Err(Failure::invalid_parameter("Password is required for this user pool"));
     };
-    password::conforms(password, pool.password_policy())?;
+    password::check_policy(password, pool.password_policy())?;
     let attributes = attribute::read(pool, &input.structures("UserAttributes"))?;
     let mut user = user::new_user(pool, username, attributes, now)?;
-    user.password = Some(PasswordHash::of(password)?);
+    user.password = Some(PasswordHash::new(password)?);
     user.self_registered = true;
-    let answer = json!({ "UserConfirmed": false, "UserSub": user.sub() });
+    let output = json!({ "UserConfirmed": false, "UserSub": user.sub() });
     pool.users.insert(user.username.clone(), user);
-    Ok(answer)
+    Ok(output)
 }
 
 pub(super) fn admin_confirm(call: &mut Call<'_>) -> Outcome {

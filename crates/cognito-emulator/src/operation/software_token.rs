@@ -1,16 +1,16 @@
-//! This file performs the operations on authenticator apps: associate, verify and delete.
+//! The operations on authenticator apps: associate, verify, delete.
 
 use serde_json::{Value, json};
 
-use super::caller::{self, EVERY_STATE, NO_STATE, Refuses};
-use super::{Call, Outcome, nothing};
+use crate::operation::call::{Call, Outcome, nothing};
+use crate::operation::caller::{self, EVERY_STATE, NO_STATE, StateChecks};
 use crate::protocol::Failure;
 use crate::random;
 use crate::state::session::{Session, Step};
 use crate::state::user::{Factor, SoftwareToken};
 use crate::totp;
 
-/// Who enrols: a signed-in user, or one in the middle of a sign-in (T2).
+/// Who enrols: a signed-in user, or one during a sign-in (T2).
 enum Enrolment {
     SignedIn { pool_id: String, username: String },
     SigningIn { name: String, session: Session },
@@ -31,11 +31,11 @@ pub(super) fn associate(call: &mut Call<'_>) -> Outcome {
     pool_must_offer(call, pool_id)?;
     let (secret, now) = (random::totp_secret()?, call.state.now());
     let user = call.state.user(pool_id, username)?;
-    // T4: the token that worked until now stops at once, though its preference stays (B2).
+    // T4: the previous token stops working at once, although its preference stays (B2).
     user.software_token = Some(SoftwareToken { secret: secret.clone(), verified: false, used_step: None });
     user.touch(now);
-    let answer = json!({ "SecretCode": secret });
-    next_session(call, &enrolment, Step::SetUp, answer)
+    let output = json!({ "SecretCode": secret });
+    next_session(call, &enrolment, Step::SetUp, output)
 }
 
 pub(super) fn verify(call: &mut Call<'_>) -> Outcome {
@@ -67,11 +67,11 @@ pub(super) fn verify(call: &mut Call<'_>) -> Outcome {
     token.used_step = Some(step);
     user.failures.clear();
     user.touch(now);
-    // T6: the token is verified, and on only by a preference.
+    // T6: verified is not turned on; that takes a preference.
     next_session(call, &enrolment, Step::SetUpDone, json!({ "Status": "SUCCESS" }))
 }
 
-/// Answers the same for a user without a token, so that a retry is harmless.
+/// Idempotent: returns the same for a user without a token.
 pub(super) fn admin_delete(call: &mut Call<'_>) -> Outcome {
     let now = call.state.now();
     let user = call.user()?;
@@ -83,10 +83,10 @@ pub(super) fn admin_delete(call: &mut Call<'_>) -> Outcome {
     Ok(nothing())
 }
 
-fn enrolment(call: &mut Call<'_>, refuses: Refuses) -> Result<Enrolment, Failure> {
+fn enrolment(call: &mut Call<'_>, checks: StateChecks) -> Result<Enrolment, Failure> {
     match (call.input.has("AccessToken"), call.input.optional_text("Session")) {
         (true, None) => {
-            let bearer = caller::bearer(call, refuses)?;
+            let bearer = caller::bearer(call, checks)?;
             Ok(Enrolment::SignedIn { pool_id: bearer.pool_id, username: bearer.username })
         }
         (false, Some(name)) => {
@@ -95,7 +95,7 @@ fn enrolment(call: &mut Call<'_>, refuses: Refuses) -> Result<Enrolment, Failure
                 return Err(Failure::not_authorized("Invalid session for the user."));
             }
             let user = call.state.user(&session.pool_id, &session.username)?;
-            caller::must_be_usable(user, refuses)?;
+            caller::check_state(user, checks)?;
             Ok(Enrolment::SigningIn { name: name.to_owned(), session })
         }
         (true, Some(_)) => Err(Failure::invalid_parameter("Only one of AccessToken and Session can be provided")),
@@ -103,7 +103,7 @@ fn enrolment(call: &mut Call<'_>, refuses: Refuses) -> Result<Enrolment, Failure
     }
 }
 
-/// T9.
+/// T9: refuses a pool that does not offer authenticator apps.
 fn pool_must_offer(call: &mut Call<'_>, pool_id: &str) -> Result<(), Failure> {
     if call.state.pool(pool_id, None)?.offers_software_token() {
         return Ok(());
@@ -111,15 +111,15 @@ fn pool_must_offer(call: &mut Call<'_>, pool_id: &str) -> Result<(), Failure> {
     Err(Failure::new("SoftwareTokenMFANotFoundException", "Software Token MFA has not been enabled by the userPool"))
 }
 
-/// T3: in the middle of a sign-in, each step spends its session and gives the next one.
-fn next_session(call: &mut Call<'_>, enrolment: &Enrolment, step: Step, mut answer: Value) -> Outcome {
+/// T3: during a sign-in, each step spends its session and returns the next one.
+fn next_session(call: &mut Call<'_>, enrolment: &Enrolment, step: Step, mut output: Value) -> Outcome {
     if let Enrolment::SigningIn { name, session } = enrolment {
         call.state.use_session(name);
         let Session { pool_id, username, client_id, .. } = session;
         let next = call.state.open_session(pool_id, username, client_id, step)?;
-        if let Some(members) = answer.as_object_mut() {
+        if let Some(members) = output.as_object_mut() {
             members.insert("Session".to_owned(), Value::from(next));
         }
     }
-    Ok(answer)
+    Ok(output)
 }

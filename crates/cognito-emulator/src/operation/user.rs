@@ -1,18 +1,19 @@
-//! This file performs the administrator's operations on users: create, change, disable, delete.
+//! The administrator's operations on users: create, update, disable, delete.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Call, Outcome, attribute, nothing};
+use crate::operation::attribute;
+use crate::operation::call::{Call, Outcome, nothing};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::random;
 use crate::state::pool::Pool;
 use crate::state::user::{Status, User};
 
-/// What follows a drawn password so that it conforms with every policy.
+/// Appended to a random password so that it conforms to every policy.
 const ALL_CLASSES: &str = "aA1!";
 
 pub(super) fn create(call: &mut Call<'_>) -> Outcome {
@@ -33,20 +34,20 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     }
     let temporary = match input.optional_text("TemporaryPassword") {
         Some(temporary) => {
-            password::conforms(temporary, pool.password_policy())?;
+            password::check_policy(temporary, pool.password_policy())?;
             temporary.to_owned()
         }
         None => format!("{}{ALL_CLASSES}", random::alphanumeric::<16>()?),
     };
     let mut user = new_user(pool, given, attributes, now)?;
     user.status = Status::ForceChangePassword;
-    user.password = Some(PasswordHash::of(&temporary)?);
-    let answer = json!({ "User": user.profile() });
+    user.password = Some(PasswordHash::new(&temporary)?);
+    let output = json!({ "User": user.profile() });
     pool.users.insert(user.username.clone(), user);
-    Ok(answer)
+    Ok(output)
 }
 
-/// A user that the pool does not have yet, named as the pool names its users and unconfirmed.
+/// A new, unconfirmed user, named as the pool names its users.
 pub(super) fn new_user(
     pool: &Pool,
     given: &str,
@@ -88,8 +89,8 @@ pub(super) fn set_password(call: &mut Call<'_>) -> Outcome {
     let password = input.text("Password")?;
     let pool = call.pool()?;
     pool.user(input.text("Username")?)?;
-    password::conforms(password, pool.password_policy())?;
-    let hash = PasswordHash::of(password)?;
+    password::check_policy(password, pool.password_policy())?;
+    let hash = PasswordHash::new(password)?;
     let user = call.user()?;
     must_be_local(user)?;
     user.password = Some(hash);
@@ -126,7 +127,7 @@ pub(super) fn enable(call: &mut Call<'_>) -> Outcome {
     Ok(nothing())
 }
 
-/// Also ends the user's sign-ins.
+/// Also signs the user out.
 pub(super) fn disable(call: &mut Call<'_>) -> Outcome {
     let now = call.state.now();
     let user = call.user()?;

@@ -1,4 +1,4 @@
-//! This file holds an app client: its flows, its secret and how long its tokens live.
+//! App clients: flows, secret, token validity.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Client {
         self.input().texts("ExplicitAuthFlows").iter().any(|allowed| flows.contains(allowed))
     }
 
-    /// Whether an unknown user is answered like a wrong password.
+    /// Whether an unknown user is refused like a wrong password.
     pub(crate) fn hides_users(&self) -> bool {
         self.input().optional_text("PreventUserExistenceErrors") == Some("ENABLED")
     }
@@ -52,7 +52,7 @@ impl Client {
         Duration::from_mins(u64::try_from(minutes).unwrap_or(3))
     }
 
-    /// A validity of zero means Cognito's default.
+    /// `None` for a validity of zero, which means Cognito's default.
     fn validity(&self, name: &str, unit_name: &str, default_unit: &str) -> Option<Duration> {
         let count = u64::try_from(self.input().integer(name)?).ok().filter(|count| *count > 0)?;
         let units = self.input().structure("TokenValidityUnits");

@@ -1,4 +1,4 @@
-//! This file holds everything that the embedded Cognito remembers, and its clock.
+//! Everything that the emulator remembers, and its clock.
 
 pub(crate) mod client;
 pub(crate) mod pool;
@@ -10,18 +10,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use self::pool::Pool;
-use self::session::Session;
-use self::user::User;
 use crate::protocol::Failure;
+use crate::random;
+use crate::state::client::Client;
+use crate::state::pool::Pool;
+use crate::state::session::{Session, Step, invalid_session};
+use crate::state::user::User;
 
 /// Messages kept for `/_embedded/outbox`; older ones are dropped.
-const OUTBOX_LENGTH: usize = 256;
+const MAX_LETTERS: usize = 256;
 
-/// What a data file keeps, apart from the key.
+/// How long a session lasts whose app client is gone.
+const DEFAULT_SESSION_VALIDITY: Duration = Duration::from_mins(3);
+
+/// What a data file keeps besides the key.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// How far `/_embedded/clock` has moved the clock.
+    /// How far `/_embedded/clock` has advanced the clock.
     #[serde(default)]
     ahead: Duration,
     pub(crate) pools: BTreeMap<String, Pool>,
@@ -45,9 +50,9 @@ pub(crate) struct Letter {
 }
 
 impl State {
-    /// The time since the epoch on the server's clock, by which everything expires.
+    /// The time since the epoch on the emulator's clock, by which everything expires.
     pub(crate) fn now(&self) -> Duration {
-        // A machine whose clock is before 1970 lives in 1970.
+        // A clock before 1970 counts as 1970.
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.ahead
     }
 
@@ -71,20 +76,47 @@ impl State {
             .ok_or_else(|| Failure::resource_not_found(format!("User pool client {client_id} does not exist.")))
     }
 
-    /// The user of a session or token, whose pool and name are known to have existed.
+    /// The user of a session or token, who may have been deleted since.
     pub(crate) fn user(&mut self, pool_id: &str, username: &str) -> Result<&mut User, Failure> {
         self.pool(pool_id, None)?.users.get_mut(username).ok_or_else(Failure::user_not_found)
     }
 
     pub(crate) fn send(&mut self, letter: Letter) {
         self.outbox.push_back(letter);
-        while self.outbox.len() > OUTBOX_LENGTH {
+        while self.outbox.len() > MAX_LETTERS {
             self.outbox.pop_front();
         }
     }
-}
 
-/// A time as JSON 1.1 has it: seconds since the epoch, with milliseconds.
-pub(crate) fn timestamp(at: Duration) -> f64 {
-    (at.as_secs_f64() * 1000.0).round() / 1000.0
+    /// Starts the next step of a sign-in and returns its session, an opaque name.
+    pub(crate) fn open_session(
+        &mut self,
+        pool_id: &str,
+        username: &str,
+        client_id: &str,
+        step: Step,
+    ) -> Result<String, Failure> {
+        let now = self.now();
+        self.sessions.retain(|_, session| !session.is_forgotten(now));
+        let client = self.pool(pool_id, None)?.clients.get(client_id);
+        let validity = client.map_or(DEFAULT_SESSION_VALIDITY, Client::session_validity);
+        let name = random::opaque()?;
+        let session = Session::new(pool_id, username, client_id, step, now + validity);
+        self.sessions.insert(name.clone(), session);
+        Ok(name)
+    }
+
+    /// The session of this name, unless it was used or has expired.
+    pub(crate) fn session(&self, name: &str) -> Result<Session, Failure> {
+        let session = self.sessions.get(name).ok_or_else(|| invalid_session(""))?;
+        session.must_be_usable(self.now())?;
+        Ok(session.clone())
+    }
+
+    /// Spends a session: the next step has a new one.
+    pub(crate) fn use_session(&mut self, name: &str) {
+        if let Some(session) = self.sessions.get_mut(name) {
+            session.mark_used();
+        }
+    }
 }

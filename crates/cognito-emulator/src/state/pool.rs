@@ -1,4 +1,4 @@
-//! This file holds a user pool: its settings, its MFA configuration, its clients and users.
+//! User pools: settings, MFA configuration, clients, users.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,11 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::client::Client;
-use super::timestamp;
-use super::user::User;
 use crate::model::input::Input;
-use crate::protocol::Failure;
+use crate::protocol::{Failure, timestamp};
+use crate::state::client::Client;
+use crate::state::user::User;
 
 /// The standard attributes of a user pool (`OpenID` Connect's and Cognito's own).
 pub(crate) const STANDARD_ATTRIBUTES: [&str; 21] = [
@@ -48,7 +47,7 @@ pub(crate) enum MfaMode {
 }
 
 impl MfaMode {
-    /// The mode of this name; a name that is left out or unknown acts as OFF.
+    /// The mode of this name; an absent or unknown name is OFF.
     pub(crate) fn named(name: Option<&str>) -> Self {
         match name {
             Some("ON") => Self::On,
@@ -152,7 +151,7 @@ impl Pool {
             .collect()
     }
 
-    /// The first factors that the sign-in policy allows; only passwords if it is silent.
+    /// The first factors that the sign-in policy allows, only passwords without one.
     pub(crate) fn first_factors(&self) -> Vec<&str> {
         let policy = self.settings().structure("Policies").and_then(|policies| policies.structure("SignInPolicy"));
         policy.map_or_else(|| vec!["PASSWORD"], |policy| policy.texts("AllowedFirstAuthFactors"))
@@ -162,12 +161,12 @@ impl Pool {
         self.settings().structure("Policies")?.structure("PasswordPolicy")
     }
 
-    /// Whether users sign in with this attribute in the place of a username.
+    /// Whether users sign in with this attribute instead of a username.
     pub(crate) fn username_is(&self, attribute: &str) -> bool {
         self.settings().texts("UsernameAttributes").contains(&attribute)
     }
 
-    /// A username in the form in which the pool compares it.
+    /// A username in the form that the pool compares.
     pub(crate) fn fold(&self, username: &str) -> String {
         let configuration = self.settings().structure("UsernameConfiguration");
         match configuration.and_then(|configuration| configuration.boolean("CaseSensitive")) {
@@ -214,15 +213,15 @@ impl Pool {
             .ok_or_else(|| Failure::resource_not_found(format!("User pool client {id} does not exist.")))
     }
 
-    /// The configuration as Get- and `SetUserPoolMfaConfig` answer it.
+    /// The output of `GetUserPoolMfaConfig` and `SetUserPoolMfaConfig`.
     pub(crate) fn mfa_configuration(&self) -> Value {
-        let mut answer = Map::new();
+        let mut output = Map::new();
         if let Some(channel) = self.settings.get("SmsConfiguration") {
             let mut sms = Map::from_iter([("SmsConfiguration".to_owned(), channel.clone())]);
             if let Some(message) = self.settings.get("SmsAuthenticationMessage") {
                 sms.insert("SmsAuthenticationMessage".to_owned(), message.clone());
             }
-            answer.insert("SmsMfaConfiguration".to_owned(), Value::Object(sms));
+            output.insert("SmsMfaConfiguration".to_owned(), Value::Object(sms));
         }
         for (name, block) in [
             ("SoftwareTokenMfaConfiguration", &self.mfa.software_token),
@@ -230,14 +229,14 @@ impl Pool {
             ("WebAuthnConfiguration", &self.mfa.web_authn),
         ] {
             if let Some(block) = block {
-                answer.insert(name.to_owned(), block.clone());
+                output.insert(name.to_owned(), block.clone());
             }
         }
-        answer.insert("MfaConfiguration".to_owned(), Value::from(self.mfa.mode.name()));
-        Value::Object(answer)
+        output.insert("MfaConfiguration".to_owned(), Value::from(self.mfa.mode.name()));
+        Value::Object(output)
     }
 
-    /// The pool as `UserPoolType`, which `CreateUserPool` and `DescribeUserPool` answer.
+    /// The pool as `UserPoolType`, which `CreateUserPool` and `DescribeUserPool` return.
     pub(crate) fn description(&self) -> Value {
         let mut description = self.settings.clone();
         description.remove("PoolName");

@@ -1,4 +1,4 @@
-//! This file holds a user: profile, factors, preferences and sign-ins.
+//! Users: profile, factors, preferences, sign-ins.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,17 +6,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::timestamp;
 use crate::password::PasswordHash;
-use crate::protocol::Failure;
+use crate::protocol::{Failure, timestamp};
 
 /// Wrong codes before the lock begins.
 const FREE_FAILURES: u32 = 5;
 
 /// The longest lock after wrong codes.
-const LONGEST_LOCK: Duration = Duration::from_mins(15);
+const MAX_LOCK: Duration = Duration::from_mins(15);
 
-/// Where a user is in its life.
+/// `UserStatus` of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Status {
@@ -65,7 +64,7 @@ impl Factor {
         }
     }
 
-    /// The factor of a challenge or of an answer to `SELECT_MFA_TYPE`.
+    /// The factor of a challenge or of a response to `SELECT_MFA_TYPE`.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "SMS_MFA" => Some(Self::Sms),
@@ -83,7 +82,7 @@ impl Factor {
 pub(crate) struct SoftwareToken {
     /// In base32.
     pub(crate) secret: String,
-    /// Whether a code has proven that the user has it.
+    /// Whether a code has proved that the user has it.
     pub(crate) verified: bool,
     /// The last step whose code was accepted.
     pub(crate) used_step: Option<u64>,
@@ -101,7 +100,7 @@ pub(crate) struct Passkey {
     pub(crate) created: Duration,
 }
 
-/// The challenge of a passkey registration under way.
+/// The challenge of a pending passkey registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PasskeyChallenge {
     /// In base64url.
@@ -110,7 +109,7 @@ pub(crate) struct PasskeyChallenge {
     pub(crate) expires: Duration,
 }
 
-/// One sign-in: the tokens with its `origin_jti` live as long as it does.
+/// A sign-in: the tokens with its `origin_jti` are valid as long as it lasts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SignIn {
     pub(crate) origin_jti: String,
@@ -132,12 +131,12 @@ impl Failures {
         now < self.locked_until
     }
 
-    /// From the sixth on, each locks for 2^(n-5) seconds, 15 minutes at most.
+    /// Adds a failure. From the sixth on, each locks for 2^(n-5) seconds, at most 15 minutes.
     pub(crate) fn add(&mut self, now: Duration) {
         self.count = self.count.saturating_add(1);
         if let Some(exponent) = self.count.checked_sub(FREE_FAILURES).filter(|over| *over > 0) {
             let lock = Duration::from_secs(1_u64.checked_shl(exponent).unwrap_or(u64::MAX));
-            self.locked_until = now + lock.min(LONGEST_LOCK);
+            self.locked_until = now + lock.min(MAX_LOCK);
         }
     }
 
@@ -164,7 +163,7 @@ pub(crate) struct User {
     pub(crate) modified: Duration,
     pub(crate) enabled: bool,
     pub(crate) status: Status,
-    /// Whether the user came by `SignUp`, which decides the first sign-in of an ON pool.
+    /// Whether the user was created by `SignUp`, which decides the first sign-in of an ON pool.
     pub(crate) self_registered: bool,
     pub(crate) has_signed_in: bool,
     pub(crate) password: Option<PasswordHash>,
@@ -172,7 +171,7 @@ pub(crate) struct User {
     /// The factors turned on, in the order of [`Factor`].
     pub(crate) factors: Vec<Factor>,
     pub(crate) preferred: Option<Factor>,
-    /// Apart from `factors`: the legacy record is never synchronised.
+    /// Independent of `factors`: the legacy record is never synchronised.
     pub(crate) mfa_options: Vec<MfaOption>,
     pub(crate) passkeys: Vec<Passkey>,
     pub(crate) passkey_challenge: Option<PasskeyChallenge>,
@@ -215,7 +214,7 @@ impl User {
         self.attribute(name).is_some() && self.attribute(&format!("{name}_verified")) == Some("true")
     }
 
-    /// Whether a verified authenticator app is there.
+    /// Whether the user has a verified authenticator app.
     pub(crate) fn has_software_token(&self) -> bool {
         self.software_token.as_ref().is_some_and(|token| token.verified)
     }
@@ -242,7 +241,7 @@ impl User {
         self.modified = now;
     }
 
-    /// Ends every sign-in, so that no token issued so far is accepted.
+    /// Ends every sign-in, so that no token issued until now is accepted.
     pub(crate) fn sign_out(&mut self) {
         self.sign_ins.clear();
     }
@@ -275,7 +274,7 @@ impl User {
         sub.into_iter().chain(others).map(|(name, value)| json!({ "Name": name, "Value": value })).collect()
     }
 
-    /// The profile as `UserType`, which `CreateUser` and `ListUsers` answer.
+    /// The profile as `UserType`, which `AdminCreateUser` and `ListUsers` return.
     pub(crate) fn profile(&self) -> Value {
         let mut profile = json!({
             "Username": self.username,

@@ -1,5 +1,4 @@
-//! This file starts an embedded Cognito for a test and speaks with it: through the SDK, raw HTTP and
-//! the control endpoints.
+//! An emulator of one test, and calls to it: by the SDK, raw HTTP and the control endpoints.
 
 use std::fmt::Write as _;
 
@@ -23,21 +22,21 @@ pub(crate) const PASSWORD: &str = "Correct-Horse1";
 pub(crate) const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-west-2/cognito-idp/aws4_request, \
      SignedHeaders=host;x-amz-date, Signature=0123456789abcdef";
 
-/// An embedded Cognito of one test's own.
+/// An emulator of one test.
 pub(crate) struct Cognito {
-    pub(crate) embedded: Emulator,
+    pub(crate) emulator: Emulator,
     pub(crate) sdk: Client,
 }
 
-/// A raw HTTP answer.
+/// A raw HTTP response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (own, value) = line.split_once(": ")?;
@@ -68,37 +67,37 @@ impl Cognito {
 
     pub(crate) async fn with(options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let embedded = Emulator::start(listener, options).await.unwrap();
-        let sdk = sdk(&embedded.url(), "us-west-2");
-        Self { embedded, sdk }
+        let emulator = Emulator::start(listener, options).await.unwrap();
+        let sdk = sdk(&emulator.url(), "us-west-2");
+        Self { emulator, sdk }
     }
 
     /// The SDK as configured for another region.
     pub(crate) fn in_region(&self, region: &'static str) -> Client {
-        sdk(&self.embedded.url(), region)
+        sdk(&self.emulator.url(), region)
     }
 
     /// Calls an operation by raw HTTP, signed.
-    pub(crate) async fn call(&self, operation: &str, body: &Value) -> Answer {
+    pub(crate) async fn call(&self, operation: &str, body: &Value) -> Response {
         self.post(operation, &body.to_string(), &[("Authorization", SIGNATURE)]).await
     }
 
-    /// What an operation answers, which has to accept the call.
+    /// The output of an operation, which must accept the call.
     pub(crate) async fn ok(&self, operation: &str, body: Value) -> Value {
-        let answer = self.call(operation, &body).await;
-        assert_eq!(answer.status, 200, "{operation} {body}: {}", answer.body);
-        answer.json()
+        let response = self.call(operation, &body).await;
+        assert_eq!(response.status, 200, "{operation} {body}: {}", response.body);
+        response.json()
     }
 
-    /// Exception and text with which an operation refuses the call.
+    /// The exception and text of an operation that refuses the call.
     pub(crate) async fn refused(&self, operation: &str, body: Value) -> (String, String) {
-        let answer = self.call(operation, &body).await;
-        assert_eq!(answer.status, 400, "{operation} {body}: {}", answer.body);
-        answer.error()
+        let response = self.call(operation, &body).await;
+        assert_eq!(response.status, 400, "{operation} {body}: {}", response.body);
+        response.error()
     }
 
     /// Calls an operation by raw HTTP with this body and these headers.
-    pub(crate) async fn post(&self, operation: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, operation: &str, body: &str, headers: &[(&str, &str)]) -> Response {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
         let mut all = vec![("X-Amz-Target", target.as_str()), ("Content-Type", "application/x-amz-json-1.1")];
         all.extend_from_slice(headers);
@@ -108,9 +107,9 @@ impl Cognito {
     /// Calls a control endpoint.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.request(method, &format!("/_embedded/{path}"), &body, &[]).await.unwrap();
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        let response = self.request(method, &format!("/_embedded/{path}"), &body, &[]).await.unwrap();
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 
     pub(crate) async fn request(
@@ -119,8 +118,8 @@ impl Cognito {
         path: &str,
         body: &str,
         headers: &[(&str, &str)],
-    ) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(self.embedded.address()).await?;
+    ) -> std::io::Result<Response> {
+        let mut stream = TcpStream::connect(self.emulator.address()).await?;
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
             body.len()
@@ -129,11 +128,11 @@ impl Cognito {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await?;
+        let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Ok(Answer {
+        Ok(Response {
             status: status.ok_or(std::io::ErrorKind::UnexpectedEof)?,
             head: head.to_owned(),
             body: body.to_owned(),
@@ -243,7 +242,7 @@ impl Cognito {
         self.advance(30).await;
     }
 
-    /// What a sign-in by password answers.
+    /// The output of a sign-in by password.
     pub(crate) async fn sign_in(
         &self,
         client_id: &str,
@@ -290,7 +289,8 @@ pub(crate) fn refusal<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>
     (text(error.code()), text(error.message()))
 }
 
-fn sdk(url: &str, region: &'static str) -> Client {
+/// The SDK for an emulator at this URL.
+pub(crate) fn sdk(url: &str, region: &'static str) -> Client {
     let config = aws_sdk_cognitoidentityprovider::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))

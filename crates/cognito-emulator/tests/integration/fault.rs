@@ -17,7 +17,7 @@ fn read(username: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_error_is_answered_as_wished_and_as_often_as_wished() {
+async fn an_error_is_returned_as_configured_and_as_often_as_configured() {
     let cognito = Cognito::demo().await;
     let fault = json!({
         "operation": "AdminGetUser", "count": 2,
@@ -25,10 +25,10 @@ async fn an_error_is_answered_as_wished_and_as_often_as_wished() {
     });
     cognito.control("PUT", "faults", &fault).await;
     for _ in 0..2 {
-        let answer = cognito.call("AdminGetUser", &read("testuser")).await;
-        assert_eq!(answer.status, 403);
-        assert_eq!(answer.error(), ("AccessDeniedException".to_owned(), "not you".to_owned()));
-        assert!(answer.header("x-amzn-requestid").is_some());
+        let response = cognito.call("AdminGetUser", &read("testuser")).await;
+        assert_eq!(response.status, 403);
+        assert_eq!(response.error(), ("AccessDeniedException".to_owned(), "not you".to_owned()));
+        assert!(response.header("x-amzn-requestid").is_some());
     }
     cognito.ok("AdminGetUser", read("testuser")).await;
 }
@@ -74,36 +74,36 @@ async fn faults_are_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_fault_that_can_not_be_read_is_refused() {
+async fn a_fault_that_cannot_be_read_is_refused() {
     let cognito = Cognito::start().await;
     for fault in [json!({}), json!({ "kind": "flood" }), json!({ "kind": "error" })] {
         let body = fault.to_string();
-        let answer = cognito.request("PUT", "/_embedded/faults", &body, &[]).await.unwrap();
-        assert_eq!(answer.status, 400, "{fault}");
+        let response = cognito.request("PUT", "/_embedded/faults", &body, &[]).await.unwrap();
+        assert_eq!(response.status, 400, "{fault}");
     }
-    let headers = [("x-mfagate-fault", "{"), ("Authorization", SIGNATURE)];
-    let answer = cognito.post("AdminGetUser", "{}", &headers).await;
-    assert!(answer.error().1.starts_with("x-mfagate-fault is not a fault"), "{}", answer.body);
+    let headers = [("x-embedded-fault", "{"), ("Authorization", SIGNATURE)];
+    let response = cognito.post("AdminGetUser", "{}", &headers).await;
+    assert!(response.error().1.starts_with("x-embedded-fault is not a fault"), "{}", response.body);
 }
 
 #[tokio::test]
 async fn a_header_brings_a_fault_for_its_own_request() {
     let cognito = Cognito::demo().await;
     let body = read("testuser").to_string();
-    let headers = [("x-mfagate-fault", "OperationNotEnabledException"), ("Authorization", SIGNATURE)];
-    let answer = cognito.post("AdminGetUser", &body, &headers).await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (400, "OperationNotEnabledException"));
+    let headers = [("x-embedded-fault", "OperationNotEnabledException"), ("Authorization", SIGNATURE)];
+    let response = cognito.post("AdminGetUser", &body, &headers).await;
+    assert_eq!((response.status, response.error().0.as_str()), (400, "OperationNotEnabledException"));
     let headers = [
-        ("x-mfagate-fault", r#"{"kind":"error","code":"InternalErrorException","status":500}"#),
+        ("x-embedded-fault", r#"{"kind":"error","code":"InternalErrorException","status":500}"#),
         ("Authorization", SIGNATURE),
     ];
-    let answer = cognito.post("AdminGetUser", &body, &headers).await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (500, "InternalErrorException"));
+    let response = cognito.post("AdminGetUser", &body, &headers).await;
+    assert_eq!((response.status, response.error().0.as_str()), (500, "InternalErrorException"));
     cognito.ok("AdminGetUser", read("testuser")).await;
 }
 
 #[tokio::test]
-async fn a_reset_ends_the_connection_without_an_answer() {
+async fn a_reset_ends_the_connection_without_a_response() {
     let cognito = Cognito::demo().await;
     cognito.control("PUT", "faults", &json!({ "operation": "AdminGetUser", "count": 2, "kind": "reset" })).await;
     let body = read("testuser").to_string();
@@ -116,7 +116,7 @@ async fn a_reset_ends_the_connection_without_an_answer() {
 }
 
 #[tokio::test]
-async fn truncated_json_and_a_page_reach_the_sdk_as_unreadable_answers() {
+async fn truncated_json_and_a_page_reach_the_sdk_as_unreadable_responses() {
     let cognito = Cognito::demo().await;
     let call = || cognito.sdk.admin_get_user().user_pool_id(POOL).username("testuser").send();
     cognito.control("PUT", "faults", &json!({ "count": 1, "kind": "truncated_json", "perform": true })).await;
@@ -124,13 +124,13 @@ async fn truncated_json_and_a_page_reach_the_sdk_as_unreadable_answers() {
     assert!(matches!(error, Err(SdkError::ResponseError(_))), "{error:?}");
     cognito.control("PUT", "faults", &json!({ "count": 1, "kind": "html" })).await;
     let Err(error) = call().await else {
-        panic!("a page was read as an answer");
+        panic!("a page was read as a response");
     };
     assert_eq!(error.raw_response().unwrap().status().as_u16(), 503);
 }
 
 #[tokio::test]
-async fn an_answer_can_be_replaced() {
+async fn a_response_can_be_replaced() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
     let fault = json!({
@@ -142,7 +142,7 @@ async fn an_answer_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn a_fault_can_take_effect_before_the_answer_is_lost() {
+async fn a_fault_can_take_effect_before_the_response_is_lost() {
     let cognito = Cognito::demo().await;
     let fault = json!({
         "operation": "AdminSetUserMFAPreference", "count": 1, "perform": true,
@@ -151,14 +151,14 @@ async fn a_fault_can_take_effect_before_the_answer_is_lost() {
     cognito.control("PUT", "faults", &fault).await;
     let mut preference = read("testuser");
     preference["SMSMfaSettings"] = json!({ "Enabled": true });
-    let answer = cognito.call("AdminSetUserMFAPreference", &preference).await;
-    assert_eq!(answer.status, 500);
+    let response = cognito.call("AdminSetUserMFAPreference", &preference).await;
+    assert_eq!(response.status, 500);
     let user = cognito.ok("AdminGetUser", read("testuser")).await;
     assert_eq!(user["UserMFASettingList"], json!(["SMS_MFA"]));
 }
 
 #[tokio::test]
-async fn latency_delays_the_real_answer() {
+async fn latency_delays_the_real_response() {
     let cognito = Cognito::demo().await;
     cognito.control("PUT", "faults", &json!({ "count": 1, "kind": "latency", "delay_ms": 150 })).await;
     let begun = Instant::now();
@@ -187,7 +187,7 @@ async fn no_answer_outlasts_the_client_and_ends_with_the_server() {
         tokio::task::yield_now().await;
     }
     let begun = Instant::now();
-    cognito.embedded.shutdown().await;
+    cognito.emulator.shutdown().await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(matches!(waiting.await.unwrap(), Err(SdkError::DispatchFailure(_))));
 }

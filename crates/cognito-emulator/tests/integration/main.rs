@@ -8,6 +8,8 @@
 
 mod administration;
 mod app_client;
+mod architecture;
+mod binary;
 mod cognito;
 mod constraint;
 mod fault;

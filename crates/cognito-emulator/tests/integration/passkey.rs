@@ -152,7 +152,7 @@ async fn each_flaw_of_a_registration_has_its_exception() {
     cognito.ok("CompleteWebAuthnRegistration", completion(&token, &good().credential())).await;
     let again = completion(&token, &good().credential());
     let refused = cognito.refused("CompleteWebAuthnRegistration", again).await;
-    assert_eq!(refused.0, "WebAuthnChallengeNotFoundException", "a challenge is answered once");
+    assert_eq!(refused.0, "WebAuthnChallengeNotFoundException", "a challenge is used once");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn a_restart_keeps_users_preferences_tokens_and_the_clock() {
     let secret = first.control("GET", &app, &Value::Null).await["Secret"].clone();
     let zero = json!({ "advance_seconds": 0 });
     let before = first.control("POST", "clock", &zero).await["Now"].as_f64().unwrap();
-    first.embedded.shutdown().await;
+    first.emulator.shutdown().await;
 
     let second = Cognito::with(options(&path)).await;
     let user = second.ok("GetUser", json!({ "AccessToken": token })).await;
@@ -43,7 +43,7 @@ async fn a_restart_keeps_users_preferences_tokens_and_the_clock() {
 }
 
 #[tokio::test]
-async fn each_change_is_in_the_file_before_it_is_answered() {
+async fn each_change_is_in_the_file_before_it_is_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cognito.json");
     let cognito = Cognito::with(options(&path)).await;
@@ -62,7 +62,7 @@ async fn each_change_is_in_the_file_before_it_is_answered() {
 async fn the_key_of_the_file_is_the_one_that_signs() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cognito.json");
-    Cognito::with(options(&path)).await.embedded.shutdown().await;
+    Cognito::with(options(&path)).await.emulator.shutdown().await;
     let mut contents: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let own = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = own.as_der().unwrap();
@@ -83,7 +83,7 @@ async fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cognito.json");
-    Cognito::with(options(&path)).await.embedded.shutdown().await;
+    Cognito::with(options(&path)).await.emulator.shutdown().await;
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -101,11 +101,11 @@ async fn a_file_with_something_else_in_it_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_change_that_can_not_be_kept_is_an_internal_error() {
+async fn a_change_that_cannot_be_kept_is_an_internal_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gone").join("cognito.json");
     let cognito = Cognito::with(options(&path)).await;
-    let answer = cognito.call("CreateUserPool", &json!({ "PoolName": "lost" })).await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (500, "InternalErrorException"));
+    let response = cognito.call("CreateUserPool", &json!({ "PoolName": "lost" })).await;
+    assert_eq!((response.status, response.error().0.as_str()), (500, "InternalErrorException"));
     cognito.ok("AdminGetUser", json!({ "UserPoolId": POOL, "Username": "testuser" })).await;
 }

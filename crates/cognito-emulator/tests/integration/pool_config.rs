@@ -32,10 +32,10 @@ fn request(pool_id: &str, members: &Value) -> Value {
 }
 
 async fn set(cognito: &Cognito, pool_id: &str, members: Value) -> Value {
-    let answer = cognito.ok("SetUserPoolMfaConfig", request(pool_id, &members)).await;
+    let response = cognito.ok("SetUserPoolMfaConfig", request(pool_id, &members)).await;
     let read = cognito.ok("GetUserPoolMfaConfig", json!({ "UserPoolId": pool_id })).await;
-    assert_eq!(answer, read, "the answer is the state after the write");
-    answer
+    assert_eq!(response, read, "the response is the state after the write");
+    response
 }
 
 async fn refused(cognito: &Cognito, pool_id: &str, members: Value) -> (String, String) {
@@ -55,8 +55,8 @@ async fn p1_p10_on_is_accepted_later_and_a_call_with_only_the_pool_turns_mfa_off
     let cognito = Cognito::start().await;
     let pool_id = pool(&cognito, json!({})).await;
     let on = json!({ "MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": totp() });
-    let answer = set(&cognito, &pool_id, on.clone()).await;
-    assert_eq!(answer, on, "P10: ON is accepted after creation");
+    let response = set(&cognito, &pool_id, on.clone()).await;
+    assert_eq!(response, on, "P10: ON is accepted after creation");
     assert_eq!(set(&cognito, &pool_id, json!({})).await, json!({ "MfaConfiguration": "OFF" }));
 }
 
@@ -109,7 +109,7 @@ async fn p4_on_and_optional_need_a_factor() {
 }
 
 #[tokio::test]
-async fn p5_a_pool_that_verifies_phones_can_not_lose_its_sms_channel() {
+async fn p5_a_pool_that_verifies_phones_cannot_lose_its_sms_channel() {
     let cognito = Cognito::start().await;
     let channel = json!({ "SnsCallerArn": ROLE });
     let settings = json!({ "AutoVerifiedAttributes": ["phone_number"], "SmsConfiguration": channel });
@@ -337,6 +337,6 @@ async fn an_sms_channel_is_an_sns_role_or_an_own_one_in_the_pools_region() {
     let only_text =
         json!({ "MfaConfiguration": "OPTIONAL", "SmsMfaConfiguration": { "SmsAuthenticationMessage": "Code {####}" } });
     assert_eq!(refused(&cognito, &pool_id, only_text).await.0, "InvalidParameterException");
-    let answer = set(&cognito, &pool_id, members(own("us-west-2"))).await;
-    assert_eq!(answer["SmsMfaConfiguration"]["SmsConfiguration"], own("us-west-2"));
+    let response = set(&cognito, &pool_id, members(own("us-west-2"))).await;
+    assert_eq!(response["SmsMfaConfiguration"]["SmsConfiguration"], own("us-west-2"));
 }

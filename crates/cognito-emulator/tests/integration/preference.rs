@@ -29,8 +29,8 @@ fn request(pool_id: &str, username: &str, blocks: &[(&str, Value)]) -> Value {
 }
 
 async fn set(cognito: &Cognito, pool_id: &str, username: &str, blocks: &[(&str, Value)]) {
-    let answer = cognito.ok("AdminSetUserMFAPreference", request(pool_id, username, blocks)).await;
-    assert_eq!(answer, json!({}), "U14: the answer confirms nothing");
+    let response = cognito.ok("AdminSetUserMFAPreference", request(pool_id, username, blocks)).await;
+    assert_eq!(response, json!({}), "U14: the response confirms nothing");
 }
 
 async fn refused(cognito: &Cognito, pool_id: &str, username: &str, blocks: &[(&str, Value)]) -> String {
@@ -86,7 +86,7 @@ async fn u1_two_preferred_factors_are_refused_and_a_new_one_replaces_the_old_one
 }
 
 #[tokio::test]
-async fn u3_a_factor_that_is_not_enabled_can_not_be_preferred() {
+async fn u3_a_factor_that_is_not_enabled_cannot_be_preferred() {
     let cognito = Cognito::demo().await;
     for block in [json!({ "Enabled": false, "PreferredMfa": true }), json!({ "PreferredMfa": true })] {
         refused(&cognito, POOL, "testuser", &[("SMS", block)]).await;
@@ -173,7 +173,7 @@ async fn u8_an_unverified_address_is_enough_and_none_is_not() {
 }
 
 #[tokio::test]
-async fn u9_an_mfa_address_can_not_be_the_only_way_to_recover() {
+async fn u9_an_mfa_address_cannot_be_the_only_way_to_recover() {
     let cognito = Cognito::start().await;
     for (mechanism, factor) in [("verified_email", "Email"), ("verified_phone_number", "SMS")] {
         let created = cognito

@@ -176,9 +176,9 @@ proptest! {
                         request[*member] = json!({ "Enabled": enabled, "PreferredMfa": preferred });
                     }
                 }
-                let answer = cognito.call("AdminSetUserMFAPreference", &request).await;
+                let response = cognito.call("AdminSetUserMFAPreference", &request).await;
                 let next = expected.after(*blocks);
-                prop_assert_eq!(answer.status == 200, next.is_some(), "{:?} after {:?}", blocks, expected);
+                prop_assert_eq!(response.status == 200, next.is_some(), "{:?} after {:?}", blocks, expected);
                 expected = next.unwrap_or(expected);
                 let read = cognito.ok("AdminGetUser", user.clone()).await;
                 let names = FACTORS.iter().zip(expected.on).filter(|(_, on)| *on);
@@ -222,10 +222,10 @@ proptest! {
                 if passkeys {
                     request["WebAuthnConfiguration"] = json!({ "RelyingPartyId": "example.com" });
                 }
-                let answer = cognito.call("SetUserPoolMfaConfig", &request).await;
+                let response = cognito.call("SetUserPoolMfaConfig", &request).await;
                 let after = cognito.ok("GetUserPoolMfaConfig", read.clone()).await;
-                if answer.status == 200 {
-                    prop_assert_eq!(&answer.json(), &after);
+                if response.status == 200 {
+                    prop_assert_eq!(&response.json(), &after);
                     request.as_object_mut().unwrap().remove("UserPoolId");
                     request["MfaConfiguration"] = json!(mode.unwrap_or("OFF"));
                     prop_assert_eq!(&after, &request, "P1: what was sent is what there is");

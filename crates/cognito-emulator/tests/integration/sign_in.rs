@@ -30,7 +30,7 @@ async fn respond(
     client_id: &str,
     session: &str,
     challenge: ChallengeNameType,
-    answer: (&str, &str),
+    response: (&str, &str),
 ) -> Result<RespondToAuthChallengeOutput, (String, String)> {
     let response = cognito
         .sdk
@@ -39,7 +39,7 @@ async fn respond(
         .session(session)
         .challenge_name(challenge)
         .challenge_responses("USERNAME", "jane")
-        .challenge_responses(answer.0, answer.1)
+        .challenge_responses(response.0, response.1)
         .send()
         .await;
     match response {
@@ -90,9 +90,9 @@ async fn u2_several_factors_and_none_preferred_are_a_choice() {
     let chosen = respond(&cognito, &client_id, session, select, ("ANSWER", "EMAIL_OTP")).await.unwrap();
     assert_eq!(chosen.challenge_name(), Some(&ChallengeNameType::EmailOtp));
     let code = cognito.sent_code(POOL, "jane").await;
-    let answer = ("EMAIL_OTP_CODE", code.as_str());
+    let response = ("EMAIL_OTP_CODE", code.as_str());
     let email = ChallengeNameType::EmailOtp;
-    let done = respond(&cognito, &client_id, chosen.session().unwrap(), email, answer).await.unwrap();
+    let done = respond(&cognito, &client_id, chosen.session().unwrap(), email, response).await.unwrap();
     assert!(done.authentication_result().is_some());
 }
 
@@ -114,13 +114,13 @@ async fn u8_a_code_sent_by_sms_ends_the_sign_in_and_verifies_the_phone() {
         refused.unwrap_err(),
         ("CodeMismatchException".to_owned(), "Invalid code or auth state for the user.".to_owned())
     );
-    let answer = ("SMS_MFA_CODE", code.as_str());
-    let done = respond(&cognito, &client_id, session, sms.clone(), answer).await.unwrap();
+    let response = ("SMS_MFA_CODE", code.as_str());
+    let done = respond(&cognito, &client_id, session, sms.clone(), response).await.unwrap();
     let token = done.authentication_result().unwrap().access_token().unwrap().to_owned();
     let user = cognito.ok("GetUser", json!({ "AccessToken": token })).await;
     let verified = json!({ "Name": "phone_number_verified", "Value": "true" });
     assert!(user["UserAttributes"].as_array().unwrap().contains(&verified));
-    let again = respond(&cognito, &client_id, session, sms, answer).await;
+    let again = respond(&cognito, &client_id, session, sms, response).await;
     assert_eq!(again.unwrap_err().1, "Invalid session for the user, session can only be used once.");
 }
 
@@ -131,12 +131,12 @@ async fn a_code_of_the_authenticator_app_ends_the_sign_in_and_is_good_for_one() 
     prefer(&cognito, &[("SoftwareToken", true)]).await;
     let token = ChallengeNameType::SoftwareTokenMfa;
     let code = cognito.totp(POOL, "jane").await;
-    let answer = ("SOFTWARE_TOKEN_MFA_CODE", code.as_str());
+    let response = ("SOFTWARE_TOKEN_MFA_CODE", code.as_str());
     let first = cognito.sign_in(&client_id, "jane").await;
-    let done = respond(&cognito, &client_id, first.session().unwrap(), token.clone(), answer).await;
+    let done = respond(&cognito, &client_id, first.session().unwrap(), token.clone(), response).await;
     assert!(done.unwrap().authentication_result().is_some());
     let second = cognito.sign_in(&client_id, "jane").await;
-    let refused = respond(&cognito, &client_id, second.session().unwrap(), token, answer).await;
+    let refused = respond(&cognito, &client_id, second.session().unwrap(), token, response).await;
     assert_eq!(
         refused.unwrap_err(),
         ("ExpiredCodeException".to_owned(), "Your software token has already been used once.".to_owned())
@@ -154,25 +154,25 @@ async fn after_five_wrong_codes_each_locks_the_user_for_a_while() {
     let code = cognito.sent_code(POOL, "jane").await;
     let wrong = if code == "000000" { "111111" } else { "000000" };
     for lock in [0, 0, 0, 0, 0, 2, 4, 8, 16, 32_u64] {
-        let answer = ("SMS_MFA_CODE", wrong);
-        let refused = respond(&cognito, &client_id, session, sms.clone(), answer).await;
+        let response = ("SMS_MFA_CODE", wrong);
+        let refused = respond(&cognito, &client_id, session, sms.clone(), response).await;
         assert_eq!(refused.unwrap_err().0, "CodeMismatchException");
         if (1..32).contains(&lock) {
             cognito.advance(lock).await;
         }
     }
-    let answer = ("SMS_MFA_CODE", code.as_str());
-    let locked = respond(&cognito, &client_id, session, sms.clone(), answer).await;
+    let response = ("SMS_MFA_CODE", code.as_str());
+    let locked = respond(&cognito, &client_id, session, sms.clone(), response).await;
     assert_eq!(
         locked.unwrap_err(),
         ("NotAuthorizedException".to_owned(), "User temporarily locked. Try again soon.".to_owned())
     );
     cognito.advance(32).await;
-    assert!(respond(&cognito, &client_id, session, sms, answer).await.is_ok());
+    assert!(respond(&cognito, &client_id, session, sms, response).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_challenge_is_answered_by_its_name_its_user_and_its_client_only() {
+async fn a_challenge_is_completed_by_its_name_its_user_and_its_client_only() {
     let cognito = Cognito::demo().await;
     let client_id = jane(&cognito).await;
     let other_client = cognito.client(POOL).await;
@@ -304,13 +304,13 @@ async fn an_address_can_be_given_while_setting_up() {
     let asked = cognito.sign_in(&client_id, "jane").await;
     assert_eq!(asked.challenge_name(), Some(&ChallengeNameType::MfaSetup));
     let set_up = ChallengeNameType::MfaSetup;
-    let answer = ("EMAIL", "jane@example.com");
-    let sent = respond(&cognito, &client_id, asked.session().unwrap(), set_up, answer).await.unwrap();
+    let response = ("EMAIL", "jane@example.com");
+    let sent = respond(&cognito, &client_id, asked.session().unwrap(), set_up, response).await.unwrap();
     assert_eq!(sent.challenge_name(), Some(&ChallengeNameType::EmailOtp));
     let code = cognito.sent_code(POOL, "jane").await;
-    let answer = ("EMAIL_OTP_CODE", code.as_str());
+    let response = ("EMAIL_OTP_CODE", code.as_str());
     let email = ChallengeNameType::EmailOtp;
-    let done = respond(&cognito, &client_id, sent.session().unwrap(), email, answer).await.unwrap();
+    let done = respond(&cognito, &client_id, sent.session().unwrap(), email, response).await.unwrap();
     assert!(done.authentication_result().is_some());
 }
 

@@ -31,8 +31,8 @@ async fn associate(cognito: &Cognito, token: &str) -> String {
 
 async fn verify(cognito: &Cognito, token: &str, code: &str) -> Result<Value, (String, String)> {
     let body = json!({ "AccessToken": token, "UserCode": code });
-    let answer = cognito.call("VerifySoftwareToken", &body).await;
-    if answer.status == 200 { Ok(answer.json()) } else { Err(answer.error()) }
+    let response = cognito.call("VerifySoftwareToken", &body).await;
+    if response.status == 200 { Ok(response.json()) } else { Err(response.error()) }
 }
 
 /// A code that is none of the three accepted ones.
@@ -54,8 +54,8 @@ async fn t1_codes_are_sha_1_and_accepted_one_step_either_way() {
     for (offset, accepted) in [(-90_i64, false), (-30, true), (0, true), (30, true), (90, false)] {
         let secret = associate(&cognito, &token).await;
         let at = now(&cognito).await.checked_add_signed(offset).unwrap();
-        let answer = verify(&cognito, &token, &code(Algorithm::SHA1, &secret, at)).await;
-        assert_eq!(answer.is_ok(), accepted, "{offset}: {answer:?}");
+        let response = verify(&cognito, &token, &code(Algorithm::SHA1, &secret, at)).await;
+        assert_eq!(response.is_ok(), accepted, "{offset}: {response:?}");
     }
     let secret = associate(&cognito, &token).await;
     let at = now(&cognito).await;
@@ -211,7 +211,7 @@ async fn t5_a_wrong_code_of_a_signed_in_user_does_not_enable_the_token() {
 }
 
 #[tokio::test]
-async fn t5_after_too_many_wrong_codes_verify_answers_200_with_status_error() {
+async fn t5_after_too_many_wrong_codes_verify_returns_200_with_status_error() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
     let secret = associate(&cognito, &token).await;
@@ -363,7 +363,7 @@ async fn t11_a_web_acl_is_reached_by_a_fault() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
     let body = json!({ "AccessToken": token }).to_string();
-    let headers = [("x-mfagate-fault", "ForbiddenException")];
-    let answer = cognito.post("AssociateSoftwareToken", &body, &headers).await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (400, "ForbiddenException"));
+    let headers = [("x-embedded-fault", "ForbiddenException")];
+    let response = cognito.post("AssociateSoftwareToken", &body, &headers).await;
+    assert_eq!((response.status, response.error().0.as_str()), (400, "ForbiddenException"));
 }

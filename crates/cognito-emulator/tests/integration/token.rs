@@ -1,4 +1,4 @@
-//! Access tokens: what they say, how they are verified, and the refusals of facts 3.5.
+//! Access tokens: claims, verification, and refusals by the state of the user.
 
 use cognito_emulator::demo;
 use data_encoding::BASE64URL_NOPAD;

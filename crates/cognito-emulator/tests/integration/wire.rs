@@ -1,11 +1,11 @@
-//! The wire form: targets, signatures, JSON, errors, sizes, and the order in which they are judged.
+//! The wire form: targets, signatures, JSON, errors, sizes, and the order of the checks.
 
 use serde_json::{Value, json};
 
 use crate::cognito::{Cognito, SIGNATURE, refusal};
 
 #[tokio::test]
-async fn an_answer_has_the_content_type_and_a_request_id_of_its_own() {
+async fn a_response_has_the_content_type_and_a_request_id_of_its_own() {
     let cognito = Cognito::demo().await;
     let body = json!({ "UserPoolId": "us-west-2_EXAMPLE" });
     let first = cognito.call("GetUserPoolMfaConfig", &body).await;
@@ -19,22 +19,22 @@ async fn an_answer_has_the_content_type_and_a_request_id_of_its_own() {
 #[tokio::test]
 async fn an_error_names_its_exception_in_the_body_and_in_a_header() {
     let cognito = Cognito::start().await;
-    let answer = cognito.call("DescribeUserPool", &json!({ "UserPoolId": "us-west-2_none" })).await;
-    assert_eq!(answer.status, 400);
-    assert_eq!(answer.header("x-amzn-errortype"), Some("ResourceNotFoundException:"));
+    let response = cognito.call("DescribeUserPool", &json!({ "UserPoolId": "us-west-2_none" })).await;
+    assert_eq!(response.status, 400);
+    assert_eq!(response.header("x-amzn-errortype"), Some("ResourceNotFoundException:"));
     let message = "User pool us-west-2_none does not exist.";
-    assert_eq!(answer.header("x-amzn-errormessage"), Some(message));
-    assert!(answer.header("x-amzn-requestid").is_some());
-    assert_eq!(answer.json(), json!({ "__type": "ResourceNotFoundException", "message": message }));
+    assert_eq!(response.header("x-amzn-errormessage"), Some(message));
+    assert!(response.header("x-amzn-requestid").is_some());
+    assert_eq!(response.json(), json!({ "__type": "ResourceNotFoundException", "message": message }));
 }
 
 #[tokio::test]
 async fn a_long_text_is_in_the_body_only_so_that_clients_can_read_it() {
     let cognito = Cognito::start().await;
     let id = "x".repeat(500_000);
-    let answer = cognito.call("DescribeUserPool", &json!({ "UserPoolId": id })).await;
-    assert_eq!(answer.header("x-amzn-errormessage"), None);
-    assert!(answer.error().1.contains(&id));
+    let response = cognito.call("DescribeUserPool", &json!({ "UserPoolId": id })).await;
+    assert_eq!(response.header("x-amzn-errormessage"), None);
+    assert!(response.error().1.contains(&id));
     let refused = cognito.sdk.describe_user_pool().user_pool_id(id).send().await;
     assert_eq!(refusal(refused).0, "InvalidParameterException");
 }
@@ -43,12 +43,12 @@ async fn a_long_text_is_in_the_body_only_so_that_clients_can_read_it() {
 async fn an_unknown_or_missing_target_is_an_unknown_operation() {
     let cognito = Cognito::start().await;
     for operation in ["", "AdminGetuser", "DoSomething"] {
-        let answer = cognito.post(operation, "{}", &[("Authorization", SIGNATURE)]).await;
-        assert_eq!((answer.status, answer.error().0.as_str()), (400, "UnknownOperationException"));
+        let response = cognito.post(operation, "{}", &[("Authorization", SIGNATURE)]).await;
+        assert_eq!((response.status, response.error().0.as_str()), (400, "UnknownOperationException"));
     }
     for (method, path) in [("GET", "/"), ("POST", "/"), ("POST", "/other")] {
-        let answer = cognito.request(method, path, "{}", &[]).await.unwrap();
-        assert_eq!((answer.status, answer.error().0.as_str()), (400, "UnknownOperationException"));
+        let response = cognito.request(method, path, "{}", &[]).await.unwrap();
+        assert_eq!((response.status, response.error().0.as_str()), (400, "UnknownOperationException"));
     }
 }
 
@@ -57,8 +57,8 @@ async fn what_is_not_a_json_object_is_a_serialization_exception() {
     let cognito = Cognito::start().await;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     for body in ["", "{", "[]", "null", "\"x\"", "{\"UserPoolId\":}", deep.as_str()] {
-        let answer = cognito.post("DescribeUserPool", body, &[("Authorization", SIGNATURE)]).await;
-        assert_eq!((answer.status, answer.error().0.as_str()), (400, "SerializationException"), "{body}");
+        let response = cognito.post("DescribeUserPool", body, &[("Authorization", SIGNATURE)]).await;
+        assert_eq!((response.status, response.error().0.as_str()), (400, "SerializationException"), "{body}");
     }
 }
 
@@ -90,7 +90,7 @@ async fn a_json_value_of_another_type_is_a_serialization_exception() {
 }
 
 #[tokio::test]
-async fn unknown_members_and_nulls_are_passed_over() {
+async fn unknown_members_and_nulls_are_ignored() {
     let cognito = Cognito::demo().await;
     let body = json!({
         "UserPoolId": "us-west-2_EXAMPLE", "Username": "testuser", "SMSMfaSettings": null, "Other": [1],
@@ -106,8 +106,8 @@ async fn an_admin_operation_asks_for_a_signature_before_it_reads_the_body() {
         (vec![("Authorization", "Bearer abc")], "IncompleteSignatureException"),
         (vec![("Authorization", "AWS4-HMAC-SHA256 Credential=a/b")], "IncompleteSignatureException"),
     ] {
-        let answer = cognito.post("AdminGetUser", "not JSON", &headers).await;
-        assert_eq!((answer.status, answer.error().0.as_str()), (400, code));
+        let response = cognito.post("AdminGetUser", "not JSON", &headers).await;
+        assert_eq!((response.status, response.error().0.as_str()), (400, code));
     }
 }
 
@@ -116,20 +116,20 @@ async fn a_token_operation_needs_no_signature() {
     let cognito = Cognito::demo().await;
     let token = cognito.token("us-west-2_EXAMPLE", "testuser").await;
     let body = json!({ "AccessToken": token }).to_string();
-    let answer = cognito.post("GetUser", &body, &[]).await;
-    assert_eq!((answer.status, answer.json()["Username"].as_str()), (200, Some("testuser")));
+    let response = cognito.post("GetUser", &body, &[]).await;
+    assert_eq!((response.status, response.json()["Username"].as_str()), (200, Some("testuser")));
 }
 
 #[tokio::test]
 async fn a_request_over_one_mebibyte_is_too_large() {
     let cognito = Cognito::start().await;
     let body = json!({ "UserPoolId": "x".repeat(1024 * 1024) });
-    let answer = cognito.call("DescribeUserPool", &body).await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (413, "RequestEntityTooLargeException"));
+    let response = cognito.call("DescribeUserPool", &body).await;
+    assert_eq!((response.status, response.error().0.as_str()), (413, "RequestEntityTooLargeException"));
 }
 
 #[tokio::test]
-async fn checks_come_in_aws_s_order_token_then_pool_then_user_then_meaning() {
+async fn checks_come_in_the_order_of_aws_token_then_pool_then_user_then_meaning() {
     let cognito = Cognito::demo().await;
     let both_preferred = json!({ "Enabled": true, "PreferredMfa": true });
     let body = |pool_id: &str, username: &str| {
@@ -165,7 +165,7 @@ async fn a_pool_is_found_only_from_its_own_region() {
 async fn requests_are_recorded_as_they_came() {
     let cognito = Cognito::demo().await;
     let body = json!({ "UserPoolId": "us-west-2_EXAMPLE", "Extra": 1 });
-    let answer = cognito.call("GetUserPoolMfaConfig", &body).await;
+    let response = cognito.call("GetUserPoolMfaConfig", &body).await;
     cognito.post("GetUser", "no JSON", &[]).await;
     let all = cognito.control("GET", "requests", &Value::Null).await;
     assert_eq!(all["Requests"].as_array().unwrap().len(), 2);
@@ -173,7 +173,7 @@ async fn requests_are_recorded_as_they_came() {
     let chosen = cognito.control("GET", "requests?operation=GetUserPoolMfaConfig", &Value::Null).await;
     let request = &chosen["Requests"][0];
     assert_eq!(request["Body"], body);
-    assert_eq!(request["RequestId"].as_str(), answer.header("x-amzn-requestid"));
+    assert_eq!(request["RequestId"].as_str(), response.header("x-amzn-requestid"));
     assert_eq!(request["Headers"]["authorization"], SIGNATURE);
     cognito.control("DELETE", "requests", &Value::Null).await;
     let none = cognito.control("GET", "requests", &Value::Null).await;
@@ -185,7 +185,7 @@ async fn only_a_loopback_listener_is_served() {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let refused = cognito_emulator::Emulator::start(listener, cognito_emulator::Options::default());
     let error = refused.await.unwrap_err();
-    assert!(error.to_string().starts_with("the embedded Cognito listens on loopback only"), "{error}");
+    assert!(error.to_string().starts_with("the emulator listens on loopback only"), "{error}");
 }
 
 #[test]
