@@ -13,7 +13,7 @@ from suite.control import Control
 from suite.cookbook import Recipe
 from suite.gate import Gate, Refusal
 
-RECIPES = cookbook.recipes()
+RECIPES = cookbook.recipes("docs/cookbook.md")
 RPCS = 17
 
 
