@@ -20,6 +20,7 @@ mod embedded;
 mod error_manual;
 mod errors;
 mod fields;
+mod generated_docs;
 mod guard;
 mod health;
 mod hostile_http;
