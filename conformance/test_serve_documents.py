@@ -76,12 +76,12 @@ def with_certificates(files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[De
 
 @pytest.fixture(scope="module")
 def with_tokens(embedded_url: str, files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[Deployed]:
-    """The server of "Callers with tokens of Cognito", with an issuer in the place of the pool."""
+    """The server of "Callers with tokens from Cognito", with an issuer in the place of the pool."""
     directory, environment = files
     (directory / "policies").mkdir()
     (directory / "policies" / "all.cedar").write_text(POLICY)
     (directory / "entities.json").write_text("[]")
-    prepare, start_serve, _ = document.blocks(DEPLOY, "Callers with tokens of Cognito")[0].commands()
+    prepare, start_serve, _ = document.blocks(DEPLOY, "Callers with tokens from Cognito")[0].commands()
     with issuer.started("RS256") as trusted:
         pool = "https://cognito-idp.REGION.amazonaws.com/POOL"
         assert start_serve.count(pool) == 2
@@ -132,7 +132,7 @@ def test_check_with_the_options_of_serve_finds_nothing_wrong(with_certificates: 
 
 
 def test_a_call_with_a_token_of_cognitos_form_gets_through(with_tokens: Deployed) -> None:
-    call = document.blocks(DEPLOY, "Callers with tokens of Cognito")[0].commands()[-1]
+    call = document.blocks(DEPLOY, "Callers with tokens from Cognito")[0].commands()[-1]
     code, printed = with_tokens.run(call)
     assert code == 0, printed
     assert json.loads(printed)["mfaConfiguration"].startswith("USER_POOL_MFA_TYPE_")
