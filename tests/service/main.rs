@@ -16,6 +16,7 @@ mod bounds;
 mod calls;
 mod canary;
 mod cognito_message;
+mod documents;
 mod embedded;
 mod error_manual;
 mod errors;
