@@ -128,7 +128,7 @@ def test_calls_with_certificates_print_what_the_document_says(with_certificates:
 def test_check_with_the_options_of_serve_finds_nothing_wrong(with_certificates: Deployed) -> None:
     code, printed = with_certificates.run(with_certificates.command.replace("mfagate serve", "mfagate check"))
     assert code == 0, printed
-    assert "nothing is wrong" in printed
+    assert "configuration is valid" in printed
 
 
 def test_a_call_with_a_token_of_cognitos_form_gets_through(with_tokens: Deployed) -> None:
