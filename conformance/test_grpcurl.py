@@ -13,13 +13,21 @@ from suite.control import Control
 from suite.cookbook import Recipe
 from suite.gate import Gate, Refusal
 
-RECIPES = cookbook.recipes()
+RECIPES = cookbook.recipes("docs/cookbook.md")
+INTRODUCTION = cookbook.recipes("README.md")
 RPCS = 17
 
 
 @pytest.fixture(scope="module")
 def shell() -> Iterator[Gate]:
     """The `mfagate dev` that the cookbook is pasted to, from the top to the bottom."""
+    with gate.running("dev") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def newcomer() -> Iterator[Gate]:
+    """The `mfagate dev` that the README's calls are pasted to."""
     with gate.running("dev") as running:
         yield running
 
@@ -51,6 +59,17 @@ def test_the_cookbook_has_every_rpc(shell: Gate) -> None:
 def test_grpcurl_prints_what_the_cookbook_says(shell: Gate, recipe: Recipe) -> None:
     output = cookbook.printed(shell, recipe.script)
     assert recipe.output, "the cookbook does not say what it prints"
+    assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
+
+
+def test_the_readme_has_a_call_and_a_refusal() -> None:
+    refused = [recipe.output.startswith("ERROR:") for recipe in INTRODUCTION]
+    assert refused == [False, True]
+
+
+@pytest.mark.parametrize("recipe", INTRODUCTION, ids=is_title)
+def test_grpcurl_prints_what_the_readme_says(newcomer: Gate, recipe: Recipe) -> None:
+    output = cookbook.printed(newcomer, recipe.script)
     assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
 
 

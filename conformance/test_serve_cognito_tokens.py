@@ -21,7 +21,7 @@ def trusted() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def accepting(embedded_url: str, trusted: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A `mfagate serve` as the README says for such tokens."""
+    """A `mfagate serve` as `docs/deploy.md` says for such tokens."""
     directory: pathlib.Path = tmp_path_factory.mktemp("cognito-tokens")
     options = trusted.options() | {"--jwt-audience": f"scope={SCOPE}", "--jwt-caller-claim": "client_id"}
     metadata = bearer(machine_token(trusted))

@@ -1,4 +1,4 @@
-"""Takes the calls that people paste out of the README and out of what `mfagate dev` prints, and runs them."""
+"""Takes the calls that people paste out of the documents and out of what `mfagate dev` prints, and runs them."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import sys
 from .gate import REPOSITORY, Gate, embedded_url
 from .process import bare_environment
 
-README_ADDRESS = "127.0.0.1:50051"
+PASTED_ADDRESS = "127.0.0.1:50051"
 RUN_WITHIN_SECONDS = 60
 BLOCKS = re.compile(
     r"^\*\*(?P<title>[^*\n]+?)\.?\*\*.*?^```sh\n(?P<script>.*?)^```\n(?:```text\n(?P<output>.*?)^```\n)?", re.M | re.S
@@ -25,7 +25,7 @@ VOLATILE = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A call of the cookbook, with what the README says it prints."""
+    """A call of the cookbook, with what the document says it prints."""
 
     title: str
     script: str
@@ -37,14 +37,13 @@ class Recipe:
         return called.group(1) if called else None
 
 
-def recipes() -> list[Recipe]:
-    """Every call with grpcurl in the README's cookbook, in order: later ones build on earlier ones."""
-    text = (REPOSITORY / "README.md").read_text()
-    cookbook = re.search(r"^## Cookbook$(.*?)(?=^## )", text, re.M | re.S)
-    assert cookbook, "the README has no cookbook"
-    found = [Recipe(match["title"], match["script"], match["output"] or "") for match in BLOCKS.finditer(cookbook[1])]
-    calls = cookbook[1].count("grpcurl -plaintext")
-    assert len(found) == calls, f"{calls} calls in the cookbook, {len(found)} of them in blocks with a title"
+def recipes(document: str) -> list[Recipe]:
+    """Every call with grpcurl in a document, in order: later ones build on earlier ones."""
+    text = (REPOSITORY / document).read_text()
+    found = [Recipe(match["title"], match["script"], match["output"] or "") for match in BLOCKS.finditer(text)]
+    calls = text.count("grpcurl -plaintext")
+    assert found, f"{document} has no calls"
+    assert len(found) == calls, f"{calls} calls in {document}, {len(found)} of them in blocks with a title"
     return found
 
 
@@ -66,7 +65,7 @@ def environment(gate: Gate) -> dict[str, str]:
 def printed(gate: Gate, script: str) -> str:
     """What a script prints, standard error included, with the address of this mfagate in it."""
     done = subprocess.run(
-        ["sh", "-c", script.replace(README_ADDRESS, gate.address)],
+        ["sh", "-c", script.replace(PASTED_ADDRESS, gate.address)],
         env=environment(gate),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

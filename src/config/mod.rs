@@ -15,9 +15,21 @@ use crate::config::value::duration;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
 
+/// What applies to every command, a paragraph a line: clap wraps them.
+const NOTES: &str = "\
+Most options have an environment variable; the flag wins. A duration is a number with `ms`, `s` or `m`.
+
+`RUST_LOG` sets the log level, `info` by default. Errors are always logged, and other crates are capped at INFO, since the \
+AWS SDK logs access tokens at TRACE. The AWS SDK's variables for credentials apply; those for endpoints, retries and timeouts \
+are ignored. With `LOG_SENSITIVE_BODIES` set, mfagate does not start: the SDK would log secrets.
+
+Exit codes: 0 after a shutdown by signal, or when a check finds no problem; 1 when the command failed (the log says why); 2 \
+when options, the files that they name, or policies are wrong, or `policy test` found a difference (the log names every \
+problem).";
+
 /// A gRPC service in front of Amazon Cognito user pools.
 #[derive(Debug, Parser)]
-#[command(name = "mfagate", version)]
+#[command(name = "mfagate", version, after_long_help = NOTES)]
 pub struct Command {
     /// What to do.
     #[command(subcommand)]
@@ -29,11 +41,11 @@ pub struct Command {
 pub enum Action {
     /// Runs the service with an embedded Cognito, a demo pool and an open policy, on loopback only.
     Dev(Dev),
-    /// Runs the service.
+    /// Runs the service. Requires a way to authenticate callers (`--tls-client-ca`, or a token issuer) and `--policies`.
     Serve(Box<Serve>),
-    /// Validates all that `serve` would, without serving: exit code 0, or 2 with every fault named.
+    /// Validates everything that `serve` would, without serving: exit code 0, or 2 with every problem named.
     Check(Box<Serve>),
-    /// Looks into policies.
+    /// Inspects and tests policies.
     #[command(subcommand)]
     Policy(Policy),
 }
@@ -41,11 +53,11 @@ pub enum Action {
 /// The options of `mfagate dev`.
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// The address that gRPC is served on; it must be on loopback.
+    /// The address to serve gRPC on; must be on loopback.
     #[arg(long, env = "MFAGATE_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: Loopback,
 
-    /// The address of the embedded Cognito; it must be on loopback. Port 0 takes a free one.
+    /// The address of the embedded Cognito; must be on loopback. Port 0 picks a free port.
     #[arg(long, env = "MFAGATE_EMBEDDED_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDR")]
     pub embedded_listen: Loopback,
 
@@ -53,7 +65,7 @@ pub struct Dev {
     #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL", conflicts_with_all = ["embedded_listen", "data"])]
     pub cognito_endpoint: Option<LoopbackUrl>,
 
-    /// Keep the state of the embedded Cognito in this file across restarts. Without it, the state is lost at the end.
+    /// Keep the embedded Cognito's state in this file across restarts. Without it, the state is lost at shutdown.
     #[arg(long, env = "MFAGATE_DATA", value_name = "FILE")]
     pub data: Option<PathBuf>,
 
@@ -65,11 +77,11 @@ pub struct Dev {
 /// The options of `mfagate serve` and `mfagate check`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The address that gRPC is served on.
+    /// The address to serve gRPC on.
     #[arg(long, env = "MFAGATE_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// Where Cognito is, if not in AWS: `https`, or `http` on loopback.
+    /// A Cognito-compatible server to use instead of AWS: `https`, or `http` on loopback.
     #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL")]
     pub cognito_endpoint: Option<AwsUrl>,
 
@@ -81,11 +93,11 @@ pub struct Serve {
     #[command(flatten)]
     pub jwt: Jwt,
 
-    /// The directory of the `.cedar` files that say who may do what. Required.
+    /// The directory of the `.cedar` policy files. Required.
     #[arg(long, env = "MFAGATE_POLICIES", value_name = "DIR")]
     pub policies: Option<PathBuf>,
 
-    /// The JSON file of the groups of callers and of pools that policies name.
+    /// The groups of callers and pools that policies refer to, JSON.
     #[arg(long, env = "MFAGATE_ENTITIES", value_name = "FILE")]
     pub entities: Option<PathBuf>,
 
@@ -105,20 +117,20 @@ pub struct Serve {
 /// The options of TLS. The files are read again when they change.
 #[derive(Debug, Args)]
 pub struct Tls {
-    /// The certificate chain of the service, PEM.
+    /// The service's certificate chain, PEM. Requires `--tls-key`.
     #[arg(long, env = "MFAGATE_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
 
-    /// The private key of the service, PEM.
+    /// The service's private key, PEM.
     #[arg(long, env = "MFAGATE_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
 
-    /// The certificate authorities of callers, PEM. Callers are known by their certificates then; one is required unless
-    /// tokens are accepted as well.
+    /// The authorities that issue callers' certificates, PEM. Callers must present a certificate, unless tokens are accepted
+    /// as well.
     #[arg(long, env = "MFAGATE_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_certificate")]
     pub tls_client_ca: Option<PathBuf>,
 
-    /// Serve in the clear on an address that is not loopback, because something else encrypts and nobody else can reach it.
+    /// Serve without TLS outside loopback, because a mesh encrypts the traffic and nothing else can reach the address.
     #[arg(long, env = "MFAGATE_PLAINTEXT_BEHIND_MESH")]
     pub plaintext_behind_mesh: bool,
 }
@@ -126,19 +138,19 @@ pub struct Tls {
 /// The options of bearer tokens.
 #[derive(Debug, Args)]
 pub struct Jwt {
-    /// The issuer (`iss`) whose tokens name callers.
+    /// The issuer (`iss`) of callers' tokens.
     #[arg(long, env = "MFAGATE_JWT_ISSUER", value_name = "ISSUER")]
     pub jwt_issuer: Option<String>,
 
-    /// The audience (`aud`) that tokens must be meant for; or, for tokens without one, `claim=value`.
+    /// The audience (`aud`) that tokens must have; or `claim=value`, for tokens without one.
     #[arg(long, env = "MFAGATE_JWT_AUDIENCE", value_name = "AUDIENCE")]
     pub jwt_audience: Option<Audience>,
 
-    /// Where the issuer's keys are: `https`, or `http` on loopback.
+    /// The URL of the issuer's keys (JWKS): `https`, or `http` on loopback.
     #[arg(long, env = "MFAGATE_JWKS_URL", value_name = "URL", conflicts_with = "jwks_file")]
     pub jwks_url: Option<KeySetUrl>,
 
-    /// The file of the issuer's keys.
+    /// The file of the issuer's keys (JWKS), instead of `--jwks-url`.
     #[arg(long, env = "MFAGATE_JWKS_FILE", value_name = "FILE")]
     pub jwks_file: Option<PathBuf>,
 
@@ -146,7 +158,7 @@ pub struct Jwt {
     #[arg(long, env = "MFAGATE_JWT_CALLER_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub jwt_caller_claim: String,
 
-    /// What is put before the name in a token, such as `token:`, so that no token can name a caller that is known by its
+    /// A prefix for names from tokens, such as `token:`, so that no token can name a caller that is known by its
     /// certificate.
     #[arg(long, env = "MFAGATE_JWT_CALLER_PREFIX", value_name = "PREFIX")]
     pub jwt_caller_prefix: Option<CallerPrefix>,
@@ -155,15 +167,15 @@ pub struct Jwt {
 /// The options of the audit log.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// The file that each decision and each change is recorded in, or `stdout`.
+    /// The file to record decisions and changes in, or `stdout`.
     #[arg(long, env = "MFAGATE_AUDIT_LOG", default_value = "stdout", value_name = "FILE|stdout")]
     pub audit_log: AuditTarget,
 
-    /// How usernames are recorded: as they are, as a keyed hash, or not at all.
+    /// How usernames are recorded.
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME", default_value = "hmac", value_name = "FORM")]
     pub audit_username: AuditUsername,
 
-    /// The file of the key for the hashes of usernames: at least 32 bytes. Required with `hmac`.
+    /// The key for the hashes of usernames, at least 32 bytes. Required with `hmac`.
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME_KEY_FILE", value_name = "FILE")]
     pub audit_username_key_file: Option<PathBuf>,
 }
@@ -171,16 +183,16 @@ pub struct Audit {
 /// The options of the role that is assumed for each caller.
 #[derive(Debug, Args)]
 pub struct Role {
-    /// The role to assume, once for each caller, so that CloudTrail names the caller.
+    /// A role to assume, once per caller, so that CloudTrail names the caller.
     #[arg(long, env = "MFAGATE_ASSUME_ROLE", value_name = "ARN")]
     pub assume_role: Option<RoleArn>,
 
-    /// The Region whose STS is asked for the role. Without it, the first Region of the role's partition: us-east-1,
-    /// cn-north-1 or us-gov-west-1.
+    /// The Region whose STS to use. By default the first Region of the role's partition: us-east-1, cn-north-1 or
+    /// us-gov-west-1.
     #[arg(long, env = "MFAGATE_ASSUME_ROLE_REGION", value_name = "REGION", requires = "assume_role")]
     pub assume_role_region: Option<String>,
 
-    /// Where STS is, if not in AWS or behind an endpoint of your own network: `https`, or `http` on loopback.
+    /// An STS endpoint of your own network to use instead of AWS's: `https`, or `http` on loopback.
     #[arg(long, env = "MFAGATE_STS_ENDPOINT", value_name = "URL", requires = "assume_role")]
     pub sts_endpoint: Option<AwsUrl>,
 }
@@ -190,7 +202,7 @@ pub struct Role {
 pub enum AuditUsername {
     /// As they are.
     Plain,
-    /// As a keyed hash: the same user is seen to be the same, and is not named.
+    /// As a keyed hash, which identifies the same user without naming it.
     Hmac,
     /// Not at all.
     None,
@@ -199,11 +211,11 @@ pub enum AuditUsername {
 /// The options that every way of running the service has.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// How long one Cognito operation may take, retries included. A caller's own deadline can only shorten it.
+    /// The time limit of one Cognito operation, retries included. A caller's deadline can only shorten it.
     #[arg(long, env = "MFAGATE_OPERATION_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
     pub operation_timeout: Duration,
 
-    /// How long calls that are under way at the end may go on.
+    /// How long calls in flight at shutdown may continue.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
 }
@@ -213,9 +225,9 @@ pub struct Common {
 pub enum Policy {
     /// Prints the Cedar schema that policies are written against.
     Schema,
-    /// Prints what is decided on a call, and the policies that decide it.
+    /// Prints the decision on a call, and the policies that determine it.
     Explain(Box<Explain>),
-    /// Decides a table of calls and compares with what it expects: exit code 0, or 2 with every difference named.
+    /// Compares the decisions on a table of calls with the expected ones: exit code 0, or 2 with every difference named.
     Test(Test),
 }
 
@@ -226,7 +238,7 @@ pub struct PolicyFiles {
     #[arg(long, env = "MFAGATE_POLICIES", value_name = "DIR")]
     pub policies: PathBuf,
 
-    /// The JSON file of the groups of callers and of pools.
+    /// The groups of callers and pools, JSON.
     #[arg(long, env = "MFAGATE_ENTITIES", value_name = "FILE")]
     pub entities: Option<PathBuf>,
 }
@@ -238,11 +250,11 @@ pub struct Explain {
     #[command(flatten)]
     pub files: PolicyFiles,
 
-    /// Who calls: a SPIFFE ID or another name.
+    /// The caller: a SPIFFE ID (a certificate's name) or another name (a token's).
     #[arg(long, value_name = "NAME")]
     pub caller: String,
 
-    /// The name is that of a certificate although it is no SPIFFE ID.
+    /// Treat the name as that of a certificate although it is not a SPIFFE ID.
     #[arg(long)]
     pub certificate: bool,
 
@@ -254,23 +266,23 @@ pub struct Explain {
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
-    /// Who issued the caller's token.
+    /// The issuer of the caller's token.
     #[arg(long, value_name = "ISSUER")]
     pub issuer: Option<String>,
 
-    /// The name in the caller's token, where the caller has a certificate as well.
+    /// The name in the caller's token, if the caller has a certificate as well.
     #[arg(long, value_name = "NAME")]
     pub token: Option<String>,
 
-    /// The permission that the call needs, as the RPC declares it.
+    /// The permission that the call requires, as the RPC declares it.
     #[arg(long, value_name = "PERMISSION")]
     pub action: String,
 
-    /// The pool that the call is on.
+    /// The pool that the call names.
     #[arg(long, value_name = "POOL")]
     pub pool: Option<String>,
 
-    /// What the request would do, in the words of the schema. May be repeated.
+    /// What the request would do, in the schema's words. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub context: Vec<String>,
 }

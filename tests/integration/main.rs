@@ -10,7 +10,9 @@
 mod audit;
 mod authn;
 mod authz;
+mod documents;
 mod error;
+mod generated_docs;
 mod hostile;
 mod process;
 mod rpc;

@@ -1,4 +1,4 @@
-"""Takes the commands of the README's sections out of it, and runs them as they are printed."""
+"""Takes the commands out of the sections of a document, and runs them as they are printed."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ TIME = re.compile(r"^\S+Z +", re.M)
 VOLATILE = re.compile(
     r'(?P<value>"(?:requestId|request_id|aws_request_id|time|peer)":")[^"]*'
     r'|(?P<number>"duration_ms":)[\d.]+'
-    # The README leaves the hash out: each change to the schema or to an example makes another.
+    # The documents leave the hash out: each change to the schema or to an example makes another.
     r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"
     r"|(?P<port>127\.0\.0\.1:)\d+"
 )
@@ -41,7 +41,7 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A command, with what the README says it prints."""
+    """A command, with what the document says it prints."""
 
     command: str
     output: str
@@ -53,16 +53,16 @@ def _step(text: str) -> Step:
     return Step(found["command"], found["output"])
 
 
-def blocks(heading: str) -> list[Block]:
-    """The fenced blocks under a heading, those under its own subheadings left out."""
-    text = (REPOSITORY / "README.md").read_text()
-    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^##)", text, re.M | re.S)
-    assert section, f"the README has no section {heading}"
+def blocks(document: str, heading: str) -> list[Block]:
+    """The fenced blocks under a heading of a document, those under its own subheadings left out."""
+    text = (REPOSITORY / document).read_text()
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+    assert section, f"{document} has no section {heading}"
     return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", section[1], re.M | re.S)]
 
 
 def prepare(directory: pathlib.Path) -> dict[str, str]:
-    """Makes a directory what the README takes for granted, and answers the environment of its commands.
+    """Makes a directory what the documents take for granted, and answers the environment of its commands.
 
     Programs are on the path, and the examples of the repository are where it is.
     """
