@@ -18,7 +18,7 @@ use mfagate::api::Rpc;
 use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
-use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use mfagate::authn::{AuthenticatedFlag, Authenticator, PeerIdentity};
 use mfagate::authz::policy::PolicyStore;
 use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
@@ -153,8 +153,8 @@ async fn verifier(directory: &Path, key: &SigningKey) -> TokenVerifier {
         audience: "mfagate".parse().unwrap(),
         caller_claim: "sub".to_owned(),
         caller_prefix: None,
-        keys: KeySource::File(path),
-        times: RefreshTimes { file: Duration::from_hours(1), ..RefreshTimes::default() },
+        keys: JwksSource::File(path),
+        times: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
         clock: Clock::default(),
     };
     TokenVerifier::start(options).await.unwrap()

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, header};
-use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -39,8 +39,8 @@ fn verification(criterion: &mut Criterion) {
             audience: "client_id=1example23456789".parse().unwrap(),
             caller_claim: "client_id".to_owned(),
             caller_prefix: None,
-            keys: KeySource::File(path.clone()),
-            times: RefreshTimes { file: Duration::from_hours(1), ..RefreshTimes::default() },
+            keys: JwksSource::File(path.clone()),
+            times: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
             clock: Clock::default(),
         };
         runtime.block_on(TokenVerifier::start(options)).unwrap()

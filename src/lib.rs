@@ -1,31 +1,46 @@
 //! mfagate: a gRPC service in front of Amazon Cognito user pools.
 //!
-//! The modules, in the order in which a call meets them.
+//! The rooms of the house, in the order of their dependencies: a room imports only rooms above it, which a test checks
+//! (`tests/integration/architecture.rs`).
 
+/// The generated code: messages, services, the table of RPCs.
 pub mod api;
 
-mod reload;
-
-pub mod domain;
-
-pub mod error;
-
-pub mod request;
-
-pub mod authn;
-
-pub mod authz;
-
-pub mod audit;
-
-pub mod cognito;
-
-pub mod service;
-
-pub mod server;
-
-pub mod config;
-
+/// What an operator sees of a running process: the application log.
 pub mod telemetry;
 
+/// Values that are replaced while the service runs.
+pub mod reload;
+
+/// The nouns of the service: no I/O, no SDK, no tonic, no Cedar.
+pub mod domain;
+
+/// What can go wrong, and the only place that builds a status that callers see.
+pub mod error;
+
+/// Requests, parsed into typed values or into all of their violations.
+pub mod request;
+
+/// The audit record: one line for each decision and each mutation.
+pub mod audit;
+
+/// Who is calling.
+pub mod authn;
+
+/// Whether the caller may, and the permit that proves it.
+pub mod authz;
+
+/// The Cognito client: the only room that knows the AWS SDK and Cognito's error codes.
+pub mod cognito;
+
+/// The RPC handlers.
+pub mod service;
+
+/// The gRPC server: connections, middleware, shutdown.
+pub mod server;
+
+/// The command line and its options.
+pub mod config;
+
+/// The commands: what the program does.
 pub mod command;

@@ -1,4 +1,4 @@
-//! This file starts the program: it reads the environment, runs the command, and says how it ended.
+//! The program: reads the environment, runs the command, and exits with its code.
 
 use std::env;
 use std::io::{self, Write as _};
@@ -13,11 +13,11 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let Command { action } = Command::parse();
-    // Kept until the end, and how the program ended is in it.
+    // Held until the exit, whose cause is in it.
     let _log = match log::start(env::var("RUST_LOG").ok().as_deref()) {
         Ok(log) => log,
         Err(error) => {
-            // There is nowhere else to say it, and nowhere to say that this failed.
+            // There is nowhere else to report it, nor that reporting it failed.
             let _: io::Result<()> = writeln!(io::stderr(), "the log cannot be set up: {error}");
             return ExitCode::FAILURE;
         }
@@ -25,26 +25,26 @@ fn main() -> ExitCode {
     match run(action) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for fault in error.faults() {
-                tracing::error!(%fault, "mfagate ends");
+            for error in error.problems() {
+                tracing::error!(error, "exiting");
             }
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// How long reading a file may hold up the end. The runtime would else wait for as long as a broken network file system does.
-const LAST_READS: Duration = Duration::from_secs(1);
+/// How long reading a file may delay the exit. The runtime would otherwise wait for as long as a broken network file system.
+const IO_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 fn run(action: Action) -> Result<(), CommandError> {
     let runtime = Runtime::new().map_err(CommandError::Runtime)?;
-    let ended = runtime.block_on(act(action));
-    runtime.shutdown_timeout(LAST_READS);
+    let ended = runtime.block_on(dispatch(action));
+    runtime.shutdown_timeout(IO_SHUTDOWN_GRACE);
     ended
 }
 
-async fn act(action: Action) -> Result<(), CommandError> {
-    // The SDK would print the answers of sensitive operations, secrets included.
+async fn dispatch(action: Action) -> Result<(), CommandError> {
+    // The SDK would print the responses of sensitive operations, secrets included.
     if env::var_os("LOG_SENSITIVE_BODIES").is_some() {
         return Err(CommandError::SensitiveBodies);
     }

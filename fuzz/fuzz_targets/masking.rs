@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mfagate::error::masking::{LONGEST_MESSAGE, for_caller, without_request};
+use mfagate::error::masking::{MAX_MESSAGE_LEN, for_caller, without_request};
 
 fuzz_target!(|input: (&str, Vec<String>)| {
     let (text, request) = input;
@@ -10,5 +10,5 @@ fuzz_target!(|input: (&str, Vec<String>)| {
     for value in request.iter().filter(|value| value.chars().count() >= 16 && !"[masked]".contains(value.as_str())) {
         assert!(!masked.contains(value.as_str()), "{value:?} came out");
     }
-    assert!(for_caller(text, &request).chars().count() <= LONGEST_MESSAGE);
+    assert!(for_caller(text, &request).chars().count() <= MAX_MESSAGE_LEN);
 });

@@ -15,7 +15,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use mfagate::api::Rpc;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
 use mfagate::authn::Authenticator;
-use mfagate::authn::token::{Clock, KeySource, RefreshTimes, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{Clock, JwksSource, JwksRefresh, TokenOptions, TokenVerifier};
 use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
 use mfagate::authz::policy::PolicyStore;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
@@ -102,8 +102,8 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         audience: "mfagate".parse().unwrap(),
         caller_claim: "sub".to_owned(),
         caller_prefix: None,
-        keys: KeySource::File(keys),
-        times: RefreshTimes::default(),
+        keys: JwksSource::File(keys),
+        times: JwksRefresh::default(),
         clock: Clock::default(),
     });
     let authentication = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));

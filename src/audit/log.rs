@@ -1,26 +1,27 @@
-//! This file is the audit log as callers see it: they hand over a record and wait until it is written.
+//! The audit log as its users see it: they hand over a record and wait until it is written.
 
-use std::fmt;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::audit::job::{AuditUnavailable, Job, Work};
 use crate::audit::record::{DecisionRecord, MutationRecord};
 use crate::audit::target::{AuditTarget, Open};
 use crate::audit::username::{UsernameForm, UsernameRecord};
-use crate::audit::writer::{Job, Progress, Work, Writer};
+use crate::audit::writer::{Progress, Writer};
 
 /// How long a record may take. A local disk takes microseconds; what takes this long stalled, and reads must go on.
-const LIMIT: Duration = Duration::from_secs(1);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most decisions that wait to be written.
-const MOST_WAITING: usize = 4096;
+/// The maximum number of decisions that wait to be written.
+const MAX_WAITING: usize = 4096;
 
-/// The audit log. Dropping it lets what was handed over be written, without waiting for it: see [`AuditLog::flush`].
+/// The audit log. After a drop, what was handed over is still written; [`AuditLog::flush`] waits for it.
 #[derive(Debug)]
 pub struct AuditLog {
     jobs: mpsc::Sender<Job>,
@@ -30,53 +31,21 @@ pub struct AuditLog {
 }
 
 /// Why the audit log could not be opened.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum OpenError {
     /// The target cannot be written.
-    Target(AuditTarget, io::Error),
+    #[error("the audit log {0} cannot be opened for writing")]
+    Target(AuditTarget, #[source] io::Error),
     /// The thread that writes could not be started.
-    Thread(io::Error),
+    #[error("the thread that writes the audit log cannot be started")]
+    Thread(#[source] io::Error),
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Target(target, error) => write!(f, "the audit log {target} cannot be opened for writing: {error}"),
-            Self::Thread(error) => write!(f, "the thread that writes the audit log cannot be started: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-/// Why a record is not written. The caller of mfagate is told no more than that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuditUnavailable {
-    /// Writing failed.
-    Failed(String),
-    /// Writing takes longer than a second, or too much waits to be written. The record may yet be written.
-    Stalled,
-    /// Nobody writes any more.
-    Closed,
-}
-
-impl fmt::Display for AuditUnavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => write!(f, "the audit log cannot be written: {error}"),
-            Self::Stalled => f.write_str("the audit log takes too long to write"),
-            Self::Closed => f.write_str("the audit log has ended"),
-        }
-    }
-}
-
-impl std::error::Error for AuditUnavailable {}
 
 impl AuditLog {
     /// Opens the target, which must be writable now.
     pub fn open(target: AuditTarget, username: UsernameForm) -> Result<Self, OpenError> {
         let open = target.open().map_err(|error| OpenError::Target(target.clone(), error))?;
-        Self::start(target, open, username, LIMIT)
+        Self::start(target, open, username, WRITE_TIMEOUT)
     }
 
     fn start(target: AuditTarget, open: Open, username: UsernameForm, limit: Duration) -> Result<Self, OpenError> {
@@ -90,14 +59,14 @@ impl AuditLog {
         Ok(Self { jobs, progress, username, limit })
     }
 
-    /// What stands for the username of a request, which need not be validated yet.
+    /// The recorded form of the username of a request, which need not be validated yet.
     pub fn username(&self, username: &str) -> Option<UsernameRecord> {
         self.username.record(username)
     }
 
-    /// Records a decision. Where that fails, a mutation must not be made.
+    /// Records a decision. If that fails, a mutation must not be made.
     ///
-    /// The record is handed over at once; what is awaited is that it is written.
+    /// The record is handed over at once; the future waits until it is written.
     pub fn decision(
         &self,
         record: &DecisionRecord,
@@ -110,20 +79,20 @@ impl AuditLog {
     fn hand_over_decision(&self, record: &DecisionRecord) -> Result<Receipt, AuditUnavailable> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()))?;
         let waiting = self.progress.waiting.load(Ordering::Relaxed);
-        if waiting >= MOST_WAITING || self.progress.is_stuck(self.limit) {
-            self.progress.lose();
+        if waiting >= MAX_WAITING || self.progress.is_stuck(self.limit) {
+            self.progress.drop_decision();
             return Err(AuditUnavailable::Stalled);
         }
-        self.ask(Work::Decision(line))
+        self.submit(Work::Decision(line))
     }
 
-    /// Records a mutation that has ended. Where that fails, the record is kept and written as soon as writing works, and
-    /// the application log says so: the change is made, so that its caller is answered as if all were well.
+    /// Records a mutation that has ended. If that fails, the record is kept and written as soon as writing works, and the
+    /// application log says so: the change is made, so its caller gets the true outcome.
     ///
     /// The record is handed over at once, so nothing is lost when the caller leaves meanwhile.
     pub fn mutation(&self, record: MutationRecord) -> impl Future<Output = ()> + Send + use<> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()));
-        let handed = line.and_then(|line| self.ask(Work::Mutation(line)));
+        let handed = line.and_then(|line| self.submit(Work::Mutation(line)));
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
         async move {
             let outcome = match handed {
@@ -136,17 +105,17 @@ impl AuditLog {
         }
     }
 
-    /// Opens the file anew, for log rotation: rename the file, then send SIGHUP.
+    /// Reopens the file, for log rotation: rename the file, then send SIGHUP.
     pub async fn reopen(&self) -> Result<(), AuditUnavailable> {
-        written(self.ask(Work::Reopen)?, &self.progress, self.limit).await
+        written(self.submit(Work::Reopen)?, &self.progress, self.limit).await
     }
 
-    /// Done when everything handed over is written, kept records included: for the end of the program.
+    /// Waits until everything handed over is written, kept records included: for shutdown.
     pub async fn flush(&self) -> Result<(), AuditUnavailable> {
-        written(self.ask(Work::Flush)?, &self.progress, self.limit).await
+        written(self.submit(Work::Flush)?, &self.progress, self.limit).await
     }
 
-    fn ask(&self, work: Work) -> Result<Receipt, AuditUnavailable> {
+    fn submit(&self, work: Work) -> Result<Receipt, AuditUnavailable> {
         let (done, receipt) = oneshot::channel();
         self.progress.waiting.fetch_add(1, Ordering::Relaxed);
         self.jobs.send(Job { work, done }).map_err(|_| AuditUnavailable::Closed)?;
@@ -162,7 +131,7 @@ async fn written(receipt: Receipt, progress: &Progress, limit: Duration) -> Resu
         Ok(Err(_)) => Err(AuditUnavailable::Closed),
         Err(_) => {
             if !progress.stalled.swap(true, Ordering::Relaxed) {
-                tracing::error!("the audit log takes too long to write: changes are refused");
+                tracing::error!("audit log stalled, mutations are rejected");
             }
             Err(AuditUnavailable::Stalled)
         }
@@ -257,7 +226,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
         let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap();
-        log.progress.waiting.store(MOST_WAITING, Ordering::Relaxed);
+        log.progress.waiting.store(MAX_WAITING, Ordering::Relaxed);
         assert_eq!(log.decision(&decision("refused")).await, Err(AuditUnavailable::Stalled));
         log.progress.waiting.store(0, Ordering::Relaxed);
         assert_eq!(log.decision(&decision("taken")).await, Ok(()));

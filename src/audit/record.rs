@@ -1,16 +1,15 @@
-//! This file is the form of the records: what each says, and its line.
+//! The records and their lines.
 //!
-//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which is
-//! made of a credential, a code, a secret or a session.
+//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which comes from
+//! a credential, a code, a secret or a session.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
+use time::OffsetDateTime;
 use tonic::Code;
 
 use crate::api::v1::ErrorReason;
@@ -19,7 +18,7 @@ use crate::audit::text::{CallerRecord, Policies, PoolId};
 use crate::audit::username::UsernameRecord;
 use crate::domain::{AwsRequestId, Effect, EffectValue, Operation, RequestId, TraceId};
 
-/// What is true of a call, in each of its records.
+/// The fields of a call, the same in each of its records.
 #[derive(Clone, Debug)]
 pub struct CallFields {
     /// The id of the call.
@@ -28,7 +27,7 @@ pub struct CallFields {
     pub trace_id: Option<TraceId>,
     /// Who called.
     pub caller: CallerRecord,
-    /// The other end of the connection.
+    /// The address of the peer.
     pub peer: Option<SocketAddr>,
     /// What was called.
     pub target: Target,
@@ -38,7 +37,7 @@ pub struct CallFields {
     pub username: Option<UsernameRecord>,
 }
 
-/// What was called. Constants only: a path that is none of ours may hold anything.
+/// What was called. Constants only: an unknown path may hold anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     rpc: Option<&'static str>,
@@ -67,7 +66,7 @@ pub enum DecisionOutcome {
     Allow,
     /// The caller may not.
     Deny,
-    /// The caller did not prove who it is.
+    /// The caller did not authenticate.
     Unauthenticated,
 }
 
@@ -86,14 +85,14 @@ pub struct DecisionRecord {
     pub duration: Duration,
 }
 
-/// The record of a mutation that Cognito was target for and that has ended.
+/// The record of a mutation that Cognito was asked for and that has ended.
 #[derive(Clone, Debug)]
 pub struct MutationRecord {
     /// The call.
     pub call: Arc<CallFields>,
     /// What the request target for.
     pub effect: Option<Effect>,
-    /// What Cognito was target for.
+    /// What Cognito was asked for.
     pub operation: Operation,
     /// The id that AWS gave the request.
     pub aws_request_id: Option<AwsRequestId>,
@@ -250,7 +249,7 @@ impl MutationRecord {
         })
     }
 
-    /// Logs, in the application log, that the audit log does not show this mutation as yet.
+    /// Logs, in the application log, that the audit log does not show this mutation yet.
     pub(super) fn log_unrecorded(&self, error: &dyn std::fmt::Display) {
         tracing::error!(
             %error,
@@ -260,7 +259,7 @@ impl MutationRecord {
             aws_request_id = self.aws_request_id.as_ref().map(AwsRequestId::as_str),
             code = code_name(self.outcome.code),
             reason = self.outcome.reason.map(ErrorReason::wire_name),
-            "a change has ended and is not in the audit log yet"
+            "mutation not in the audit log yet"
         );
     }
 }
@@ -283,11 +282,12 @@ pub(super) fn gap_line(since: SystemTime, decisions_lost: u64) -> Result<Vec<u8>
 
 /// RFC 3339 in UTC, always with three digits of milliseconds, so that lines sort.
 fn rfc_3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since_epoch.as_secs()).map_err(serde::ser::Error::custom)?;
-    let text = DateTime::from_secs(seconds).fmt(Format::DateTime).map_err(serde::ser::Error::custom)?;
-    let text = text.trim_end_matches('Z');
-    serializer.collect_str(&format_args!("{text}.{:03}Z", since_epoch.subsec_millis()))
+    let time = OffsetDateTime::from(*time);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second, millisecond) = time.to_hms_milli();
+    let month = u8::from(month);
+    serializer
+        .collect_str(&format_args!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"))
 }
 
 /// Milliseconds, to the microsecond.

@@ -1,4 +1,4 @@
-//! This file opens where records go: a file that may be rotated or removed under us, or standard output.
+//! The target of records: a file that may be rotated or removed at any time, or standard output.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,10 +9,10 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Where records go.
+/// The target of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditTarget {
-    /// A file, appended to; made with mode 0600 where it is missing.
+    /// A file, appended to; created with mode 0600 if it is missing.
     File(PathBuf),
     /// Standard output.
     Stdout,
@@ -39,7 +39,7 @@ impl fmt::Display for AuditTarget {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) file: File,
-    /// Whether the last line in it has no end: something was cut off before us.
+    /// Whether the last line has no line break: an earlier write was cut off.
     pub(super) torn: bool,
     identity: Identity,
 }
@@ -58,7 +58,7 @@ impl AuditTarget {
     pub(super) fn open(&self) -> io::Result<Open> {
         let (file, torn) = match self {
             Self::File(path) => open_file(path)?,
-            // Not through std's own buffer, which would keep a line that failed and glue it to the next.
+            // Not through std's buffer, which would keep a line that failed and join it to the next.
             Self::Stdout => (File::from(io::stdout().as_fd().try_clone_to_owned()?), false),
         };
         let identity = Identity::from(&file.metadata()?);
@@ -80,7 +80,7 @@ impl AuditTarget {
 }
 
 fn open_file(path: &Path) -> io::Result<(File, bool)> {
-    // A FIFO without a reader would hold up the start for ever.
+    // A FIFO without a reader would block the start forever.
     if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "it is a FIFO; use stdout"));
     }

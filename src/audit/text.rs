@@ -1,14 +1,14 @@
-//! This file makes the texts of a record: each from one kind of thing, of limited length, and never from a credential.
+//! The texts of a record: each from one kind of thing, of limited length, and never from a credential.
 
 use serde::Serialize;
 
 use crate::domain::text::{Text, UserPoolIdText};
 use crate::domain::{Caller, fingerprint};
 
-/// The most characters of a name that a caller proved. A SPIFFE ID may be longer, and a token's claim anything.
-const LONGEST_NAME: usize = 256;
-/// The most policies that a record names.
-const MOST_POLICIES: usize = 64;
+/// The maximum length of a caller's name, in characters. A SPIFFE ID may be longer, and a token's claim anything.
+const MAX_NAME_LEN: usize = 256;
+/// The maximum number of policies that a record names.
+const MAX_POLICIES: usize = 64;
 
 /// The pool that a request names. The name comes from the caller before validation, so only what has the form of a pool id
 /// is recorded: anything else may be a token in the wrong field.
@@ -23,7 +23,7 @@ pub enum PoolId {
 }
 
 impl PoolId {
-    /// What a request has for its pool.
+    /// The pool id of a request.
     pub fn of(user_pool_id: &str) -> Self {
         if user_pool_id.is_empty() {
             return Self::Absent;
@@ -35,13 +35,13 @@ impl PoolId {
     }
 }
 
-/// Who called, and how that was proved. Made of a [`Caller`] only, which holds no credential.
+/// The caller, and how it authenticated. Made from a [`Caller`] only, which holds no credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallerRecord {
     #[serde(rename = "caller", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     authenticated: &'static str,
-    /// Who the token names, where a certificate gives the caller's name.
+    /// The name in the token, where a certificate gives the caller's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_caller: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub struct CallerRecord {
 }
 
 impl CallerRecord {
-    /// A caller that proved nothing.
+    /// An unauthenticated caller.
     pub const ANONYMOUS: Self = Self { name: None, authenticated: "none", token_caller: None, token_issuer: None };
 }
 
@@ -71,7 +71,7 @@ impl From<&Caller> for CallerRecord {
     }
 }
 
-/// The policies that made a decision, and the set that they are of.
+/// The policies that made a decision, and their set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Policies {
     #[serde(rename = "policy_ids")]
@@ -83,17 +83,17 @@ pub struct Policies {
 impl Policies {
     /// The ids of the policies that made the decision, and the hash of the set. At most 64 ids are kept.
     pub fn new<'a>(ids: impl IntoIterator<Item = &'a str>, set_hash: &str) -> Self {
-        Self { ids: ids.into_iter().take(MOST_POLICIES).map(limited).collect(), set: Some(limited(set_hash)) }
+        Self { ids: ids.into_iter().take(MAX_POLICIES).map(limited).collect(), set: Some(limited(set_hash)) }
     }
 }
 
 /// A name as it is, or its beginning and a fingerprint, so that two long names do not become one.
 fn limited(name: &str) -> String {
-    if name.len() <= LONGEST_NAME || name.chars().count() <= LONGEST_NAME {
+    if name.len() <= MAX_NAME_LEN || name.chars().count() <= MAX_NAME_LEN {
         return name.to_owned();
     }
     let fingerprint = fingerprint(name);
-    let beginning: String = name.chars().take(LONGEST_NAME - 1 - fingerprint.len()).collect();
+    let beginning: String = name.chars().take(MAX_NAME_LEN - 1 - fingerprint.len()).collect();
     format!("{beginning}…{fingerprint}")
 }
 

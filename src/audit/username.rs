@@ -1,4 +1,4 @@
-//! This file decides how a username stands in a record: as it is, as a keyed hash, or not at all.
+//! The form of usernames in records: plain, a keyed hash, or none.
 
 use std::fmt;
 use std::io;
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::domain::text::{Text, Username};
 
-/// The fewest bytes of a key: as many as SHA-256 gives, so that the hash is no weaker than its key (RFC 2104, section 3).
-const SHORTEST_KEY: usize = 32;
-/// The most bytes that are read: what is longer is not a key but another file.
-const LONGEST_KEY: usize = 4096;
+/// The minimum size of a key, in bytes: as many as SHA-256 gives, so that the hash is no weaker than its key (RFC 2104, section 3).
+const MIN_KEY_BYTES: usize = 32;
+/// The maximum size of a key, in bytes: what is longer is not a key but another file.
+const MAX_KEY_BYTES: usize = 4096;
 
 /// How usernames are recorded.
 #[derive(Clone, Debug)]
@@ -32,34 +33,25 @@ pub enum UsernameForm {
 pub struct UsernameKey(Arc<hmac::Key>);
 
 /// Why a file is not a key.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum UsernameKeyError {
-    /// It could not be read.
-    Unreadable(io::Error),
+    /// It cannot be read.
+    #[error("the key cannot be read")]
+    Unreadable(#[source] io::Error),
     /// It has fewer than 32 bytes.
+    #[error("the key has {0} bytes and needs at least {MIN_KEY_BYTES}")]
     TooShort(usize),
     /// It has more than 4096 bytes.
+    #[error("the key has more than {MAX_KEY_BYTES} bytes")]
     TooLong,
 }
-
-impl fmt::Display for UsernameKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => write!(f, "the key cannot be read: {error}"),
-            Self::TooShort(length) => write!(f, "the key has {length} bytes and needs at least {SHORTEST_KEY}"),
-            Self::TooLong => write!(f, "the key has more than {LONGEST_KEY} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for UsernameKeyError {}
 
 impl UsernameKey {
     /// The key in the file: its bytes, without the line break that may end them.
     pub fn read(path: &Path) -> Result<Self, UsernameKeyError> {
         use io::Read as _;
         let mut bytes = Vec::new();
-        let limit = u64::try_from(LONGEST_KEY).unwrap_or(u64::MAX).saturating_add(3);
+        let limit = u64::try_from(MAX_KEY_BYTES).unwrap_or(u64::MAX).saturating_add(3);
         let file = std::fs::File::open(path).map_err(UsernameKeyError::Unreadable)?;
         file.take(limit).read_to_end(&mut bytes).map_err(UsernameKeyError::Unreadable)?;
         Self::new(&bytes)
@@ -69,8 +61,8 @@ impl UsernameKey {
     pub fn new(bytes: &[u8]) -> Result<Self, UsernameKeyError> {
         let key = bytes.strip_suffix(b"\n").map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
         match key.len() {
-            length if length < SHORTEST_KEY => Err(UsernameKeyError::TooShort(length)),
-            length if length > LONGEST_KEY => Err(UsernameKeyError::TooLong),
+            length if length < MIN_KEY_BYTES => Err(UsernameKeyError::TooShort(length)),
+            length if length > MAX_KEY_BYTES => Err(UsernameKeyError::TooLong),
             _ => Ok(Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)))),
         }
     }
@@ -88,8 +80,8 @@ impl fmt::Debug for UsernameKey {
 pub struct UsernameRecord(String);
 
 impl UsernameForm {
-    /// What stands for `username`, which comes from the caller before validation. In plain form, what is not a username is
-    /// left out: it may be a token in the wrong field.
+    /// The recorded form of `username`, which comes from the caller before validation. In plain form, what is not a username is left
+    /// out: it may be a token in the wrong field.
     pub(super) fn record(&self, username: &str) -> Option<UsernameRecord> {
         if username.is_empty() {
             return None;

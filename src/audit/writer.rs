@@ -1,4 +1,4 @@
-//! This file writes the lines, on a thread of its own: a full or hanging disk must not hold up the runtime.
+//! Writes the lines, on a thread of its own: a full or stalled disk must not block the runtime.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -7,42 +7,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::oneshot;
-
-use crate::audit::log::AuditUnavailable;
+use crate::audit::job::{AuditUnavailable, Job, Work};
 use crate::audit::record::gap_line;
 use crate::audit::target::{AuditTarget, Open};
 
-/// What the thread is target to do, and where it says how that went.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) work: Work,
-    pub(super) done: oneshot::Sender<Result<(), AuditUnavailable>>,
-}
-
-#[derive(Debug)]
-pub(super) enum Work {
-    /// Write a line, which is lost if that fails.
-    Decision(Vec<u8>),
-    /// Write a line, which is kept if that fails.
-    Mutation(Vec<u8>),
-    /// Open the file anew, then as `Flush`.
-    Reopen,
-    /// Write what was kept.
-    Flush,
-}
-
-/// What the thread and those who wait for it know of each other.
+/// What the thread and those who wait for it share.
 #[derive(Debug)]
 pub(super) struct Progress {
     start: Instant,
-    /// Milliseconds from `start`, plus one, at which the work under way began; 0 while there is none.
+    /// Milliseconds from `start`, plus one, at which the current work began; 0 while there is none.
     busy_since: AtomicU64,
-    /// Jobs that wait or are under way.
+    /// Jobs that wait or are in progress.
     pub(super) waiting: AtomicUsize,
     /// Whether it has been logged that the target stalled.
     pub(super) stalled: AtomicBool,
-    lost: Mutex<Option<DroppedDecisions>>,
+    dropped: Mutex<Option<DroppedDecisions>>,
 }
 
 /// Decisions that could not be written.
@@ -59,7 +38,7 @@ impl Progress {
             busy_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
-            lost: Mutex::new(None),
+            dropped: Mutex::new(None),
         }
     }
 
@@ -67,26 +46,26 @@ impl Progress {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether the work under way has taken longer than `limit`.
+    /// Whether the current work has taken longer than `limit`.
     pub(super) fn is_stuck(&self, limit: Duration) -> bool {
         let since = self.busy_since.load(Ordering::Relaxed);
         since != 0 && u128::from(self.elapsed().saturating_sub(since - 1)) > limit.as_millis()
     }
 
-    /// Notes that a decision will not be written.
-    pub(super) fn lose(&self) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.get_or_insert(DroppedDecisions { since: SystemTime::now(), decisions: 0 }).decisions += 1;
+    /// Counts a decision that will not be written.
+    pub(super) fn drop_decision(&self) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        dropped.get_or_insert(DroppedDecisions { since: SystemTime::now(), decisions: 0 }).decisions += 1;
     }
 }
 
-/// The thread's own.
+/// The state of the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     target: AuditTarget,
     open: Open,
-    /// Mutations whose lines could not be written, oldest first. No longer than the mutations that were under way when
-    /// writing failed, since no other is made until all of these are written.
+    /// Mutations whose lines could not be written, oldest first: at most those that were in flight when writing failed, since no
+    /// other is made until all of these are written.
     kept: VecDeque<Vec<u8>>,
     progress: Arc<Progress>,
     failing: bool,
@@ -97,7 +76,7 @@ impl Writer {
         Self { target, open, kept: VecDeque::new(), progress, failing: false }
     }
 
-    /// Works until nobody can ask for more.
+    /// Works until nobody can submit more.
     pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
         while let Ok(Job { work, done }) = jobs.recv() {
             self.progress.busy_since.store(self.progress.elapsed().saturating_add(1), Ordering::Relaxed);
@@ -105,11 +84,11 @@ impl Writer {
             self.progress.busy_since.store(0, Ordering::Relaxed);
             self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
             self.log(outcome.as_ref().err());
-            // Nobody is there to be told where the caller has left.
+            // Nobody is there to be told if the caller has left.
             let _ = done.send(outcome.map_err(|error| AuditUnavailable::Failed(error.to_string())));
         }
         if !self.kept.is_empty() {
-            tracing::error!(changes = self.kept.len(), "the audit log ends without records of these changes");
+            tracing::error!(mutations = self.kept.len(), "audit log closed without records of mutations");
         }
     }
 
@@ -118,7 +97,7 @@ impl Writer {
             Work::Decision(line) => {
                 let outcome = self.flush().and_then(|()| self.line(&line));
                 if outcome.is_err() {
-                    self.progress.lose();
+                    self.progress.drop_decision();
                 }
                 outcome
             }
@@ -131,7 +110,7 @@ impl Writer {
         }
     }
 
-    /// Writes what is owed: the mutations that were kept, and how many decisions were lost.
+    /// Writes what is outstanding: the mutations that were kept, and how many decisions were dropped.
     fn flush(&mut self) -> io::Result<()> {
         while let Some(line) = self.kept.pop_front() {
             if let Err(error) = self.line(&line) {
@@ -139,14 +118,14 @@ impl Writer {
                 return Err(error);
             }
         }
-        let lost = *self.progress.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(DroppedDecisions { since, decisions }) = lost else { return Ok(()) };
+        let dropped = *self.progress.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(DroppedDecisions { since, decisions }) = dropped else { return Ok(()) };
         self.line(&gap_line(since, decisions)?)?;
-        // Others may have been lost meanwhile.
-        let mut lost = self.progress.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        *lost = lost
-            .map(|lost| DroppedDecisions { decisions: lost.decisions - decisions, ..lost })
-            .filter(|lost| lost.decisions > 0);
+        // Others may have been dropped meanwhile.
+        let mut dropped = self.progress.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        *dropped = dropped
+            .map(|dropped| DroppedDecisions { decisions: dropped.decisions - decisions, ..dropped })
+            .filter(|dropped| dropped.decisions > 0);
         Ok(())
     }
 
@@ -161,7 +140,7 @@ impl Writer {
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
         if !self.target.is(&self.open) {
             self.reopen()?;
-            tracing::warn!(target = %self.target, "the audit log was moved or removed and has been opened anew");
+            tracing::warn!(target = %self.target, "audit log moved or removed, reopened");
         }
         self.append(line)?;
         if self.target.is_lost(&self.open)? {
@@ -191,14 +170,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Logs when writing begins to fail and when it works again, not each time.
+    /// Logs when writing starts to fail and when it works again, not each time.
     fn log(&mut self, error: Option<&io::Error>) {
-        let hung = self.progress.stalled.swap(false, Ordering::Relaxed);
+        let stalled = self.progress.stalled.swap(false, Ordering::Relaxed);
         match error {
             Some(error) if !self.failing => {
-                tracing::error!(target = %self.target, %error, "the audit log cannot be written: changes are refused");
+                tracing::error!(target = %self.target, %error, "audit log not writable, mutations are rejected");
             }
-            None if self.failing || hung => tracing::info!(target = %self.target, "the audit log is written again"),
+            None if self.failing || stalled => tracing::info!(target = %self.target, "audit log writable again"),
             Some(_) | None => {}
         }
         self.failing = error.is_some();

@@ -1,4 +1,4 @@
-//! This file finds out who is calling: by the client certificate, by the bearer token, or by both.
+//! Authenticates a caller by its client certificate, its bearer token, or both.
 
 use http::HeaderMap;
 
@@ -7,46 +7,46 @@ use crate::authn::token::{TokenError, TokenVerifier};
 use crate::domain::{Caller, CertificateIdentity, TokenIdentity};
 use crate::error::Error;
 
-/// How callers prove who they are. What is presented is verified, whether or not the other proof would be enough.
+/// Authenticates callers. Every credential that is presented is verified, whether or not another would be enough.
 #[derive(Debug)]
 pub struct Authenticator {
     tokens: Option<TokenVerifier>,
 }
 
 impl Authenticator {
-    /// By certificate, and by token where there is a verifier. Certificates were verified when the connection was made.
+    /// Authenticates by certificate, and by token if there is a verifier. Certificates were verified in the handshake.
     pub fn new(tokens: Option<TokenVerifier>) -> Self {
         Self { tokens }
     }
 
-    /// What verifies tokens, whose keys a signal reloads.
+    /// The verifier of tokens, whose keys a signal reloads.
     pub fn tokens(&self) -> Option<&TokenVerifier> {
         self.tokens.as_ref()
     }
 
-    /// The caller, or that it proved nothing. A token that is not good is refused even beside a good certificate: the caller
+    /// The caller, or why it is not authenticated. An invalid token is rejected even beside a valid certificate: the caller
     /// meant it to count.
     pub async fn caller(&self, certificate: Option<CertificateIdentity>, headers: &HeaderMap) -> Result<Caller, Error> {
         let token = match &self.tokens {
-            Some(tokens) => tokens.verify(headers).await.map_err(|error| refused(&error))?,
+            Some(tokens) => tokens.verify(headers).await.map_err(|error| rejected(&error))?,
             None => None,
         };
-        // Certificates and tokens share the names of callers, and a SPIFFE ID is for certificates to prove.
+        // Certificates and tokens share the names of callers, and only a certificate can prove a SPIFFE ID.
         if token.as_ref().is_some_and(|token| token.name.starts_with("spiffe://")) {
-            return Err(unauthenticated("not accepted").cause("the token names its caller by a SPIFFE ID"));
+            return Err(unauthenticated("not accepted").cause("the token names a SPIFFE ID"));
         }
         let name = match (&certificate, &token) {
             (Some(CertificateIdentity { name, .. }), _) | (None, Some(TokenIdentity { name, .. })) => name.clone(),
             (None, None) => {
-                return Err(unauthenticated("missing").cause("no certificate and no token names the caller"));
+                return Err(unauthenticated("missing").cause("no certificate and no token"));
             }
         };
         Ok(Caller { name, certificate, token })
     }
 }
 
-/// The caller learns which kind of fault it is and no more; the log has the cause.
-fn refused(error: &TokenError) -> Error {
+/// The caller learns the kind of the failure and no more; the log has the cause.
+fn rejected(error: &TokenError) -> Error {
     let kind = match error {
         TokenError::Malformed(_) => "malformed",
         TokenError::Expired => "expired",

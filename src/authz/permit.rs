@@ -1,11 +1,11 @@
-//! This file holds an allow decision and the permit: the values without which nothing reaches Cognito.
+//! The grant of an allowed call, and the permit: without it, nothing reaches Cognito.
 
 use crate::api::Rpc;
 use crate::authz::recorder::MutationRecorder;
 use crate::domain::text::{Text, UserPoolIdText, region};
 use crate::error::Violation;
 
-/// An allow decision on one call. Only the gate makes it, and there is one for each call.
+/// The decision that one call is allowed. Only the gate makes it.
 #[derive(Debug)]
 pub struct Grant {
     rpc: Rpc,
@@ -15,7 +15,7 @@ pub struct Grant {
 
 /// The proof that a call on one pool was allowed: what a [`Grant`] becomes once its pool id is known to be well formed.
 ///
-/// The Cognito port takes the pool and the Region from here, so a call cannot reach another pool than the one decided on.
+/// The Cognito client takes the pool and the Region from here, so a call cannot reach another pool than the one decided on.
 #[derive(Debug)]
 pub struct Permit {
     rpc: Rpc,
@@ -24,12 +24,12 @@ pub struct Permit {
 }
 
 impl Grant {
-    /// The decision that a call on a pool may be made. The pool id is as the request has it, and may be anything.
+    /// The decision that a call on a pool is allowed. The pool id is as the request has it, and may be anything.
     pub(super) fn new(rpc: Rpc, user_pool_id: &str, recorder: Option<MutationRecorder>) -> Self {
         Self { rpc, user_pool_id: user_pool_id.to_owned(), recorder }
     }
 
-    /// The permit, or the violation where the pool id that was decided on is not one.
+    /// The permit, or the violation if the pool id that was decided on is malformed.
     pub fn permit(self) -> Result<Permit, Violation> {
         let violation = |description: String| Violation { field: "user_pool_id".to_owned(), description };
         if self.user_pool_id.is_empty() {
@@ -56,12 +56,12 @@ impl Permit {
         region(self.user_pool_id())
     }
 
-    /// The name of the caller, where callers are known.
+    /// The name of the caller, if callers are authenticated.
     pub fn caller(&self) -> Option<&str> {
         self.recorder.as_ref().map(MutationRecorder::caller)
     }
 
-    /// Who records what becomes of the call, where calls are recorded.
+    /// The recorder of the call's mutations, if calls are recorded.
     pub(crate) fn recorder(&self) -> Option<&MutationRecorder> {
         self.recorder.as_ref()
     }

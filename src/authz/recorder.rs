@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::audit::{self, AuditLog, MutationOutcome, MutationRecord};
 use crate::domain::{AwsRequestId, Effect, Operation};
 
-/// Records what became of an allowed call.
+/// Records the outcome of the mutations of an allowed call.
 #[derive(Clone, Debug)]
 pub struct MutationRecorder {
     audit: Arc<AuditLog>,
@@ -26,7 +26,7 @@ impl MutationRecorder {
         &self.caller
     }
 
-    /// Records that a mutation has ended.
+    /// Records the outcome of a mutation.
     pub(crate) async fn record_outcome(
         &self,
         operation: Operation,

@@ -1,35 +1,35 @@
 //! Cognito's error codes and sentences, classified into reasons.
 //!
 //! Codes are strings and never the SDK's variants, since throttling is not modelled on five operations, and never HTTP
-//! statuses, since Cognito answers 400 to nearly everything. Sentences are AWS's and unversioned: they are matched loosely,
-//! and a sentence that is not recognised falls back to the code alone.
+//! statuses, since Cognito returns 400 for nearly everything. Sentences are AWS's and unversioned: they are matched loosely,
+//! and a sentence that is not recognized falls back to the code alone.
 
 use crate::api::v1::ErrorReason;
 use crate::domain::{ActsAs, Operation};
 
 /// What a code and its text mean, with metadata that says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Meaning {
+pub(super) struct Classified {
     /// The reason.
     pub reason: ErrorReason,
-    /// A key and a value that say what exactly, where the text told.
+    /// A key and a value with the particulars, if the text tells them.
     pub metadata: Option<(&'static str, &'static str)>,
 }
 
-impl From<ErrorReason> for Meaning {
+impl From<ErrorReason> for Classified {
     fn from(reason: ErrorReason) -> Self {
         Self { reason, metadata: None }
     }
 }
 
-/// The meaning of the error code that Cognito answered to `operation`, with its text.
-pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Meaning {
+/// The classified of the error code that Cognito returned to `operation`, with its text.
+pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Classified {
     use ErrorReason as R;
     let reason = match code {
         "InvalidParameterException" => return invalid_parameter(text),
         "NotAuthorizedException" => not_authorized(operation, text),
         "SoftwareTokenMFANotFoundException" if contains(text, "by the userPool") => R::TotpNotOffered,
-        // Without its sentence the exception tells by the operation: only enrolment can meet a pool without TOTP.
+        // Without its sentence the operation decides: only enrolment can meet a pool without TOTP.
         "SoftwareTokenMFANotFoundException"
             if operation == Operation::AssociateSoftwareToken && !contains(text, "for the user") =>
         {
@@ -105,8 +105,8 @@ pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Meaning 
     reason.into()
 }
 
-/// On a token operation the refused credential is the end user's. On the others it is never about mfagate's rights, which
-/// are refused with `AccessDeniedException`, but about the state of the user or the pool.
+/// On a token operation the rejected credential is the end user's. On the others it is never about mfagate's rights, which
+/// `AccessDeniedException` is about, but about the state of the user or the pool.
 fn not_authorized(operation: Operation, text: &str) -> ErrorReason {
     if contains(text, "is disabled") {
         return ErrorReason::UserDisabled;
@@ -123,8 +123,8 @@ fn not_authorized(operation: Operation, text: &str) -> ErrorReason {
     }
 }
 
-/// Cognito's one code for bad syntax and bad state: only the sentence tells them apart.
-fn invalid_parameter(text: &str) -> Meaning {
+/// Cognito's one code for bad syntax and bad state: only the sentence distinguishes them.
+fn invalid_parameter(text: &str) -> Classified {
     /// Fragments of which all must occur, in lower case; the reason; and what the text names.
     type Row = (&'static [&'static str], ErrorReason, Option<(&'static str, &'static str)>);
     const ROWS: &[Row] = &[
@@ -186,7 +186,7 @@ fn invalid_parameter(text: &str) -> Meaning {
     let text = text.to_lowercase();
     ROWS.iter()
         .find(|(fragments, ..)| fragments.iter().all(|fragment| text.contains(fragment)))
-        .map_or(ErrorReason::InvalidParameter.into(), |&(_, reason, metadata)| Meaning { reason, metadata })
+        .map_or(ErrorReason::InvalidParameter.into(), |&(_, reason, metadata)| Classified { reason, metadata })
 }
 
 fn contains(text: &str, fragment: &str) -> bool {

@@ -1,4 +1,4 @@
-//! This file converts Cognito's answers into our messages. A value that we do not know becomes UNRECOGNIZED.
+//! Converts Cognito's responses into our messages. A value that we do not know becomes UNRECOGNIZED.
 #![expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums are non-exhaustive")]
 
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserOutput;
@@ -171,7 +171,7 @@ fn sms_mfa(sms: SmsMfaConfigType) -> v1::SmsMfaConfiguration {
     }
 }
 
-/// The SDK has an empty ARN where Cognito answered none.
+/// The SDK has an empty ARN where Cognito returned none.
 fn sms_configuration(sms: SmsConfigurationType) -> v1::SmsConfiguration {
     v1::SmsConfiguration {
         sns_caller_arn: Some(sms.sns_caller_arn).filter(|arn| !arn.is_empty()),

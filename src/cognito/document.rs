@@ -1,4 +1,4 @@
-//! This file converts passkey documents between `google.protobuf.Struct` and the SDK's `Document`.
+//! Converts passkey documents between `google.protobuf.Struct` and the SDK's `Document`.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use aws_smithy_types::{Document, Number};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 
-/// Whole numbers up to here are exact in a JSON number, which is all that a `Struct` has.
-const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
+/// The maximum of whole numbers that are exact in a JSON number, which is all that a `Struct` has.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The document of a struct.
 pub(super) fn to_document(object: Struct) -> Document {
@@ -32,7 +32,7 @@ fn value_to_document(value: Value) -> Document {
     reason = "only whole numbers that are exact in both types are cast"
 )]
 fn to_number(number: f64) -> Number {
-    let whole = number.fract() == 0.0 && number.abs() <= LARGEST_EXACT;
+    let whole = number.fract() == 0.0 && number.abs() <= MAX_EXACT;
     match number {
         number if whole && number >= 0.0 => Number::PosInt(number as u64),
         number if whole => Number::NegInt(number as i64),

@@ -1,4 +1,4 @@
-//! This file masks the texts of AWS, which repeat ARNs, account ids and what the request held.
+//! Masks the texts of AWS, which repeat ARNs, account ids and what the request held.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -6,24 +6,24 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::{Regex, RegexBuilder};
 
-/// The most characters of a text of AWS that a caller gets.
-pub const LONGEST_MESSAGE: usize = 256;
+/// The maximum length of a text of AWS in a response, in characters.
+pub const MAX_MESSAGE_LEN: usize = 256;
 
-/// The most characters of a text of AWS that the log gets.
-const LONGEST_CAUSE: usize = 2048;
+/// The maximum length of a text of AWS in the log, in characters.
+const MAX_CAUSE_LEN: usize = 2048;
 
-/// A value of fewer characters is masked as a word only: masking every letter "a" would leave nothing to read and hide nothing.
-const SHORTEST_ANYWHERE: usize = 4;
+/// A value of fewer characters is masked as a word only: masking every letter "a" would hide nothing and leave nothing to read.
+const MIN_ANYWHERE_LEN: usize = 4;
 
-/// What stands for a text whose values could not be searched for: it is kept from everybody rather than shown unmasked.
+/// Replaces a text in which the values could not be searched for: it is withheld rather than shown unmasked.
 const WITHHELD: &str = "[withheld]";
 
 /// `text` without anything that the request held, for the log.
 pub fn without_request(text: &str, request: &[String]) -> String {
-    mask(text, request).chars().take(LONGEST_CAUSE).collect()
+    mask(text, request).chars().take(MAX_CAUSE_LEN).collect()
 }
 
-/// `text` for a caller: without anything that the request held, ARNs and account ids, and not too long.
+/// `text` for a caller: without anything that the request held, ARNs and account ids, and limited in length.
 pub fn for_caller(text: &str, request: &[String]) -> String {
     #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test uses it")]
     static ARN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?i)\barn:[^\s"',;)\]}]+"#).expect("a valid pattern"));
@@ -31,19 +31,19 @@ pub fn for_caller(text: &str, request: &[String]) -> String {
     static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d{12,}").expect("a valid pattern"));
     let text = ARN.replace_all(text, "[arn]");
     let text = without_request(&text, request);
-    ACCOUNT.replace_all(&text, "[account]").chars().take(LONGEST_MESSAGE).collect()
+    ACCOUNT.replace_all(&text, "[account]").chars().take(MAX_MESSAGE_LEN).collect()
 }
 
-/// Masks every value of the request wherever it stands, whatever its case, in one pass however many there are.
+/// Masks every value of the request, whatever its case, in one pass however many there are.
 fn mask(text: &str, request: &[String]) -> String {
     let values = request.iter().filter(|value| !value.trim().is_empty() && value.len() <= text.len().saturating_mul(2));
     let (words, values): (Vec<&str>, Vec<&str>) = values
         .map(String::as_str)
-        .partition(|value| value.chars().count() < SHORTEST_ANYWHERE && value.chars().all(char::is_alphanumeric));
+        .partition(|value| value.chars().count() < MIN_ANYWHERE_LEN && value.chars().all(char::is_alphanumeric));
     mask_anywhere(text, &values).and_then(|text| mask_words(&text, &words)).unwrap_or_else(|| WITHHELD.to_owned())
 }
 
-/// The longest value first where several begin, so that one inside another does not leave the rest of the other behind.
+/// The longest value wins where several match, so that one inside another does not leave the rest of the other behind.
 fn mask_anywhere(text: &str, values: &[&str]) -> Option<String> {
     // The search folds the case of ASCII only; the other spellings are searched for as they are.
     let spellings: BTreeSet<String> =
@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_to_256_characters_and_not_bytes() {
-        assert_eq!(told(&"é".repeat(300), &[]), "é".repeat(LONGEST_MESSAGE));
+        assert_eq!(told(&"é".repeat(300), &[]), "é".repeat(MAX_MESSAGE_LEN));
     }
 
     #[test]
     fn a_text_is_masked_before_it_is_cut() {
-        let text = format!("{} jane.doe", "x".repeat(LONGEST_MESSAGE - 5));
+        let text = format!("{} jane.doe", "x".repeat(MAX_MESSAGE_LEN - 5));
         assert!(!told(&text, &["jane.doe"]).contains("jane"));
     }
 

@@ -1,4 +1,4 @@
-//! This file calls the operations on a signed-in user's passkeys.
+//! The operations on a signed-in user's passkeys.
 
 use aws_smithy_types::Document;
 use prost_types::Struct;
@@ -16,13 +16,13 @@ impl PoolClient {
     /// `StartWebAuthnRegistration`: the options for the browser.
     pub async fn start_web_authn_registration(&self, token: &AccessToken) -> Result<Struct, Error> {
         let operation = Operation::StartWebAuthnRegistration;
-        let answer = self
+        let response = self
             .send(operation, texts([token.as_str()]), |client, config| {
                 let call = client.start_web_authn_registration().access_token(token.as_str());
                 call.customize().config_override(config).send()
             })
             .await?;
-        let options = document::to_struct(answer.credential_creation_options).unwrap_or_default();
+        let options = document::to_struct(response.credential_creation_options).unwrap_or_default();
         require(operation, "options", !options.fields.is_empty())?;
         Ok(options)
     }
@@ -54,7 +54,7 @@ impl PoolClient {
     ) -> Result<v1::ListWebAuthnCredentialsResponse, Error> {
         let mut request = texts([token.as_str()]);
         request.extend(owned(next_token));
-        let answer = self
+        let response = self
             .send(Operation::ListWebAuthnCredentials, request, |client, config| {
                 client
                     .list_web_authn_credentials()
@@ -66,7 +66,7 @@ impl PoolClient {
                     .send()
             })
             .await?;
-        Ok(convert::web_authn_credentials(answer))
+        Ok(convert::web_authn_credentials(response))
     }
 
     /// `DeleteWebAuthnCredential`.

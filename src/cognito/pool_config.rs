@@ -1,4 +1,4 @@
-//! This file calls the operations on a pool's MFA configuration.
+//! The operations on a pool's MFA configuration.
 
 use aws_sdk_cognitoidentityprovider::types::{
     EmailMfaConfigType, EumsSmsConfigurationType, SmsConfigurationType, SmsMfaConfigType, SoftwareTokenMfaConfigType,
@@ -16,13 +16,13 @@ use crate::request::pool_config::{EmailMfa, EumsSms, PoolMfaConfig, Sms, SmsMfa,
 impl PoolClient {
     /// `GetUserPoolMfaConfig`.
     pub async fn get_user_pool_mfa_config(&self) -> Result<v1::GetUserPoolMfaConfigResponse, Error> {
-        let answer = self
+        let response = self
             .send(Operation::GetUserPoolMfaConfig, Vec::new(), |client, config| {
                 let call = client.get_user_pool_mfa_config().user_pool_id(self.user_pool_id());
                 call.customize().config_override(config).send()
             })
             .await?;
-        Ok(convert::pool_mfa_config(answer))
+        Ok(convert::pool_mfa_config(response))
     }
 
     /// `SetUserPoolMfaConfig`: the configuration after the write. What is `None` is not sent.
@@ -34,7 +34,7 @@ impl PoolClient {
         let request = config.texts();
         let PoolMfaConfig { mfa_configuration, sms, software_token, email, web_authn } = config;
         let sms = sms.as_ref().map(to_sms_mfa).transpose()?;
-        let answer = self
+        let response = self
             .send(operation, request, |client, overrides| {
                 client
                     .set_user_pool_mfa_config()
@@ -51,7 +51,7 @@ impl PoolClient {
                     .send()
             })
             .await?;
-        Ok(convert::pool_mfa_config_set(answer))
+        Ok(convert::pool_mfa_config_set(response))
     }
 }
 

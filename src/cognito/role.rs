@@ -1,4 +1,4 @@
-//! This file assumes a role for each caller (STS `AssumeRole`), so that `CloudTrail` names the caller of each change.
+//! A role assumed for each caller (STS `AssumeRole`), so that `CloudTrail` names the caller of each change.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,6 +18,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use regex::Regex;
+use thiserror::Error;
 
 use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::failure;
@@ -40,9 +41,9 @@ const MAX_ATTEMPTS: u32 = 2;
 pub struct RoleOptions {
     /// The role.
     pub arn: RoleArn,
-    /// The Region whose STS is asked. Its credentials are good in every Region of the partition.
+    /// The Region of STS. Its credentials are valid in every Region of the partition.
     pub region: String,
-    /// Where STS is.
+    /// The endpoint of STS.
     pub endpoint: Endpoint,
 }
 
@@ -68,7 +69,7 @@ impl FromStr for RoleArn {
 }
 
 impl RoleArn {
-    /// A Region of the role's partition, where the partition is one that is known (AWS general reference, ARNs).
+    /// A Region of the role's partition, if the partition is known (AWS general reference, ARNs).
     pub fn region(&self) -> Option<&'static str> {
         match self.0.split(':').nth(1)? {
             "aws" => Some("us-east-1"),
@@ -90,12 +91,12 @@ pub struct AssumedRole {
 #[derive(Debug, Default)]
 struct Sessions {
     by_caller: HashMap<String, (Arc<Session>, u64)>,
-    /// Counts uses, to tell who was not seen for longest.
+    /// Counts uses, to find the least recently used.
     uses: u64,
 }
 
 impl AssumedRole {
-    /// The role, assumed with the credentials of `source`. STS is not asked before the first call.
+    /// The role, assumed with the credentials of `source`. STS is not called before the first call.
     ///
     /// As for Cognito, nothing is taken from the SDK's environment.
     pub fn new(options: RoleOptions, source: &Credentials) -> Self {
@@ -116,7 +117,7 @@ impl AssumedRole {
         Self { sts: Client::from_conf(config.build()), arn, sessions: Mutex::default() }
     }
 
-    /// What signs the requests made for `caller`: credentials of a session that bears the caller's name.
+    /// The credentials for requests on behalf of `caller`: those of a session with the caller's name.
     ///
     /// Put it into the configuration of the one operation. The SDK then gives that operation an identity cache of its own
     /// (1.144), so callers' credentials never mix; the cache across operations is here.
@@ -150,39 +151,30 @@ impl AssumedRole {
     }
 }
 
-/// Why there are no credentials for a caller. All of it is mfagate's own fault, never the caller's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why there are no credentials for a caller. Every cause is mfagate's own, never the caller's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 enum RoleError {
-    /// STS refused, with this code: the role's trust policy, or our own credentials.
+    /// STS refused, with this code: because of the role's trust policy, or of our own credentials.
+    #[error("sts refused to assume the role: {0}")]
     Refused(String),
-    /// STS did not answer in time, or not at all, or our own credentials are missing.
+    /// STS did not respond in time, or not at all, or our own credentials are missing.
+    #[error("sts is unreachable: {0}")]
     Unreachable(String),
-    /// STS answered without credentials.
+    /// STS returned no credentials.
+    #[error("sts returned no credentials")]
     Unreadable,
-    /// The work was cut short.
-    Ended,
+    /// The request was aborted.
+    #[error("the request to sts was aborted")]
+    Aborted,
 }
-
-impl fmt::Display for RoleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(code) => write!(f, "sts refused to let the role be assumed: {code}"),
-            Self::Unreachable(cause) => write!(f, "sts could not be asked: {cause}"),
-            Self::Unreadable => f.write_str("sts answered without credentials"),
-            Self::Ended => f.write_str("asking sts was cut short"),
-        }
-    }
-}
-
-impl std::error::Error for RoleError {}
 
 impl From<SdkError<AssumeRoleError, HttpResponse>> for RoleError {
     fn from(error: SdkError<AssumeRoleError, HttpResponse>) -> Self {
-        if let SdkError::ServiceError(answer) = &error {
-            return Self::Refused(match answer.err().code() {
+        if let SdkError::ServiceError(context) = &error {
+            return Self::Refused(match context.err().code() {
                 Some(code) => code.chars().take(128).collect(),
-                // Not an answer of STS: a proxy, or another server at the endpoint.
-                None => format!("no code, HTTP status {}", answer.raw().status().as_u16()),
+                // Not a response of STS: that of a proxy, or of another server at the endpoint.
+                None => format!("no code, HTTP status {}", context.raw().status().as_u16()),
             });
         }
         Self::Unreachable(failure::cause(&error, &[]))
@@ -195,7 +187,7 @@ struct Session {
     arn: RoleArn,
     name: SessionName,
     held: Mutex<Held>,
-    /// Held by whoever asks STS.
+    /// Held while STS is called.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -205,12 +197,12 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What STS has answered.
+/// What STS has returned.
 #[derive(Clone, Default)]
 struct Held {
     keys: Option<Keys>,
-    /// How often STS was asked, so that those who waited for an answer take it, be it a failure.
-    answers: u64,
+    /// The number of responses, so that those who waited for one take it, even a failure.
+    responses: u64,
     failure: Option<RoleError>,
 }
 
@@ -218,28 +210,28 @@ struct Held {
 struct ForCaller(Arc<Session>);
 
 impl Session {
-    /// Credentials that are still good. They are renewed while the old ones are used, so that STS may fail for a while.
+    /// Credentials that are still valid. They are renewed while the old ones are used, so that STS may fail for a while.
     async fn keys(self: Arc<Self>) -> Result<Keys, RoleError> {
-        let Held { keys, answers, .. } = self.held();
+        let Held { keys, responses, .. } = self.held();
         match keys {
             Some(keys) if left(&keys) > RENEW_BEFORE => return Ok(keys),
             Some(keys) if left(&keys) > MIN_LIFETIME => {
                 if self.turn.try_lock().is_ok() {
-                    tokio::spawn(self.ask(answers));
+                    tokio::spawn(self.refresh(responses));
                 }
                 return Ok(keys);
             }
             Some(_) | None => {}
         }
-        // A task of its own, so that an answer is kept even where the call that needed it could not wait.
-        tokio::spawn(self.ask(answers)).await.unwrap_or(Err(RoleError::Ended))
+        // A task of its own, so that the response is kept even if the call that needed it could not wait.
+        tokio::spawn(self.refresh(responses)).await.unwrap_or(Err(RoleError::Aborted))
     }
 
-    /// Asks STS, unless it has answered since `seen` answers: then that answer is everybody's.
-    async fn ask(self: Arc<Self>, seen: u64) -> Result<Keys, RoleError> {
+    /// Calls STS, unless it has responded since `seen` responses: then that response is everybody's.
+    async fn refresh(self: Arc<Self>, seen: u64) -> Result<Keys, RoleError> {
         let _turn = self.turn.lock().await;
-        let Held { keys, answers, failure } = self.held();
-        if answers != seen {
+        let Held { keys, responses, failure } = self.held();
+        if responses != seen {
             return match (failure, keys) {
                 (Some(failure), _) => Err(failure),
                 (None, Some(keys)) => Ok(keys),
@@ -252,7 +244,7 @@ impl Session {
             Err(error) => tracing::warn!(session = self.name.as_str(), %error, "role not assumed"),
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.answers += 1;
+        held.responses += 1;
         held.failure = outcome.as_ref().err().cloned();
         if let Ok(keys) = &outcome {
             held.keys = Some(keys.clone());
@@ -273,7 +265,7 @@ impl Session {
     }
 }
 
-/// How long credentials are good.
+/// The remaining lifetime of credentials.
 fn left(keys: &Keys) -> Duration {
     keys.expiry().and_then(|end| end.duration_since(SystemTime::now()).ok()).unwrap_or_default()
 }

@@ -1,21 +1,21 @@
-//! This file makes of a caller's name one that STS takes for a session: readable, and nobody else's.
+//! Maps a caller's name to an STS session name: readable and unique.
 
 use crate::domain::fingerprint;
 
-/// The longest `RoleSessionName`, in characters.
-const LONGEST: usize = 64;
-/// The digits of a [`fingerprint`].
-const FINGERPRINT: usize = 20;
+/// The maximum length of a `RoleSessionName`, in characters.
+const MAX_LEN: usize = 64;
+/// The number of digits of a [`fingerprint`].
+const FINGERPRINT_LEN: usize = 20;
 
-/// The name of a caller as STS and `CloudTrail` have it: 2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`.
+/// The name of a caller in STS and `CloudTrail`: 2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionName(String);
 
 impl SessionName {
-    /// The caller's name where it is a session name, else its beginning with other characters replaced by hyphens, and a
-    /// fingerprint of the whole. No two callers share one: a name that already looks like that gets a fingerprint, too.
+    /// The caller's name if it is a session name, else its beginning with other characters replaced by hyphens, and a fingerprint of
+    /// the whole. No two callers share one: a name that already looks like that gets a fingerprint, too.
     pub fn of(caller: &str) -> Self {
-        let fits = (2..=LONGEST).contains(&caller.len()) && caller.chars().all(is_allowed);
+        let fits = (2..=MAX_LEN).contains(&caller.len()) && caller.chars().all(is_allowed);
         if fits && !ends_like_a_fingerprint(caller) {
             return Self(caller.to_owned());
         }
@@ -23,7 +23,7 @@ impl SessionName {
             .strip_prefix("spiffe://")
             .unwrap_or(caller)
             .chars()
-            .take(LONGEST - 1 - FINGERPRINT)
+            .take(MAX_LEN - 1 - FINGERPRINT_LEN)
             .map(|character| if is_allowed(character) { character } else { '-' })
             .collect();
         Self(format!("{readable}-{}", fingerprint(caller)))
@@ -41,7 +41,7 @@ fn is_allowed(character: char) -> bool {
 
 fn ends_like_a_fingerprint(name: &str) -> bool {
     let Some((_, end)) = name.rsplit_once('-') else { return false };
-    end.len() == FINGERPRINT && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    end.len() == FINGERPRINT_LEN && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
             ("a\r\nb", "a--b-"),
         ] {
             let name = SessionName::of(caller);
-            let (found, end) = name.as_str().split_at(name.as_str().len() - FINGERPRINT);
+            let (found, end) = name.as_str().split_at(name.as_str().len() - FINGERPRINT_LEN);
             assert_eq!((found, end), (readable, fingerprint(caller).as_str()), "{caller:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! This file calls the operations on a user's software token.
+//! The operations on a user's software token.
 
 use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
@@ -10,11 +10,11 @@ use crate::domain::text::{FreeText, UserCode, Username};
 use crate::error::Error;
 use crate::request::credential::UserCredential;
 
-/// What `AssociateSoftwareToken` answers.
+/// The response of `AssociateSoftwareToken`.
 pub struct NewSecret {
     /// The secret in base32.
     pub secret_code: String,
-    /// The session that goes on, in session mode.
+    /// The session to continue with, in session mode.
     pub session: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl PoolClient {
     /// `AssociateSoftwareToken`.
     pub async fn associate_software_token(&self, credential: &UserCredential) -> Result<NewSecret, Error> {
         let operation = Operation::AssociateSoftwareToken;
-        let answer = self
+        let response = self
             .send(operation, texts([credential.as_str()]), |client, config| {
                 let call = client.associate_software_token();
                 let call = match credential {
@@ -38,13 +38,13 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await
-            .map_err(|error| about(credential, error))?;
-        let secret_code = answer.secret_code.unwrap_or_default();
+            .map_err(|error| in_context(credential, error))?;
+        let secret_code = response.secret_code.unwrap_or_default();
         require(operation, "secret code", !secret_code.is_empty())?;
-        Ok(NewSecret { secret_code, session: answer.session })
+        Ok(NewSecret { secret_code, session: response.session })
     }
 
-    /// `VerifySoftwareToken`: the session that goes on, in session mode. An answer other than SUCCESS is an error.
+    /// `VerifySoftwareToken`: the session to continue with, in session mode. A status other than SUCCESS is an error.
     pub async fn verify_software_token(
         &self,
         credential: &UserCredential,
@@ -54,7 +54,7 @@ impl PoolClient {
         let operation = Operation::VerifySoftwareToken;
         let mut request = texts([credential.as_str(), code.as_str()]);
         request.extend(owned(device));
-        let answer = self
+        let response = self
             .send(operation, request, |client, config| {
                 let call = client.verify_software_token();
                 let call = match credential {
@@ -65,13 +65,13 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await
-            .map_err(|error| about(credential, error))?;
-        match answer.status() {
-            Some(VerifySoftwareTokenResponseType::Success) => Ok(answer.session),
+            .map_err(|error| in_context(credential, error))?;
+        match response.status() {
+            Some(VerifySoftwareTokenResponseType::Success) => Ok(response.session),
             status => Err(Error::new(ErrorReason::TotpNotVerified)
                 .operation(operation)
-                .metadata("aws_request_id", aws_request_id(&answer))
-                .cause(format!("answered with status {}", status.map_or("none", |status| status.as_str())))),
+                .metadata("aws_request_id", aws_request_id(&response))
+                .cause(format!("returned status {}", status.map_or("none", |status| status.as_str())))),
         }
     }
 
@@ -88,14 +88,14 @@ impl PoolClient {
     }
 }
 
-/// An error with what was sent in mind: Cognito's one code for refused tokens and sessions does not tell them apart.
-fn about(credential: &UserCredential, error: Error) -> Error {
+/// The error after what was sent: Cognito has one code for rejected tokens and sessions.
+fn in_context(credential: &UserCredential, error: Error) -> Error {
     match credential {
         UserCredential::AccessToken(_) => error,
         UserCredential::Session(_) => error.in_session(),
     }
 }
 
-fn aws_request_id(answer: &impl aws_sdk_cognitoidentityprovider::operation::RequestId) -> Option<String> {
-    answer.request_id().map(str::to_owned)
+fn aws_request_id(response: &impl aws_sdk_cognitoidentityprovider::operation::RequestId) -> Option<String> {
+    response.request_id().map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! This file calls the operations on a user's factors: preferences, legacy settings, and reads of one user.
+//! The operations on a user's factors: preferences, legacy settings, and reads of one user.
 
 use aws_sdk_cognitoidentityprovider::types::{
     DeliveryMediumType, EmailMfaSettingsType, MfaOptionType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType,
@@ -14,9 +14,9 @@ use crate::domain::text::{AccessToken, Username};
 use crate::error::Error;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
 
-/// A user's settings with nothing left open: what Cognito's SDK can send.
+/// A user's settings with every flag decided: what Cognito's SDK can send.
 #[derive(Debug)]
-struct Settled {
+struct SdkSettings {
     sms: Option<SmsMfaSettingsType>,
     software_token: Option<SoftwareTokenMfaSettingsType>,
     email: Option<EmailMfaSettingsType>,
@@ -75,25 +75,25 @@ impl PoolClient {
         Ok(convert::auth_factors(factors))
     }
 
-    /// `AdminSetUserMFAPreference`, after `AdminGetUser` where the preference is to be kept.
+    /// `AdminSetUserMFAPreference`, after `AdminGetUser` if the preference is to be kept.
     pub async fn admin_set_user_mfa_preference(
         &self,
         username: &Username,
         preference: Preference,
     ) -> Result<(), Error> {
-        let present =
+        let current =
             if preference.needs_current() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
-        let settled = Settled::new(preference, present.as_deref());
+        let settings = SdkSettings::new(preference, current.as_deref());
         let operation = Operation::AdminSetUserMfaPreference;
         self.send(operation, texts([username.as_str()]), |client, config| {
             client
                 .admin_set_user_mfa_preference()
                 .user_pool_id(self.user_pool_id())
                 .username(username.as_str())
-                .set_sms_mfa_settings(settled.sms)
-                .set_software_token_mfa_settings(settled.software_token)
-                .set_email_mfa_settings(settled.email)
-                .set_web_authn_mfa_settings(settled.web_authn)
+                .set_sms_mfa_settings(settings.sms)
+                .set_software_token_mfa_settings(settings.software_token)
+                .set_email_mfa_settings(settings.email)
+                .set_web_authn_mfa_settings(settings.web_authn)
                 .customize()
                 .config_override(config)
                 .send()
@@ -102,18 +102,18 @@ impl PoolClient {
         Ok(())
     }
 
-    /// `SetUserMFAPreference`, after `GetUser` where the preference is to be kept.
+    /// `SetUserMFAPreference`, after `GetUser` if the preference is to be kept.
     pub async fn set_user_mfa_preference(&self, token: &AccessToken, preference: Preference) -> Result<(), Error> {
-        let present = if preference.needs_current() { self.get_user(token).await?.preferred_mfa_setting } else { None };
-        let settled = Settled::new(preference, present.as_deref());
+        let current = if preference.needs_current() { self.get_user(token).await?.preferred_mfa_setting } else { None };
+        let settings = SdkSettings::new(preference, current.as_deref());
         self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
             client
                 .set_user_mfa_preference()
                 .access_token(token.as_str())
-                .set_sms_mfa_settings(settled.sms)
-                .set_software_token_mfa_settings(settled.software_token)
-                .set_email_mfa_settings(settled.email)
-                .set_web_authn_mfa_settings(settled.web_authn)
+                .set_sms_mfa_settings(settings.sms)
+                .set_software_token_mfa_settings(settings.software_token)
+                .set_email_mfa_settings(settings.email)
+                .set_web_authn_mfa_settings(settings.web_authn)
                 .customize()
                 .config_override(config)
                 .send()
@@ -159,11 +159,11 @@ impl PoolClient {
     }
 }
 
-impl Settled {
-    /// The settings with "keep the preference" replaced by whether the factor is the `present` one.
-    fn new(preference: Preference, present: Option<&str>) -> Self {
+impl SdkSettings {
+    /// The settings with "keep the preference" replaced by whether the factor is the `current` one.
+    fn new(preference: Preference, current: Option<&str>) -> Self {
         let preferred =
-            |setting: FactorSetting, name: &str| setting.preferred.unwrap_or(setting.enabled && present == Some(name));
+            |setting: FactorSetting, name: &str| setting.preferred.unwrap_or(setting.enabled && current == Some(name));
         Self {
             sms: preference.sms.map(|setting| {
                 let preferred = preferred(setting, "SMS_MFA");

@@ -1,4 +1,4 @@
-//! This file is `mfagate dev`: the service, an embedded Cognito with a demo pool, and lines to paste.
+//! `mfagate dev`: the service, an embedded Cognito with a demo pool, and commands to paste.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ const DEMO_USER: &str = "testuser";
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, data, common } = options;
     let Common { operation_timeout, drain_timeout } = common;
-    let (end, at_once) = signal::ends().map_err(CommandError::Signal)?;
+    let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
     let listener = bind(listen.0).await?;
     let address = listener.local_addr().map_err(|error| CommandError::Listen(listen.0, error))?;
@@ -44,12 +44,12 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         }
     };
 
-    // The token needs the embedded Cognito's signing key, which is still being made: gRPC is served meanwhile.
+    // The token needs the embedded Cognito's signing key, which is still being generated: gRPC is served meanwhile.
     let greeting = async {
         if let Some(embedded) = &embedded {
-            greet(address, &embedded.url(), &demo_token(&embedded.url()).await?)
+            print_banner(address, &embedded.url(), &demo_token(&embedded.url()).await?)
         } else {
-            greet_elsewhere(address, &endpoint)
+            print_banner_without_emulator(address, &endpoint)
         }
     };
     tokio::pin!(serving);
@@ -72,28 +72,28 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
 }
 
 #[derive(Deserialize)]
-struct Minted {
+struct TokenResponse {
     #[serde(rename = "AccessToken")]
     access_token: String,
 }
 
-/// An access token for the demo user, asked of the embedded Cognito's control endpoint.
+/// An access token for the demo user, from the embedded Cognito's control endpoint.
 async fn demo_token(url: &str) -> Result<String, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::DemoToken(error.to_string());
     let body = serde_json::json!({ "UserPoolId": DEMO_POOL, "Username": DEMO_USER }).to_string();
     let request = Request::post(format!("{url}/_embedded/token")).body(Full::<tonic::codegen::Bytes>::from(body));
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.request(request.map_err(|error| failed(&error))?).await.map_err(|error| failed(&error))?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
+    let response = client.request(request.map_err(|error| failed(&error))?).await.map_err(|error| failed(&error))?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
     if !status.is_success() {
         return Err(failed(&format!("HTTP status {status}")));
     }
-    let minted: Minted = serde_json::from_slice(&body).map_err(|error| failed(&error))?;
-    Ok(minted.access_token)
+    let issued: TokenResponse = serde_json::from_slice(&body).map_err(|error| failed(&error))?;
+    Ok(issued.access_token)
 }
 
-fn greet(address: SocketAddr, endpoint: &str, token: &str) -> Result<(), CommandError> {
+fn print_banner(address: SocketAddr, endpoint: &str, token: &str) -> Result<(), CommandError> {
     let totp = format!("{endpoint}/_embedded/totp?user_pool_id={DEMO_POOL}&username={DEMO_USER}");
     let text = format!(
         r#"
@@ -127,7 +127,7 @@ Ctrl-C ends it.
     print(&text)
 }
 
-fn greet_elsewhere(address: SocketAddr, endpoint: &Endpoint) -> Result<(), CommandError> {
+fn print_banner_without_emulator(address: SocketAddr, endpoint: &Endpoint) -> Result<(), CommandError> {
     let endpoint = match endpoint {
         Endpoint::Aws => "AWS",
         Endpoint::Url(url) => url,

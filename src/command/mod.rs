@@ -1,4 +1,4 @@
-//! This module runs the program's commands.
+//! The commands of the program.
 
 mod assemble;
 mod dev;
@@ -6,51 +6,66 @@ mod policy;
 mod serve;
 mod signal;
 
-pub use assemble::Faults;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::authz::policy::{LoadError, PolicyProblem, QueryError};
+use crate::error::chain;
+use crate::server::ServeError;
+
+pub use assemble::ConfigErrors;
 pub use dev::dev;
 pub use policy::policy;
 pub use serve::{check, serve};
 
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
-
-use crate::authz::policy::LoadError;
-use crate::server::ServeError;
-
-/// Why a command ended without doing what it should.
-#[derive(Debug)]
+/// Why a command failed.
+#[derive(Debug, Error)]
 pub enum CommandError {
     /// The runtime could not be started.
-    Runtime(io::Error),
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
     /// `LOG_SENSITIVE_BODIES` is set, at which the SDK would log secrets.
+    #[error("LOG_SENSITIVE_BODIES is set, at which the AWS SDK would log secrets; unset it")]
     SensitiveBodies,
     /// The address could not be listened on.
-    Listen(SocketAddr, io::Error),
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
     /// The signal handlers could not be set up.
-    Signal(io::Error),
+    #[error("signal handlers cannot be set up")]
+    Signal(#[source] io::Error),
     /// The embedded Cognito could not start.
-    Embedded(cognito_emulator::StartError),
-    /// The embedded Cognito did not mint an access token for the demo user.
+    #[error("the embedded Cognito cannot start")]
+    Embedded(#[source] cognito_emulator::StartError),
+    /// The embedded Cognito did not issue an access token for the demo user.
+    #[error("no access token for the demo user: {0}")]
     DemoToken(String),
     /// Standard output could not be written to.
-    Output(io::Error),
+    #[error("standard output cannot be written to")]
+    Output(#[source] io::Error),
     /// The service could not be served.
-    Serve(ServeError),
+    #[error("the service cannot be served")]
+    Serve(#[source] ServeError),
     /// The options of `serve`, or the files that they name, are wrong.
-    Faults(Faults),
+    #[error(transparent)]
+    Config(ConfigErrors),
     /// The policies are wrong.
+    #[error(transparent)]
     Policies(LoadError),
-    /// The words of `policy explain` are no question.
-    Question(String),
-    /// So many decisions of a table were others than expected.
+    /// The arguments of `policy explain` are not a query.
+    #[error(transparent)]
+    Query(QueryError),
+    /// This many decisions of a table were not as expected.
+    #[error("{0} decisions are not as expected")]
     Unexpected(usize),
 }
 
 impl CommandError {
-    /// The exit code of a program that ends so: 2 where what it was given is wrong, 1 where it could not do it.
+    /// The exit code: 2 if what the command was given is wrong, 1 if it could not do its work.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Faults(_) | Self::Policies(_) | Self::Question(_) | Self::Unexpected(_) => 2,
+            Self::Config(_) | Self::Policies(_) | Self::Query(_) | Self::Unexpected(_) => 2,
             Self::Runtime(_)
             | Self::SensitiveBodies
             | Self::Listen(..)
@@ -62,40 +77,15 @@ impl CommandError {
         }
     }
 
-    /// What is wrong, a sentence each.
-    pub fn faults(&self) -> Vec<String> {
-        if let Self::Faults(faults) = self {
-            return faults.all().to_vec();
-        }
-        if let Self::Policies(error) = self {
-            return error.faults().iter().map(ToString::to_string).collect();
-        }
-        vec![self.to_string()]
-    }
-}
-
-impl std::fmt::Display for CommandError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    /// Every problem, a sentence each.
+    pub fn problems(&self) -> Vec<String> {
         match self {
-            Self::Runtime(error) => write!(f, "the runtime cannot be started: {error}"),
-            Self::SensitiveBodies => {
-                f.write_str("LOG_SENSITIVE_BODIES is set, at which the AWS SDK would log secrets; unset it")
-            }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Signal(error) => write!(f, "signal handlers cannot be set up: {error}"),
-            Self::Embedded(error) => write!(f, "the embedded Cognito cannot start: {error}"),
-            Self::DemoToken(error) => write!(f, "no access token for the demo user: {error}"),
-            Self::Output(error) => write!(f, "standard output cannot be written to: {error}"),
-            Self::Serve(error) => write!(f, "{error}"),
-            Self::Faults(faults) => write!(f, "{faults}"),
-            Self::Policies(error) => write!(f, "{error}"),
-            Self::Question(error) => write!(f, "{error}"),
-            Self::Unexpected(count) => write!(f, "decisions that are not the expected ones: {count}"),
+            Self::Config(errors) => errors.all().to_vec(),
+            Self::Policies(error) => error.problems().iter().map(PolicyProblem::to_string).collect(),
+            error => vec![chain(error)],
         }
     }
 }
-
-impl std::error::Error for CommandError {}
 
 fn print(text: &str) -> Result<(), CommandError> {
     let mut output = io::stdout().lock();

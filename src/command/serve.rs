@@ -1,4 +1,4 @@
-//! This file is `mfagate serve` and `mfagate check`: the service for callers that proved who they are, and its options tried.
+//! `mfagate serve` and `mfagate check`: the service for authenticated callers, and the validation of its options.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,27 +8,30 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::command::assemble::{Plan, Purpose};
+use crate::command::assemble::{Plan, Strictness};
 use crate::command::{CommandError, signal};
 use crate::config::Serve;
+use crate::error::chain;
 use crate::server;
 
-/// How often the files of certificates and policies are looked at.
-const WATCH: Duration = Duration::from_secs(5);
+/// How often the files of certificates and policies are checked for changes.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Serves until SIGINT or SIGTERM. SIGHUP reads certificates, keys and policies again, and opens the audit log anew.
+/// Serves until SIGINT or SIGTERM. SIGHUP reloads certificates, keys and policies, and reopens the audit log.
 pub async fn serve(options: Serve) -> Result<(), CommandError> {
-    let (end, at_once) = signal::ends().map_err(CommandError::Signal)?;
+    let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
     let hangups = signal::hangups().map_err(CommandError::Signal)?;
-    let plan = Arc::new(Plan::make(options, Purpose::Serve).await.map_err(CommandError::Faults)?);
+    let plan = Arc::new(Plan::assemble(options, Strictness::Serve).await.map_err(CommandError::Config)?);
     tracing::info!(endpoint = ?plan.endpoint, "cognito endpoint");
 
     let listener = TcpListener::bind(plan.listen).await.map_err(|error| CommandError::Listen(plan.listen, error))?;
-    // Ended when it is dropped.
+    // Dropping it ends the watches.
     let mut watches = JoinSet::new();
-    watches.spawn(Arc::clone(&plan.policies).watch(IntervalStream::new(tokio::time::interval(WATCH)).map(|_| ())));
+    watches.spawn(
+        Arc::clone(&plan.policies).watch(IntervalStream::new(tokio::time::interval(WATCH_INTERVAL)).map(|_| ())),
+    );
     if let Some(tls) = &plan.tls {
-        watches.spawn(Arc::clone(tls).watch(WATCH));
+        watches.spawn(Arc::clone(tls).watch(WATCH_INTERVAL));
     }
     watches.spawn(reload_at(hangups, Arc::clone(&plan)));
 
@@ -37,32 +40,32 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
         () = at_once => Ok(()),
     };
     if let Err(error) = plan.audit.flush().await {
-        tracing::error!(%error, "the audit log is not complete");
+        tracing::error!(%error, "audit log incomplete");
     }
     served
 }
 
-/// Makes all that serving needs, and serves nothing.
+/// Assembles all that serving needs, and serves nothing.
 pub async fn check(options: Serve) -> Result<(), CommandError> {
-    let plan = Plan::make(options, Purpose::Check).await.map_err(CommandError::Faults)?;
-    tracing::info!(policy_set_hash = %plan.policies.current().hash(), "nothing is wrong");
+    let plan = Plan::assemble(options, Strictness::Check).await.map_err(CommandError::Config)?;
+    tracing::info!(policy_set_hash = %plan.policies.current().hash(), "configuration is valid");
     Ok(())
 }
 
-/// Reloads everything at each hangup. What is bad is logged where it is found, and the old stays in use.
+/// Reloads everything at each SIGHUP. Problems are logged where they are found, and the active configuration stays.
 async fn reload_at(mut hangups: signal::Hangups, plan: Arc<Plan>) {
     while hangups.next().await {
-        tracing::info!(signal = "SIGHUP", "asked to reload");
+        tracing::info!(signal = "SIGHUP", "reload requested");
         let audit = plan.audit.reopen().await;
         if let Err(error) = &audit {
-            tracing::error!(%error, "the audit log was not opened anew");
+            tracing::error!(%error, "audit log not reopened");
         }
-        let keys = match plan.authentication.tokens() {
+        let keys = match plan.authenticator.tokens() {
             Some(tokens) => tokens.reload().await.map(|_| ()),
             None => Ok(()),
         };
         if let Err(error) = &keys {
-            tracing::error!(%error, "the key set was not read again");
+            tracing::error!(error = chain(error), "key set not reloaded");
         }
         let files = Arc::clone(&plan);
         let reloaded = tokio::task::spawn_blocking(move || {
@@ -72,8 +75,8 @@ async fn reload_at(mut hangups: signal::Hangups, plan: Arc<Plan>) {
         });
         match reloaded.await {
             Ok(true) if audit.is_ok() && keys.is_ok() => tracing::info!("reloaded"),
-            Ok(_) => tracing::warn!("reloaded in part: what was refused is named above"),
-            Err(error) => tracing::error!(%error, "the reload ended early"),
+            Ok(_) => tracing::warn!("reload incomplete, see errors above"),
+            Err(error) => tracing::error!(%error, "reload aborted"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! This file waits for signals. Handlers are set up at once, so that a signal during the start is not lost.
+//! Signals. Handlers are set up at once, so that a signal during the start is not lost.
 
 use std::io;
 
@@ -6,7 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Two futures: done when SIGINT or SIGTERM has come, and done when another has come after it.
-pub(super) fn ends() -> Result<(impl Future<Output = ()> + Send, impl Future<Output = ()> + Send), io::Error> {
+pub(super) fn shutdown_signals() -> Result<(impl Future<Output = ()> + Send, impl Future<Output = ()> + Send), io::Error>
+{
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut next = async move || {
@@ -19,28 +20,28 @@ pub(super) fn ends() -> Result<(impl Future<Output = ()> + Send, impl Future<Out
     let (second, asked_again) = oneshot::channel();
     tokio::spawn(async move {
         let signal = next().await;
-        tracing::info!(signal, "asked to end");
-        // Nobody waits any more if the program is ending already.
+        tracing::info!(signal, "shutdown requested");
+        // Nobody waits any more if the program is exiting already.
         let _ = first.send(());
         let signal = next().await;
-        tracing::warn!(signal, "asked again, so it ends at once");
+        tracing::warn!(signal, "second signal, exiting at once");
         let _ = second.send(());
     });
-    // A sender that is dropped without a word means that the runtime ends.
+    // A dropped sender means that the runtime is shutting down.
     Ok((async { asked.await.unwrap_or_default() }, async { asked_again.await.unwrap_or_default() }))
 }
 
-/// The hangups, which ask for a reload.
+/// SIGHUPs, which request a reload.
 #[derive(Debug)]
 pub(super) struct Hangups(Signal);
 
-/// Catches hangups from now on.
+/// Catches SIGHUPs from now on.
 pub(super) fn hangups() -> Result<Hangups, io::Error> {
     signal(SignalKind::hangup()).map(Hangups)
 }
 
 impl Hangups {
-    /// Waits for the next one; false if there can be none any more.
+    /// Waits for the next one; false if there will be none.
     pub(super) async fn next(&mut self) -> bool {
         self.0.recv().await.is_some()
     }

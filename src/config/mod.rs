@@ -1,4 +1,4 @@
-//! This module declares every option: a flag and an environment variable each.
+//! Every option: a flag and an environment variable each.
 
 mod value;
 
@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audit::AuditTarget;
-use crate::authn::token::{Audience, CallerPrefix, KeySetUrl};
+use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
+use crate::authz::policy::QueryArgs;
 use crate::cognito::RoleArn;
 use crate::config::value::duration;
 
@@ -148,7 +149,7 @@ pub struct Jwt {
 
     /// The URL of the issuer's keys (JWKS): `https`, or `http` on loopback.
     #[arg(long, env = "MFAGATE_JWKS_URL", value_name = "URL", conflicts_with = "jwks_file")]
-    pub jwks_url: Option<KeySetUrl>,
+    pub jwks_url: Option<JwksUrl>,
 
     /// The file of the issuer's keys (JWKS), instead of `--jwks-url`.
     #[arg(long, env = "MFAGATE_JWKS_FILE", value_name = "FILE")]
@@ -250,41 +251,9 @@ pub struct Explain {
     #[command(flatten)]
     pub files: PolicyFiles,
 
-    /// The caller: a SPIFFE ID (a certificate's name) or another name (a token's).
-    #[arg(long, value_name = "NAME")]
-    pub caller: String,
-
-    /// Treat the name as that of a certificate although it is not a SPIFFE ID.
-    #[arg(long)]
-    pub certificate: bool,
-
-    /// A scope in the caller's token. May be repeated.
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub scopes: Vec<String>,
-
-    /// A group in the caller's token. May be repeated.
-    #[arg(long = "group", value_name = "GROUP")]
-    pub groups: Vec<String>,
-
-    /// The issuer of the caller's token.
-    #[arg(long, value_name = "ISSUER")]
-    pub issuer: Option<String>,
-
-    /// The name in the caller's token, if the caller has a certificate as well.
-    #[arg(long, value_name = "NAME")]
-    pub token: Option<String>,
-
-    /// The permission that the call requires, as the RPC declares it.
-    #[arg(long, value_name = "PERMISSION")]
-    pub action: String,
-
-    /// The pool that the call names.
-    #[arg(long, value_name = "POOL")]
-    pub pool: Option<String>,
-
-    /// What the request would do, in the schema's words. May be repeated.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub context: Vec<String>,
+    /// The query.
+    #[command(flatten)]
+    pub query: QueryArgs,
 }
 
 /// The options of `mfagate policy test`.

@@ -1,4 +1,4 @@
-//! This file parses the values of options that stand for a place or a time.
+//! The values of options that are addresses, URLs or durations.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -48,7 +48,7 @@ impl FromStr for LoopbackUrl {
     }
 }
 
-/// Where something that speaks for AWS is, to which access tokens and credentials may be sent: `https`, or `http` on loopback.
+/// The URL of a server in place of AWS, to which access tokens and credentials may be sent: `https`, or `http` on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsUrl(String);
 

@@ -1,4 +1,4 @@
-//! This file holds what is known of a call before its request is read.
+//! What is known of a call before its request is read.
 
 use std::net::SocketAddr;
 
@@ -6,16 +6,16 @@ use crate::domain::caller::Caller;
 use crate::domain::deadline::Deadline;
 use crate::domain::id::{RequestId, TraceId};
 
-/// What is known of a call before its request is read. The layer that decides who is calling puts it with the request.
+/// What is known of a call before its request is read. The interceptor adds it to the request.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     /// mfagate's id of the call, or the caller's own.
     pub request_id: Option<RequestId>,
     /// The trace that the call is part of (`traceparent`, W3C Trace Context).
     pub trace_id: Option<TraceId>,
-    /// The other end of the connection.
+    /// The address of the peer.
     pub peer: Option<SocketAddr>,
-    /// Who is calling; nobody where callers are not asked to prove anything.
+    /// The caller; `None` if callers need not authenticate.
     pub caller: Option<Caller>,
     /// When the caller stops waiting.
     pub deadline: Deadline,

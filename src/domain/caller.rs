@@ -1,16 +1,16 @@
-//! This file says who is calling, as far as the caller proved it.
+//! A caller, as far as it has proved who it is.
 
 use std::collections::BTreeSet;
 
-/// Who is calling. Only authentication makes one; a caller that proved nothing has none.
+/// An authenticated caller. Only authentication makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The name that policies, the log and the audit record know the caller by: the certificate's where one was presented,
-    /// since it names the workload, else the token's.
+    /// The name in policies, log and audit record: the certificate's if one was presented, since it names the workload, else the
+    /// token's.
     pub name: String,
-    /// What the client certificate proved, where one was presented.
+    /// What the client certificate proved, if one was presented.
     pub certificate: Option<CertificateIdentity>,
-    /// What the bearer token proved, where one was presented.
+    /// What the bearer token proved, if one was presented.
     pub token: Option<TokenIdentity>,
 }
 

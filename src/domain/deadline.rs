@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// When the caller stops waiting; never, if it did not say.
+/// When the caller stops waiting; `None` if it did not say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deadline(Option<Instant>);
 
@@ -12,12 +12,12 @@ impl Deadline {
         Self(instant)
     }
 
-    /// Whether the caller has stopped waiting, or will before anything could be answered.
+    /// Whether the caller has stopped waiting, or will before a response could arrive.
     pub fn is_spent(self) -> bool {
         self.left(Duration::MAX).is_zero()
     }
 
-    /// What is left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
+    /// The time left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
     /// `DEADLINE_EXCEEDED` is on its way before the server's own timer ends the call as `CANCELLED` (tonic 0.14.9).
     pub fn left(self, limit: Duration) -> Duration {
         let Some(instant) = self.0 else { return limit };

@@ -21,17 +21,17 @@ pub struct Effect {
     pub weakens_mfa: bool,
     /// Whether the RPC is a legacy one.
     pub legacy: bool,
-    /// How the end user whom the request acts as proves to be that user; none where it acts with mfagate's own rights.
+    /// The credential of the end user whom the request acts as; `None` if it acts with mfagate's own rights.
     pub end_user: Option<EndUserCredential>,
 }
 
-/// What proves an end user to Cognito.
+/// The credential that an end user authenticates to Cognito with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndUserCredential {
     /// The access token of a user who is signed in. It names its pool, in which Cognito verifies it.
     AccessToken,
-    /// The session of a challenge. Cognito does not say which pool it is of, so the pool is what the caller says it is, and
-    /// only its Region is certain.
+    /// The session of a challenge. Cognito does not say which pool it is of, so the pool is what the caller claims, and only
+    /// its Region is certain.
     Session,
 }
 

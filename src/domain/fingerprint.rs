@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 
-/// What tells a text that was shortened from others: the first 80 bits of its SHA-256, as 20 hexadecimal digits.
+/// The first 80 bits of the SHA-256 of a text, as 20 hexadecimal digits.
 pub fn fingerprint(text: &str) -> String {
     let mut digits = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
     digits.truncate(20);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The most characters of an id.
-const LONGEST_ID: usize = 128;
+const MAX_ID_LEN: usize = 128;
 
 /// The id of a call: ours, or the caller's where it is short and plain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,7 +41,7 @@ impl AwsRequestId {
 
 fn plain(id: &str, others: &[u8]) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
-    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed)
+    (1..=MAX_ID_LEN).contains(&id.len()) && id.bytes().all(allowed)
 }
 
 /// The id of a trace (W3C Trace Context).

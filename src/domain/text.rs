@@ -1,4 +1,4 @@
-//! This file is the table of Cognito's constraints on texts (service model 2016-04-18); lengths count characters.
+//! Cognito's constraints on texts (service model 2016-04-18). Lengths count characters.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What Cognito demands of one kind of text. The model's patterns are Java's, where `\w`, `\s` and `.` are narrower than
+/// What Cognito requires of one kind of text. The model's patterns are Java's, where `\w`, `\s` and `.` are narrower than
 /// in Rust, so ours spell them out.
 pub trait Constraint {
-    /// The fewest and the most characters.
+    /// The minimum and the maximum number of characters.
     const LENGTH: (usize, usize);
     /// What the characters must be, in words that end "must …".
     const FORM: &'static str = "";
@@ -22,7 +22,7 @@ pub trait Constraint {
     }
 }
 
-/// A text that keeps the constraint `C`.
+/// A text that satisfies the constraint `C`.
 pub struct Text<C> {
     value: String,
     constraint: PhantomData<fn() -> C>,
@@ -31,15 +31,16 @@ pub struct Text<C> {
 impl<C: Constraint> Text<C> {
     /// Parses a text; the error says what it must be and never repeats it.
     pub fn parse(value: String) -> Result<Self, String> {
-        let (fewest, most) = C::LENGTH;
+        let (min, max) = C::LENGTH;
         // A character is at most four bytes, so counting a text of the right size only is enough.
-        let characters = if value.len() > most.saturating_mul(4) { usize::MAX } else { value.chars().count() };
-        if characters < fewest || characters > most {
-            return Err(match (fewest, most) {
-                (_, usize::MAX) => format!("must have at least {fewest} characters"),
-                (0, _) => format!("must have at most {most} characters"),
-                (fewest, most) if fewest == most => format!("must have exactly {most} characters"),
-                _ => format!("must have {fewest} to {most} characters"),
+        let characters = if value.len() > max.saturating_mul(4) { usize::MAX } else { value.chars().count() };
+        if characters < min || characters > max {
+            return Err(match (min, max) {
+                (1, usize::MAX) => "must not be empty".to_owned(),
+                (_, usize::MAX) => format!("must have at least {min} characters"),
+                (0, _) => format!("must have at most {max} characters"),
+                (min, max) if min == max => format!("must have exactly {max} characters"),
+                _ => format!("must have {min} to {max} characters"),
             });
         }
         if C::pattern().is_some_and(|pattern| !pattern.is_match(&value)) {
@@ -71,16 +72,16 @@ impl<C: Constraint> fmt::Debug for Text<C> {
     }
 }
 
-/// Declares a kind of text: its meaning, length, whether it is secret, and its pattern with what it demands.
+/// Declares a kind of text: its meaning, length, whether it is secret, and its pattern with what it requires.
 macro_rules! texts {
-    ($($(#[$meaning:meta])* $name:ident, $kind:ident: $fewest:expr, $most:expr $(, secret $secret:literal)?
+    ($($(#[$meaning:meta])* $name:ident, $kind:ident: $min:expr, $max:expr $(, secret $secret:literal)?
         $(, $pattern:literal => $form:literal)?;)*) => {$(
         #[doc = concat!("The constraint of [`", stringify!($name), "`].")]
         #[derive(Debug)]
         pub enum $kind {}
 
         impl Constraint for $kind {
-            const LENGTH: (usize, usize) = ($fewest, $most);
+            const LENGTH: (usize, usize) = ($min, $max);
             $(const SECRET: bool = $secret;)?
             $(
                 const FORM: &'static str = $form;
@@ -105,8 +106,8 @@ macro_rules! texts {
 }
 
 const ANY: usize = usize::MAX;
-/// The length of `StringType`, which most of Cognito's members have.
-const LONGEST: usize = 131_072;
+/// The length of `StringType`, which max of Cognito's members have.
+const MAX_STRING_LEN: usize = 131_072;
 
 texts! {
     /// `UserPoolIdType`.
@@ -120,7 +121,7 @@ texts! {
     /// `SoftwareTokenMFAUserCodeType`: the code of an authenticator app.
     UserCode, UserCodeKind: 6, 6, secret true, "[0-9]+" => "must be digits only";
     /// `StringType`, secret because people write what they like into it.
-    FreeText, FreeTextKind: 0, LONGEST, secret true;
+    FreeText, FreeTextKind: 0, MAX_STRING_LEN, secret true;
     /// `SmsVerificationMessageType`.
     SmsMessage, SmsMessageKind: 6, 140, r"[^\n\r\u{85}\u{2028}\u{2029}]*\{####\}[^\n\r\u{85}\u{2028}\u{2029}]*" => "must hold {####} and no line break";
     /// `OptionalArnType`.
@@ -136,15 +137,15 @@ texts! {
     /// `RelyingPartyIdType`.
     RelyingPartyId, RelyingPartyIdKind: 1, 127;
     /// `PaginationKey`.
-    NextToken, NextTokenKind: 1, LONGEST, secret true, r"[^ \t\n\x0B\f\r]+" => "must not hold white space";
+    NextToken, NextTokenKind: 1, MAX_STRING_LEN, secret true, r"[^ \t\n\x0B\f\r]+" => "must not hold white space";
     /// A `StringType` that must not be empty: the id of a passkey.
-    CredentialId, CredentialIdKind: 1, LONGEST, secret true;
-    /// The issuer or account name of a key URI, where a colon parts the two.
+    CredentialId, CredentialIdKind: 1, MAX_STRING_LEN, secret true;
+    /// The issuer or account name of a key URI, which a colon separates.
     KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
 }
 
-/// The Region of a pool: what stands before the last underscore of its id. Text without an underscore is no pool id, so it is
-/// in no Region.
+/// The Region of a pool: the part of its id before the last underscore. A text without an underscore is no pool id, so it is in no
+/// Region.
 pub fn region(user_pool_id: &str) -> &str {
     user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
 }
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(said(UserCode::parse("canary1".to_owned()).map(drop)), "must have exactly 6 characters");
         assert_eq!(said(Session::parse("canary".to_owned()).map(drop)), "must have 20 to 4096 characters");
         assert_eq!(said(FreeText::parse("a".repeat(131_073)).map(drop)), "must have at most 131072 characters");
-        assert_eq!(said(AccessToken::parse(String::new()).map(drop)), "must have at least 1 characters");
+        assert_eq!(said(AccessToken::parse(String::new()).map(drop)), "must not be empty");
         assert_eq!(said(UserCode::parse("canary".to_owned()).map(drop)), "must be digits only");
     }
 

@@ -1,9 +1,8 @@
-//! This file parses the URLs of HTTP servers, and tells those on loopback from others.
+//! The URLs of HTTP servers: what is safe for secrets, and what is on loopback.
 
 use http::Uri;
 
-/// A URL, and whether its host is on loopback. A user part is refused: it would stand before the host, and bring a password into
-/// the log.
+/// A URL, and whether its host is on loopback. A user part is rejected: it could hide the host, and bring a password into the log.
 pub(crate) fn parse(text: &str) -> Result<(Uri, bool), String> {
     let uri: Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -24,7 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<(Uri, bool), String> {
     Ok((uri, loopback))
 }
 
-/// A URL that secrets and keys may go over: `https`, or `http` on loopback, where nobody can change or read it on its way.
+/// A URL that secrets and keys may go over: `https`, or `http` on loopback, where nobody can change or read it in transit.
 pub(crate) fn parse_secure(text: &str) -> Result<Uri, String> {
     let (uri, loopback) = parse(text)?;
     if loopback || uri.scheme_str() == Some("https") {

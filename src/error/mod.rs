@@ -1,5 +1,6 @@
 //! What can go wrong: the error type, what each reason means, and the only place that builds a `Status` that callers see.
 
+mod chain;
 mod reason;
 mod status;
 mod violation;
@@ -10,6 +11,7 @@ use std::fmt;
 use crate::api::v1::ErrorReason;
 use crate::domain::Operation;
 
+pub use chain::chain;
 pub use reason::Party;
 pub use status::{RETRY_DELAY, rejection, render};
 pub use violation::Violation;

@@ -32,14 +32,14 @@ impl Party {
     }
 }
 
-/// Whether the same request, sent again, is safe and may succeed.
+/// Whether a retry of the same request is safe and may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// It never is.
+    /// Never.
     Never,
-    /// It is for reads and idempotent writes.
+    /// For reads and idempotent writes.
     IfIdempotent,
-    /// It always is.
+    /// Always.
     Always,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct ReasonSpec {
     pub(super) code_on_read: Option<Code>,
     /// Who must act.
     pub(super) party: Party,
-    /// Whether repeating helps.
+    /// Whether a retry helps.
     pub(super) retry: Retry,
     /// The detail it carries.
     pub(super) detail: Detail,
@@ -94,17 +94,15 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
     const POOL: Detail = PreconditionFailure("user_pool");
 
     let (code, party, retry, detail, message) = match reason {
-        R::Unspecified | R::MfagateFailed => (Internal, Mfagate, Never, Plain, "mfagate failed"),
-        R::RequestInvalid => (InvalidArgument, Caller, Never, Violations, "the request breaks constraints"),
-        R::CallerUnauthenticated => (Unauthenticated, Caller, Never, Plain, "the caller has not proved who it is"),
-        R::CallerForbidden => (PermissionDenied, Caller, Never, Plain, "the caller may not do this"),
+        R::Unspecified | R::MfagateFailed => (Internal, Mfagate, Never, Plain, "internal error"),
+        R::RequestInvalid => (InvalidArgument, Caller, Never, Violations, "invalid request"),
+        R::CallerUnauthenticated => (Unauthenticated, Caller, Never, Plain, "caller not authenticated"),
+        R::CallerForbidden => (PermissionDenied, Caller, Never, Plain, "permission denied"),
         R::AuditUnavailable => {
-            (Unavailable, Mfagate, Always, Plain, "the audit record cannot be written, so nothing is changed")
+            (Unavailable, Mfagate, Always, Plain, "the audit record cannot be written, so nothing was changed")
         }
         R::RequestMalformed => (InvalidArgument, Caller, Never, Plain, "the request is not a readable message"),
-        R::NoTimeLeft => {
-            (DeadlineExceeded, Caller, Always, Plain, "no time was left to call Cognito; nothing was sent")
-        }
+        R::NoTimeLeft => (DeadlineExceeded, Caller, Always, Plain, "no time left to call Cognito; nothing was sent"),
         R::RequestTooLarge => (InvalidArgument, Caller, Never, Plain, "the request is too large"),
         R::RpcUnknown => (Unimplemented, Caller, Never, Plain, "mfagate serves no such RPC, or not with this encoding"),
         R::TotpAlreadyEnrolled => (
@@ -112,7 +110,7 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             Caller,
             Never,
             USER,
-            "the user already has a software token, which may stop working at once; set allow_reenrolment to go on",
+            "the user already has a software token, which may stop working at once; set allow_reenrolment to proceed",
         ),
         R::UserTokenRejected => (Unauthenticated, EndUser, Never, Plain, "the user's access token is not accepted"),
         R::UserTokenExpired => (Unauthenticated, EndUser, Never, Plain, "the user's access token has expired"),
@@ -124,9 +122,13 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             Plain,
             "the user's access token lacks the scope aws.cognito.signin.user.admin",
         ),
-        R::SessionExpired => {
-            (Unauthenticated, EndUser, Never, Plain, "the sign-in session is expired or used; start the sign-in again")
-        }
+        R::SessionExpired => (
+            Unauthenticated,
+            EndUser,
+            Never,
+            Plain,
+            "the sign-in session has expired or was used; start the sign-in again",
+        ),
         R::UserNotFound => (NotFound, Caller, Never, User, "the user does not exist"),
         R::UserDisabled => (FailedPrecondition, EndUser, Never, USER, "the user is disabled"),
         R::UserNotConfirmed => (FailedPrecondition, EndUser, Never, USER, "the user is not confirmed"),
@@ -138,7 +140,7 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             PoolOperator,
             Never,
             PreconditionFailure("target"),
-            "Cognito refuses the operation on this user or pool in its present state",
+            "Cognito rejected the operation on this user or pool in its current state",
         ),
         R::FactorNotEnrolled => (FailedPrecondition, EndUser, Never, USER, "the user has not set up the factor"),
         R::TotpNotEnrolled => (FailedPrecondition, EndUser, Never, USER, "the user has no software token"),
@@ -150,7 +152,7 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
         R::CodeExpired => (FailedPrecondition, EndUser, Never, USER, "the code has expired"),
         R::AliasExists => (AlreadyExists, Caller, Never, Plain, "another user has this alias"),
         R::AttemptLimitExceeded => {
-            (ResourceExhausted, EndUser, Never, Plain, "a limit of attempts or of things a user may have is reached")
+            (ResourceExhausted, EndUser, Never, Plain, "too many attempts, or a limit per user is reached")
         }
         R::MfaMethodNotFound => (FailedPrecondition, EndUser, Never, USER, "the user has no MFA method"),
         R::WebAuthnNotEnabled => (FailedPrecondition, PoolOperator, Never, POOL, "the pool does not offer passkeys"),
@@ -158,7 +160,7 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             (FailedPrecondition, PoolOperator, Never, POOL, "the pool has no relying party for passkeys")
         }
         R::WebAuthnChallengeNotFound => {
-            (FailedPrecondition, Caller, Never, USER, "no passkey registration is under way")
+            (FailedPrecondition, Caller, Never, USER, "no passkey registration is in progress")
         }
         R::WebAuthnRelyingPartyMismatch => {
             (InvalidArgument, PoolOperator, Never, Plain, "the passkey is for another relying party")
@@ -175,7 +177,7 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
         R::ResourceNotFound => {
             (NotFound, Caller, Never, ResourceOfOperation, "the pool, app client or passkey does not exist")
         }
-        R::InvalidParameter => (InvalidArgument, Caller, Never, Plain, "Cognito refuses a parameter"),
+        R::InvalidParameter => (InvalidArgument, Caller, Never, Plain, "Cognito rejected a parameter"),
         R::PoolMfaCombinationInvalid => {
             (InvalidArgument, Caller, Never, Plain, "the MFA configuration contradicts itself")
         }
@@ -199,20 +201,22 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
         R::FeatureUnavailableInTier => {
             (FailedPrecondition, PoolOperator, Never, POOL, "the pool's plan does not include the feature")
         }
-        R::ConcurrentModification => {
-            (Aborted, Caller, Never, Plain, "something else changed the same thing; read again and merge")
-        }
+        R::ConcurrentModification => (Aborted, Caller, Never, Plain, "concurrent modification; read again and retry"),
         R::SmsRoleInvalid => {
             (FailedPrecondition, PoolOperator, Always, POOL, "the IAM role for SMS messages cannot be used")
         }
-        R::EmailRoleInvalid => {
-            (FailedPrecondition, PoolOperator, Never, POOL, "Cognito may not send e-mail with the pool's identity")
-        }
+        R::EmailRoleInvalid => (
+            FailedPrecondition,
+            PoolOperator,
+            Never,
+            POOL,
+            "Cognito is not permitted to send e-mail with the pool's identity",
+        ),
         R::CodeDeliveryFailed => (FailedPrecondition, PoolOperator, Never, POOL, "the code could not be sent"),
         R::TriggerRefused => {
-            (FailedPrecondition, PoolOperator, Never, POOL, "the pool's Lambda trigger refused the operation")
+            (FailedPrecondition, PoolOperator, Never, POOL, "the pool's Lambda trigger rejected the operation")
         }
-        R::TriggerBroken => (Internal, PoolOperator, Never, Plain, "the pool's Lambda trigger is broken"),
+        R::TriggerBroken => (Internal, PoolOperator, Never, Plain, "the pool's Lambda trigger failed"),
         R::PoolTaggingRefused => {
             (InvalidArgument, PoolOperator, Never, Plain, "the tags of the pool could not be set or read")
         }
@@ -223,31 +227,39 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             (FailedPrecondition, PoolOperator, Always, POOL, "the pool's plan cannot be changed now")
         }
         R::WafBlocked => {
-            (PermissionDenied, PoolOperator, Never, Plain, "a web application firewall of the pool refused the request")
+            (PermissionDenied, PoolOperator, Never, Plain, "a web application firewall of the pool blocked the request")
         }
-        R::RateLimited => (ResourceExhausted, Aws, Always, RetryInfo, "the request rate of the AWS account is used up"),
+        R::RateLimited => {
+            (ResourceExhausted, Aws, Always, RetryInfo, "the request rate quota of the AWS account is exceeded")
+        }
         R::DeadlineExceeded => (
             DeadlineExceeded,
             Aws,
             IfIdempotent,
             Plain,
-            "Cognito did not answer in time; the operation may have taken effect",
+            "Cognito did not respond in time; the operation may have taken effect",
         ),
-        R::CognitoUnavailable => (Unavailable, Aws, IfIdempotent, Plain, "Cognito is not available"),
-        R::CognitoUnreachable => (Unavailable, Aws, IfIdempotent, Plain, "Cognito cannot be reached"),
-        R::CognitoInternalError => (Internal, Aws, IfIdempotent, Plain, "Cognito failed"),
-        R::CognitoAnswerUnreadable => (Internal, Aws, IfIdempotent, Plain, "the answer is not one of Cognito"),
+        R::CognitoUnavailable => (Unavailable, Aws, IfIdempotent, Plain, "Cognito is unavailable"),
+        R::CognitoUnreachable => (Unavailable, Aws, IfIdempotent, Plain, "Cognito is unreachable"),
+        R::CognitoInternalError => (Internal, Aws, IfIdempotent, Plain, "Cognito returned an internal error"),
+        R::CognitoAnswerUnreadable => (Internal, Aws, IfIdempotent, Plain, "the response is not one of Cognito"),
         R::CognitoOperationUnknown => {
             (Unimplemented, Mfagate, Never, Plain, "the Cognito endpoint does not know the operation")
         }
         R::CognitoCodeUnrecognized => {
-            (Unknown, Aws, Never, Plain, "Cognito answered a code that mfagate does not know")
+            (Unknown, Aws, Never, Plain, "Cognito returned an error code that mfagate does not know")
         }
-        R::MfagateCredentialsRejected => (Internal, Mfagate, Never, Plain, "AWS does not accept mfagate's credentials"),
-        R::MfagateAccessDenied => (Internal, Mfagate, Never, Plain, "mfagate's IAM role may not perform the operation"),
+        R::MfagateCredentialsRejected => (Internal, Mfagate, Never, Plain, "AWS rejected mfagate's credentials"),
+        R::MfagateAccessDenied => {
+            (Internal, Mfagate, Never, Plain, "mfagate's IAM role is not permitted to perform the operation")
+        }
         R::MfagateClockSkewed => (Internal, Mfagate, Never, Plain, "mfagate's clock is wrong"),
-        R::MfagateAccountRefused => (Internal, Mfagate, Never, Plain, "mfagate's AWS account may not use the service"),
-        R::MfagateRequestRejected => (Internal, Mfagate, Never, Plain, "Cognito could not read what mfagate sent"),
+        R::MfagateAccountRefused => {
+            (Internal, Mfagate, Never, Plain, "mfagate's AWS account is not permitted to use the service")
+        }
+        R::MfagateRequestRejected => {
+            (Internal, Mfagate, Never, Plain, "Cognito could not parse the request that mfagate sent")
+        }
         R::MfagateDispatchFailed => (Internal, Mfagate, Never, Plain, "mfagate could not send the request to Cognito"),
     };
     // Tags are written and read, and only a write can be the caller's mistake.

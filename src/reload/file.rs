@@ -1,11 +1,11 @@
-//! This file opens files that are read again and again: regular ones only. A FIFO without a writer would hold up the start,
-//! every later reload, and the end.
+//! Opens files that are read again and again: regular ones only. A FIFO without a writer would block the start, every later
+//! reload, and the shutdown.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// The file; none where something else is in its place.
-pub(crate) fn open(path: &Path) -> io::Result<Option<File>> {
+/// The file, or `None` if something else is in its place.
+pub fn open(path: &Path) -> io::Result<Option<File>> {
     if fs::metadata(path)?.is_file() { File::open(path).map(Some) } else { Ok(None) }
 }

@@ -1,4 +1,4 @@
-//! This file parses what is particular to passkey requests: the credential document and the page size.
+//! What is particular to passkey requests: the credential document and the page size.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use prost_types::{Struct, Value};
 
 use crate::request::check::Violations;
 
-/// The largest credential, encoded. The attestations of real authenticators are a tenth of it.
+/// The maximum size of an encoded credential, in bytes. The attestations of real authenticators are a tenth of it.
 const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
 
-/// The most values in a credential; the W3C's form has about twenty.
+/// The maximum number of values in a credential; the W3C's form has about twenty.
 const MAX_VALUES: usize = 256;
 
-/// The most passkeys of a page (`WebAuthnCredentialsQueryLimitType`).
+/// The maximum number of passkeys of a page (`WebAuthnCredentialsQueryLimitType`).
 const MAX_PAGE_SIZE: i32 = 20;
 
 /// A passkey document that JSON can carry, within bounds.

@@ -1,4 +1,4 @@
-//! This file parses the MFA configuration of a pool.
+//! The MFA configuration of a pool as a caller sets it.
 
 use crate::api::v1;
 use crate::domain::MfaConfiguration;
@@ -118,7 +118,7 @@ fn parse_mfa_configuration(violations: &mut Violations, value: i32) -> Option<Mf
         Ok(v1::UserPoolMfaType::Off) => return Some(MfaConfiguration::Off),
         Ok(v1::UserPoolMfaType::On) => return Some(MfaConfiguration::On),
         Ok(v1::UserPoolMfaType::Optional) => return Some(MfaConfiguration::Optional),
-        // Cognito takes a missing value for OFF, which would switch the pool's MFA off by accident.
+        // Cognito treats a missing value as OFF, which would switch the pool's MFA off by accident.
         Ok(v1::UserPoolMfaType::Unspecified) => violations.push("mfa_configuration", "required"),
         Ok(v1::UserPoolMfaType::Unrecognized) | Err(_) => {
             violations.push("mfa_configuration", "must be OFF, ON or OPTIONAL");

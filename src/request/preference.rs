@@ -1,4 +1,4 @@
-//! This file parses what a caller wants of a user's MFA factors, in the present and in the legacy form.
+//! A user's MFA preferences as a caller sets them, in the current and in the legacy form.
 
 use crate::api::v1;
 use crate::request::check::Violations;
@@ -8,7 +8,7 @@ use crate::request::check::Violations;
 pub struct FactorSetting {
     /// Whether the factor is enabled.
     pub enabled: bool,
-    /// Whether it becomes the preferred one; `None` keeps the preference as it is.
+    /// Whether it becomes the preferred one; `None` keeps the preference.
     pub preferred: Option<bool>,
 }
 
@@ -90,7 +90,7 @@ impl Preference {
     }
 
     /// Whether the current preference must be read first: Cognito's SDK always sends the preferred flag, so "keep" has to
-    /// be replaced by what is true now. Where another factor becomes preferred, false is what will be true.
+    /// be replaced by what is true now. If another factor becomes preferred, false is what will be true.
     pub fn needs_current(self) -> bool {
         let settings = self.by_field().map(|(_, setting)| setting);
         let moved = settings.iter().flatten().any(|setting| setting.preferred == Some(true));
@@ -106,7 +106,7 @@ impl Preference {
     }
 }
 
-/// The most legacy options of a request. All that Cognito accepts are the same, so more are a mistake or worse.
+/// The maximum number of legacy options of a request. All that Cognito accepts are the same, so more are a mistake or worse.
 const MAX_OPTIONS: usize = 16;
 
 /// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off.

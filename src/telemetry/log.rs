@@ -1,4 +1,4 @@
-//! This file sets up the log.
+//! The application log.
 
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
@@ -10,10 +10,10 @@ use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// The most lines that wait to be written. Whoever reads them may be slow, or not read at all.
-const MOST_LINES: usize = 16 * 1024;
+/// The maximum number of lines that wait to be written. Their reader may be slow, or not read at all.
+const MAX_BUFFERED_LINES: usize = 16 * 1024;
 
-/// The log, until it is dropped: then what is left of it is written.
+/// The log. Dropping it writes what is left.
 #[derive(Debug)]
 pub struct Log {
     dropped: ErrorCounter,
@@ -24,28 +24,29 @@ impl Drop for Log {
     fn drop(&mut self) {
         let lines = self.dropped.dropped_lines();
         if lines > 0 {
-            tracing::warn!(lines, "lines of the log were dropped, since nobody read them");
+            tracing::warn!(lines, "log lines dropped, nobody read them");
         }
     }
 }
 
-/// Logs to standard error, from a thread of its own: a pipe that nobody reads holds up no call. `directives` are those of `RUST_LOG`; without any, it is INFO.
+/// Logs to standard error, from a thread of its own: a pipe that nobody reads blocks no call. `directives` are those of
+/// `RUST_LOG`; the default is INFO.
 ///
 /// Other crates log at INFO at most, whatever the directives say: at TRACE the SDK prints whole requests with the access
-/// token in clear (aws-smithy-runtime 1.16), and HTTP libraries print headers. Panics are logged without their text.
+/// token in plaintext (aws-smithy-runtime 1.16), and HTTP libraries print headers. Panics are logged without their text.
 ///
-/// Errors are logged whatever the directives say: `RUST_LOG=inf` is one for a crate of that name, and would else end a program
-/// with wrong options without a word.
+/// Errors are logged whatever the directives say: `RUST_LOG=inf` is one for a crate of that name, and a program with wrong
+/// options would otherwise exit silently.
 pub fn start(directives: Option<&str>) -> Result<Log, TryInitError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.parse_lossy(directives.unwrap_or_default());
     let capped = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
-    // Colours are for people; in a file they would tear words apart for every search.
-    let colours = io::stderr().is_terminal();
-    let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MOST_LINES).thread_name("log");
+    // Colors are for people; in a file they would break every search.
+    let colors = io::stderr().is_terminal();
+    let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_BUFFERED_LINES).thread_name("log");
     let (writer, writing) = writer.finish(io::stderr());
     let dropped = writer.error_counter();
-    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colors).with_writer(writer);
     let lines = lines.with_filter(filter.or(LevelFilter::ERROR).and(capped));
     tracing_subscriber::registry().with(lines).try_init()?;
     std::panic::set_hook(Box::new(log_panic));

@@ -1,11 +1,11 @@
-//! This file says whom tokens must be meant for: an audience, or for issuers without audiences another claim.
+//! The audience of tokens: the claim `aud`, or another claim for issuers without audiences.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-/// The claim, and the value in it, that says that a token is meant for us.
+/// The claim and its value that say that a token is meant for mfagate.
 ///
 /// Written as `value`, for the claim `aud`, or as `claim=value`: `client_id=…` or `scope=…` for Cognito's own access tokens,
 /// which have no `aud`. A text with `=` whose first part could not be a claim's name, as in a URL with a query, is a value;
@@ -19,16 +19,9 @@ pub struct Audience {
 }
 
 /// An audience that would match nothing, or everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("must not be empty")]
 pub struct EmptyAudience;
-
-impl fmt::Display for EmptyAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("must not be empty")
-    }
-}
-
-impl std::error::Error for EmptyAudience {}
 
 impl FromStr for Audience {
     type Err = EmptyAudience;
@@ -50,7 +43,7 @@ fn is_claim_name(text: &str) -> bool {
 }
 
 impl Audience {
-    /// Whether the claims are of a token for this audience: the claim is the value or a list with the value in it, however
+    /// Whether a token with these claims is for this audience: the claim is the value or a list with the value in it, however
     /// many others are in it too (RFC 7519, 4.1.3). Scopes are lists that are written as one text.
     pub(super) fn is_in(&self, claims: &Map<String, Value>) -> bool {
         let is_ours = |value: &Value| value.as_str() == Some(self.value.as_str());

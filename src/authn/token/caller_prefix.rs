@@ -1,7 +1,8 @@
-//! This file holds what is put before the names in tokens, so that none is taken for a name in a certificate.
+//! The prefix of names in tokens, which keeps them apart from names in certificates.
 
-use std::fmt;
 use std::str::FromStr;
+
+use thiserror::Error;
 
 /// A text that no name in a certificate begins with: it holds a character that no DNS name has, and does not begin like a
 /// SPIFFE ID.
@@ -9,19 +10,12 @@ use std::str::FromStr;
 pub struct CallerPrefix(String);
 
 /// A prefix that a name in a certificate could begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "must hold a character that no DNS name has, such as : or /, and must not begin with spiffe:, \
+     since names in certificates could begin like it"
+)]
 pub struct AmbiguousPrefix;
-
-impl fmt::Display for AmbiguousPrefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "must hold a character that no DNS name has, such as : or /, and must not begin with spiffe:, \
-             since names in certificates could begin like it",
-        )
-    }
-}
-
-impl std::error::Error for AmbiguousPrefix {}
 
 impl FromStr for CallerPrefix {
     type Err = AmbiguousPrefix;

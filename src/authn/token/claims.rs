@@ -1,17 +1,17 @@
-//! This file reads the claims of a token whose signature is good: whether it is for us, now, and whom it names.
+//! The claims of a token whose signature is verified: whether it is for us and valid now, and whom it names.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
-use crate::authn::token::{Audience, CallerPrefix, Cause, LEEWAY, TokenError};
+use crate::authn::token::{Audience, CallerPrefix, LEEWAY, Rejection, TokenError};
 use crate::domain::TokenIdentity;
 
-/// The longest name of a caller, in characters.
-const LONGEST_NAME: usize = 256;
+/// The maximum length of a caller's name, in characters.
+const MAX_NAME_LEN: usize = 256;
 
-/// What the claims must say.
+/// What the claims must contain.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
     pub(super) issuer: String,
@@ -21,21 +21,21 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Whom the claims name, if they are what they must be at the time `now`.
+    /// The identity in the claims, if they are valid at the time `now`.
     pub(super) fn identity(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<TokenIdentity, TokenError> {
         let refused = TokenError::NotAccepted;
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
-            return Err(refused(Cause::Issuer));
+            return Err(refused(Rejection::Issuer));
         }
         if !self.audience.is_in(claims) {
-            return Err(refused(Cause::Audience));
+            return Err(refused(Rejection::Audience));
         }
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         if now.saturating_sub(LEEWAY) >= time(claims, "exp")?.ok_or_else(|| bad("exp"))? {
             return Err(TokenError::Expired);
         }
         if time(claims, "nbf")?.is_some_and(|not_before| now.saturating_add(LEEWAY) < not_before) {
-            return Err(refused(Cause::NotYetValid));
+            return Err(refused(Rejection::NotYetValid));
         }
         let name = claims.get(&self.caller_claim).and_then(Value::as_str).filter(|name| is_name(name));
         let mut scopes = words(claims, "scope")?;
@@ -44,7 +44,7 @@ impl Expected {
         groups.extend(list(claims, "cognito:groups")?);
         let name = name.ok_or_else(|| bad(&self.caller_claim))?;
         if self.caller_claim == "client_id" && is_of_cognito_user(claims) {
-            return Err(refused(Cause::User));
+            return Err(refused(Rejection::User));
         }
         Ok(TokenIdentity {
             name: self.caller_prefix.as_ref().map_or_else(|| name.to_owned(), |prefix| prefix.before(name)),
@@ -56,31 +56,31 @@ impl Expected {
 }
 
 fn bad(claim: &str) -> TokenError {
-    TokenError::NotAccepted(Cause::Claim(claim.to_owned()))
+    TokenError::NotAccepted(Rejection::Claim(claim.to_owned()))
 }
 
-/// Whether Cognito gave the token to a user who signed in. It has the `client_id` of the app client as well, and would pass as
-/// that client; only a user's has a `username`.
+/// Whether Cognito issued the token to a user. Such a token has the `client_id` of the app client as well, and would pass as that
+/// client; only a user's has a `username`.
 fn is_of_cognito_user(claims: &Map<String, Value>) -> bool {
     claims.contains_key("token_use") && claims.contains_key("username")
 }
 
-/// A `NumericDate` (RFC 7519, 2): seconds since 1970, which may have a fraction. Before 1970 is taken for 1970.
+/// A `NumericDate` (RFC 7519, 2): seconds since 1970, which may have a fraction. Times before 1970 count as 1970.
 fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Duration>, TokenError> {
     let Some(value) = claims.get(claim) else { return Ok(None) };
     let seconds = value.as_f64().ok_or_else(|| bad(claim))?;
     Duration::try_from_secs_f64(seconds.max(0.0)).map(Some).map_err(|_| bad(claim))
 }
 
-/// Whether a name can stand in a log and in a policy.
+/// Whether a name is safe in a log and in a policy.
 fn is_name(name: &str) -> bool {
-    let hidden = |character: char| character.is_control() || is_unseen(character);
-    !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(hidden)
+    let hidden = |character: char| character.is_control() || is_invisible(character);
+    !name.is_empty() && name.chars().count() <= MAX_NAME_LEN && !name.chars().any(hidden)
 }
 
-/// Whether a character is not seen itself and makes others look like another name, or another line: marks of direction, widths
-/// of nothing, and separators of lines. Where users choose the claim, they could look like others in the record.
-fn is_unseen(character: char) -> bool {
+/// Whether a character is invisible and makes others look like another name, or another line: direction marks, zero widths and
+/// line separators. Users who choose the claim could otherwise look like others in the record.
+fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
@@ -92,7 +92,7 @@ fn words(claims: &Map<String, Value>, claim: &str) -> Result<BTreeSet<String>, T
     }
 }
 
-/// A list of texts. What is of another form is refused, since a policy may forbid by what would be in it.
+/// A list of texts. Another form is rejected, since a policy may forbid by what would be in it.
 fn list(claims: &Map<String, Value>, claim: &str) -> Result<BTreeSet<String>, TokenError> {
     match claims.get(claim) {
         None | Some(Value::Null) => Ok(BTreeSet::new()),
@@ -129,7 +129,7 @@ mod tests {
         expected.identity(&claims, UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
-    fn refused(cause: Cause) -> Result<TokenIdentity, TokenError> {
+    fn refused(cause: Rejection) -> Result<TokenIdentity, TokenError> {
         Err(TokenError::NotAccepted(cause))
     }
 
@@ -140,15 +140,15 @@ mod tests {
         assert_eq!(identity(&json!({ "exp": NOW - 30 })), Err(TokenError::Expired));
         assert_eq!(identity(&json!({ "exp": -1 })), Err(TokenError::Expired));
         assert!(identity(&json!({ "nbf": NOW + 30 })).is_ok());
-        assert_eq!(identity(&json!({ "nbf": NOW + 31 })), refused(Cause::NotYetValid));
+        assert_eq!(identity(&json!({ "nbf": NOW + 31 })), refused(Rejection::NotYetValid));
     }
 
     #[test]
     fn a_token_without_a_readable_end_is_refused() {
         for exp in [json!(null), json!("1900000000"), json!([]), json!(1e300), json!(true)] {
-            assert_eq!(identity(&json!({ "exp": exp })), refused(Cause::Claim("exp".to_owned())), "{exp}");
+            assert_eq!(identity(&json!({ "exp": exp })), refused(Rejection::Claim("exp".to_owned())), "{exp}");
         }
-        assert_eq!(identity(&json!({ "nbf": "0" })), refused(Cause::Claim("nbf".to_owned())));
+        assert_eq!(identity(&json!({ "nbf": "0" })), refused(Rejection::Claim("nbf".to_owned())));
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             json!(["https://issuer.example"]),
         ];
         for issuer in others {
-            assert_eq!(identity(&json!({ "iss": issuer })), refused(Cause::Issuer), "{issuer}");
+            assert_eq!(identity(&json!({ "iss": issuer })), refused(Rejection::Issuer), "{issuer}");
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
         assert!(identity(&json!({ "aud": ["other", "mfagate"] })).is_ok());
         for audience in [json!(null), json!("mfagate2"), json!("other mfagate"), json!([]), json!(["other"]), json!({})]
         {
-            assert_eq!(identity(&json!({ "aud": audience })), refused(Cause::Audience), "{audience}");
+            assert_eq!(identity(&json!({ "aud": audience })), refused(Rejection::Audience), "{audience}");
         }
     }
 
@@ -185,7 +185,7 @@ mod tests {
             json!("a\u{2028}b"),
             json!("a".repeat(257)),
         ] {
-            assert_eq!(identity(&json!({ "sub": name })), refused(Cause::Claim("sub".to_owned())), "{name}");
+            assert_eq!(identity(&json!({ "sub": name })), refused(Rejection::Claim("sub".to_owned())), "{name}");
         }
     }
 
@@ -203,11 +203,11 @@ mod tests {
             for value in [json!(7), json!(["a", 7]), json!({ "a": 1 })] {
                 assert_eq!(
                     identity(&json!({ claim: value })),
-                    refused(Cause::Claim(claim.to_owned())),
+                    refused(Rejection::Claim(claim.to_owned())),
                     "{claim} {value}"
                 );
             }
         }
-        assert_eq!(identity(&json!({ "groups": "a" })), refused(Cause::Claim("groups".to_owned())));
+        assert_eq!(identity(&json!({ "groups": "a" })), refused(Rejection::Claim("groups".to_owned())));
     }
 }

@@ -1,27 +1,26 @@
-//! This file reads a JSON Web Key Set (RFC 7517) and verifies signatures with its keys.
+//! A JSON Web Key Set (RFC 7517), whose keys verify signatures.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::authn::token::jws::{Algorithm, Token};
-use crate::authn::token::{Cause, TokenError};
+use crate::authn::token::{Rejection, TokenError};
 
-/// The smallest RSA key that is used, in bytes of its modulus (RFC 7518, 3.3: 2048 bits).
-const SMALLEST_RSA_KEY: usize = 256;
+/// The minimum size of an RSA key, in bytes of its modulus (RFC 7518, 3.3: 2048 bits).
+const MIN_RSA_KEY_BYTES: usize = 256;
 
-/// The largest RSA key that is used, in bytes: larger ones make verification slow, which a caller could not cause and an
-/// issuer should not.
-const LARGEST_RSA_KEY: usize = 1024;
+/// The maximum size of an RSA key, in bytes of its modulus: larger ones make verification slow.
+const MAX_RSA_KEY_BYTES: usize = 1024;
 
 /// The keys of an issuer, by their id.
 #[derive(Debug, Default)]
-pub(super) struct KeySet {
+pub(super) struct Jwks {
     keys: HashMap<String, Arc<Key>>,
 }
 
@@ -32,25 +31,18 @@ pub(super) struct Key {
     algorithms: Vec<Algorithm>,
 }
 
-/// Why a key set is refused as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeySetFault {
+/// Why a key set is rejected as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum JwksError {
     /// It is not JSON, or not an object with a list `keys`.
+    #[error("it is not a JSON Web Key Set")]
     NotAKeySet,
     /// Two of its usable keys have the same id.
+    #[error("two of its keys have the same kid")]
     DuplicateKeyId,
     /// It has no key that could verify a signature.
+    #[error("it has no key that verifies RS256, PS256, ES256 or EdDSA and has a kid")]
     NoUsableKey,
-}
-
-impl fmt::Display for KeySetFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAKeySet => "it is not a JSON Web Key Set",
-            Self::DuplicateKeyId => "two of its keys have the same kid",
-            Self::NoUsableKey => "it has no key that verifies RS256, PS256, ES256 or EdDSA and has a kid",
-        })
-    }
 }
 
 #[derive(Deserialize)]
@@ -58,18 +50,18 @@ struct Document {
     keys: Vec<Value>,
 }
 
-impl KeySet {
-    /// Reads a key set. Keys that are for something else are ignored, as RFC 7517, 5 asks, and so are keys that anybody could
-    /// sign with. Two keys of one id would make it a matter of order which one counts: such a set is refused.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, KeySetFault> {
-        let document: Document = serde_json::from_slice(json).map_err(|_| KeySetFault::NotAKeySet)?;
+impl Jwks {
+    /// Parses a key set. Keys for another use are ignored, as RFC 7517, 5 asks, and so are keys that anybody could sign with. With
+    /// two keys of one id the order would decide: such a set is rejected.
+    pub(super) fn parse(json: &[u8]) -> Result<Self, JwksError> {
+        let document: Document = serde_json::from_slice(json).map_err(|_| JwksError::NotAKeySet)?;
         let mut keys = HashMap::new();
         for (id, key) in document.keys.iter().filter_map(usable) {
             if keys.insert(id, Arc::new(key)).is_some() {
-                return Err(KeySetFault::DuplicateKeyId);
+                return Err(JwksError::DuplicateKeyId);
             }
         }
-        if keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(Self { keys }) }
+        if keys.is_empty() { Err(JwksError::NoUsableKey) } else { Ok(Self { keys }) }
     }
 
     pub(super) fn get(&self, id: &str) -> Option<Arc<Key>> {
@@ -81,7 +73,7 @@ impl KeySet {
     }
 }
 
-/// Whether a published key tells how to sign: it has a private part (`d`) or is a symmetric one (`k`), RFC 7518, 6.
+/// Whether a published key can sign: it has a private part (`d`) or is a symmetric one (`k`), RFC 7518, 6.
 fn is_secret(key: &Value) -> bool {
     key.get("d").is_some() || key.get("k").is_some()
 }
@@ -108,7 +100,7 @@ fn usable(document: &Value) -> Option<(String, Key)> {
     } else {
         return None;
     };
-    // Read from the document: the crate turns names that it does not know into one that means nothing.
+    // Read from the document: the crate maps unknown names to one without a meaning.
     if let Some(declared) = document.get("alg") {
         let declared = Algorithm::from_name(declared.as_str()?)?;
         algorithms.retain(|algorithm| *algorithm == declared);
@@ -120,7 +112,7 @@ fn usable(document: &Value) -> Option<(String, Key)> {
 fn has_right_size(key: &DecodingKey) -> bool {
     match key.kind() {
         jsonwebtoken::DecodingKeyKind::RsaModulusExponent { n, .. } => {
-            (SMALLEST_RSA_KEY..=LARGEST_RSA_KEY).contains(&n.len())
+            (MIN_RSA_KEY_BYTES..=MAX_RSA_KEY_BYTES).contains(&n.len())
         }
         // A P-256 point is one byte and two coordinates, an Ed25519 key is 32 bytes.
         jsonwebtoken::DecodingKeyKind::SecretOrDer(bytes) => matches!(bytes.len(), 65 | 32),
@@ -128,10 +120,10 @@ fn has_right_size(key: &DecodingKey) -> bool {
 }
 
 impl Key {
-    /// Whether this key made the token's signature, by an algorithm that is the key's.
+    /// Verifies that this key made the token's signature, by one of the key's algorithms.
     pub(super) fn verify(&self, token: &Token<'_>) -> Result<(), TokenError> {
         if !self.algorithms.contains(&token.algorithm) {
-            return Err(TokenError::NotAccepted(Cause::KeyOfAnotherAlgorithm));
+            return Err(TokenError::NotAccepted(Rejection::KeyOfAnotherAlgorithm));
         }
         let algorithm = match token.algorithm {
             Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
@@ -141,7 +133,7 @@ impl Key {
         };
         match jsonwebtoken::crypto::verify(token.signature, token.signed.as_bytes(), &self.key, algorithm) {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(TokenError::NotAccepted(Cause::Signature)),
+            Ok(false) | Err(_) => Err(TokenError::NotAccepted(Rejection::Signature)),
         }
     }
 }

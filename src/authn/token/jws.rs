@@ -1,11 +1,11 @@
-//! This file takes a compact JWS apart (RFC 7515), as far as that is safe before its signature is verified.
+//! A compact JWS (RFC 7515), parsed as far as that is safe before its signature is verified.
 
 use data_encoding::BASE64URL_NOPAD;
 use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::authn::token::{Cause, MAX_TOKEN_BYTES, TokenError};
+use crate::authn::token::{MAX_TOKEN_BYTES, Rejection, TokenError};
 
 /// The signature algorithms that are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,12 @@ pub(super) fn bearer(value: &HeaderValue) -> Result<&str, TokenError> {
     if found.eq_ignore_ascii_case(scheme) { Ok(token) } else { Err(TokenError::Malformed("it is not a bearer token")) }
 }
 
-/// A token whose signature is still to be verified.
+/// A token whose signature is not verified yet.
 #[derive(Debug)]
 pub(super) struct Token<'a> {
     pub(super) algorithm: Algorithm,
     key_id: String,
-    /// What is signed: header and claims, as they stand in the token.
+    /// What is signed: header and claims, as in the token.
     pub(super) signed: &'a str,
     /// The signature, encoded.
     pub(super) signature: &'a str,
@@ -74,14 +74,14 @@ impl<'a> Token<'a> {
 
         let refused = TokenError::NotAccepted;
         if header.crit.is_some() {
-            // Extensions that change what the rest means (RFC 7515, 4.1.11). We understand none.
-            return Err(refused(Cause::Header("crit asks for extensions")));
+            // Extensions that change what the rest means (RFC 7515, 4.1.11). None is supported.
+            return Err(refused(Rejection::Header("crit requires extensions")));
         }
         if !header.typ.as_deref().is_none_or(is_jwt) {
-            return Err(refused(Cause::Header("typ is not that of an access token")));
+            return Err(refused(Rejection::Header("typ is not that of an access token")));
         }
-        let algorithm = Algorithm::from_name(&header.alg).ok_or(refused(Cause::Algorithm))?;
-        let key_id = header.kid.filter(|kid| !kid.is_empty()).ok_or(refused(Cause::NoKeyId))?;
+        let algorithm = Algorithm::from_name(&header.alg).ok_or(refused(Rejection::Algorithm))?;
+        let key_id = header.kid.filter(|kid| !kid.is_empty()).ok_or(refused(Rejection::NoKeyId))?;
         Ok(Self { algorithm, key_id, signed, signature, claims })
     }
 
@@ -98,7 +98,7 @@ impl<'a> Token<'a> {
 }
 
 /// Whether a `typ` is that of a JWT, or of an access token (RFC 9068, 2.1). Other JWTs, such as logout tokens and `DPoP`
-/// proofs, have types of their own so that nobody takes them for an access token.
+/// proofs, have types of their own so that they do not pass as an access token.
 fn is_jwt(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")

@@ -1,4 +1,4 @@
-//! This file fetches a key set, from a file or over HTTP, within bounds of time and size.
+//! Fetches a key set from a file or over HTTP, within limits of time and size.
 
 use std::fmt;
 use std::io;
@@ -14,29 +14,30 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
 use tokio::io::AsyncReadExt as _;
 use tonic::codegen::Bytes;
 
-use crate::authn::token::KeySetFault;
+use crate::authn::token::JwksError;
 use crate::domain::url;
 
-/// The largest key set, in bytes.
-const LARGEST_KEY_SET: usize = 256 * 1024;
+/// The maximum size of a key set, in bytes.
+const MAX_JWKS_BYTES: usize = 256 * 1024;
 
-/// Where an issuer's key set is.
+/// The location of an issuer's key set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
-    /// The issuer publishes it.
-    Url(KeySetUrl),
-    /// Somebody puts it there.
+pub enum JwksSource {
+    /// A URL of the issuer.
+    Url(JwksUrl),
+    /// A file.
     File(PathBuf),
 }
 
-/// A URL that a key set may be fetched from: `https`, or `http` on loopback, where nobody can change it on its way.
+/// A URL that a key set may be fetched from: `https`, or `http` on loopback, where nobody can change it in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeySetUrl(Uri);
+pub struct JwksUrl(Uri);
 
-impl FromStr for KeySetUrl {
+impl FromStr for JwksUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -44,7 +45,7 @@ impl FromStr for KeySetUrl {
     }
 }
 
-impl fmt::Display for KeySource {
+impl fmt::Display for JwksSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => write!(f, "{}", url.0),
@@ -53,124 +54,106 @@ impl fmt::Display for KeySource {
     }
 }
 
-/// Why there is no key set.
-#[derive(Debug)]
-pub enum SourceFault {
-    /// The system has no certificate authority that an https server could be checked against.
-    NoAuthorities(io::Error),
-    /// The file could not be read.
-    Unreadable(io::Error),
-    /// No answer came in time.
+/// Why a key set cannot be fetched or used.
+#[derive(Debug, Error)]
+pub enum JwksSourceError {
+    /// The system has no certificate authority that an https server could be verified by.
+    #[error("the system's certificate authorities are missing")]
+    NoAuthorities(#[source] io::Error),
+    /// The file cannot be read.
+    #[error("the key set cannot be read")]
+    Unreadable(#[source] io::Error),
+    /// The key set did not arrive in time.
+    #[error("the key set did not arrive in time")]
     TimedOut,
-    /// The request failed: no connection, no good certificate, or no HTTP.
-    Request(Box<dyn std::error::Error + Send + Sync>),
-    /// The answer has another status than 200. Redirects are not followed: they would move the trust elsewhere.
+    /// The request failed: no connection, no valid certificate, or no HTTP.
+    #[error("the key set cannot be fetched")]
+    Request(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The response has another status than 200. Redirects are not followed: they would move the trust elsewhere.
+    #[error("the key set's server returned HTTP status {}", .0.as_u16())]
     Status(StatusCode),
     /// It is larger than any key set.
+    #[error("the key set is larger than {MAX_JWKS_BYTES} bytes")]
     TooLarge,
-    /// It is not a key set that can be used.
-    KeySet(KeySetFault),
+    /// It is not a usable key set.
+    #[error("the key set cannot be used")]
+    Jwks(#[source] JwksError),
 }
-
-impl fmt::Display for SourceFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoAuthorities(error) => write!(f, "the system's certificate authorities are missing: {error}"),
-            Self::Unreadable(error) => write!(f, "the key set cannot be read: {error}"),
-            Self::TimedOut => f.write_str("the key set did not come in time"),
-            Self::Request(error) => {
-                write!(f, "the key set cannot be fetched: {error}")?;
-                // The outer error of hyper says only that something failed.
-                let mut source = error.source();
-                while let Some(error) = source {
-                    write!(f, ": {error}")?;
-                    source = error.source();
-                }
-                Ok(())
-            }
-            Self::Status(status) => write!(f, "the key set was answered with HTTP status {}", status.as_u16()),
-            Self::TooLarge => write!(f, "the key set is larger than {LARGEST_KEY_SET} bytes"),
-            Self::KeySet(fault) => write!(f, "the key set cannot be used: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for SourceFault {}
 
 /// Fetches from one place.
 #[derive(Debug)]
 pub(super) struct Source {
-    place: KeySource,
+    place: JwksSource,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
 impl Source {
-    pub(super) fn new(place: KeySource) -> Result<Self, SourceFault> {
-        let secure = matches!(&place, KeySource::Url(url) if url.0.scheme_str() == Some("https"));
+    pub(super) fn new(place: JwksSource) -> Result<Self, JwksSourceError> {
+        let secure = matches!(&place, JwksSource::Url(url) if url.0.scheme_str() == Some("https"));
         let roots = if secure { native_roots()? } else { RootCertStore::empty() };
         Self::trusting(place, roots)
     }
 
-    fn trusting(place: KeySource, roots: RootCertStore) -> Result<Self, SourceFault> {
+    fn trusting(place: JwksSource, roots: RootCertStore) -> Result<Self, JwksSourceError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| SourceFault::Request(error.into()))?
+            .map_err(|error| JwksSourceError::Request(error.into()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        // Between two fetches, minutes pass: a kept connection would be a dead one.
+        // Minutes pass between two fetches: a kept connection would be dead.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { place, client })
     }
 
-    pub(super) fn place(&self) -> &KeySource {
+    pub(super) fn place(&self) -> &JwksSource {
         &self.place
     }
 
-    /// The bytes of the key set, at most [`LARGEST_KEY_SET`].
-    pub(super) async fn fetch(&self, timeout: Duration) -> Result<Bytes, SourceFault> {
+    /// The bytes of the key set, at most [`MAX_JWKS_BYTES`].
+    pub(super) async fn fetch(&self, timeout: Duration) -> Result<Bytes, JwksSourceError> {
         let fetch = async {
             match &self.place {
-                KeySource::Url(url) => self.get(&url.0).await,
-                KeySource::File(path) => read(path).await,
+                JwksSource::Url(url) => self.get(&url.0).await,
+                JwksSource::File(path) => read(path).await,
             }
         };
-        tokio::time::timeout(timeout, fetch).await.unwrap_or(Err(SourceFault::TimedOut))
+        tokio::time::timeout(timeout, fetch).await.unwrap_or(Err(JwksSourceError::TimedOut))
     }
 
-    async fn get(&self, url: &Uri) -> Result<Bytes, SourceFault> {
+    async fn get(&self, url: &Uri) -> Result<Bytes, JwksSourceError> {
         let request = Request::get(url)
             .header(header::ACCEPT, "application/json, application/jwk-set+json")
             .header(header::USER_AGENT, concat!("mfagate/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())
-            .map_err(|error| SourceFault::Request(error.into()))?;
-        let answer = self.client.request(request).await.map_err(|error| SourceFault::Request(error.into()))?;
-        if answer.status() != StatusCode::OK {
-            return Err(SourceFault::Status(answer.status()));
+            .map_err(|error| JwksSourceError::Request(error.into()))?;
+        let response = self.client.request(request).await.map_err(|error| JwksSourceError::Request(error.into()))?;
+        if response.status() != StatusCode::OK {
+            return Err(JwksSourceError::Status(response.status()));
         }
-        let body = Limited::new(answer.into_body(), LARGEST_KEY_SET).collect().await;
+        let body = Limited::new(response.into_body(), MAX_JWKS_BYTES).collect().await;
         body.map(http_body_util::Collected::to_bytes).map_err(|error| {
-            if error.is::<LengthLimitError>() { SourceFault::TooLarge } else { SourceFault::Request(error) }
+            if error.is::<LengthLimitError>() { JwksSourceError::TooLarge } else { JwksSourceError::Request(error) }
         })
     }
 }
 
-async fn read(path: &PathBuf) -> Result<Bytes, SourceFault> {
-    let file = tokio::fs::File::open(path).await.map_err(SourceFault::Unreadable)?;
+async fn read(path: &PathBuf) -> Result<Bytes, JwksSourceError> {
+    let file = tokio::fs::File::open(path).await.map_err(JwksSourceError::Unreadable)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_KEY_SET as u64 + 1).read_to_end(&mut bytes).await.map_err(SourceFault::Unreadable)?;
-    if bytes.len() > LARGEST_KEY_SET { Err(SourceFault::TooLarge) } else { Ok(bytes.into()) }
+    file.take(MAX_JWKS_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(JwksSourceError::Unreadable)?;
+    if bytes.len() > MAX_JWKS_BYTES { Err(JwksSourceError::TooLarge) } else { Ok(bytes.into()) }
 }
 
-/// The authorities that the system trusts. One that is not readable is left out, as long as there are others.
-fn native_roots() -> Result<RootCertStore, SourceFault> {
+/// The authorities that the system trusts. Unreadable ones are left out, as long as there are others.
+fn native_roots() -> Result<RootCertStore, JwksSourceError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let error = found.errors.into_iter().next().map_or_else(|| io::ErrorKind::NotFound.into(), io::Error::other);
-        return Err(SourceFault::NoAuthorities(error));
+        return Err(JwksSourceError::NoAuthorities(error));
     }
     Ok(roots)
 }
@@ -186,7 +169,7 @@ mod tests {
     use super::*;
 
     /// An https server that answers one request, and the certificate that it can be trusted by.
-    async fn server(name: &str) -> (KeySource, CertificateDer<'static>) {
+    async fn server(name: &str) -> (JwksSource, CertificateDer<'static>) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -209,10 +192,10 @@ mod tests {
             stream.shutdown().await.unwrap();
         });
         let url = format!("https://localhost:{port}/keys").parse().unwrap();
-        (KeySource::Url(url), certificate.der().clone())
+        (JwksSource::Url(url), certificate.der().clone())
     }
 
-    async fn fetch(place: KeySource, trusted: &[CertificateDer<'static>]) -> Result<Bytes, SourceFault> {
+    async fn fetch(place: JwksSource, trusted: &[CertificateDer<'static>]) -> Result<Bytes, JwksSourceError> {
         let mut roots = RootCertStore::empty();
         assert_eq!(roots.add_parsable_certificates(trusted.iter().cloned()).0, trusted.len());
         Source::trusting(place, roots).unwrap().fetch(Duration::from_secs(5)).await

@@ -1,4 +1,4 @@
-//! This file names what policies decide on: the RPCs, by the permission each declares, and reflection.
+//! What policies decide on: the RPCs, by the permission each declares, and reflection.
 
 use crate::api::{READ_REFLECTION, Rpc};
 

@@ -1,14 +1,14 @@
-//! This file turns a call into what Cedar decides on: principal, resource and context.
+//! A call as what Cedar decides on: principal, resource and context.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 
-use crate::authz::policy::schema::{Vocabulary, uid};
+use crate::authz::policy::schema::{CedarSchema, uid};
 use crate::domain::text::region;
 use crate::domain::{Caller, Effect, EffectValue, Factor};
 
-impl Vocabulary {
+impl CedarSchema {
     /// The caller as a principal in these groups.
     pub(super) fn principal(
         &self,
@@ -130,19 +130,19 @@ mod tests {
     /// Decisions are taken without checking each request against the schema, which this makes good.
     #[test]
     fn every_request_that_is_built_keeps_the_schema() {
-        let words = Vocabulary::parse(TEXT).unwrap();
-        let group = uid(&words.caller_group, "g");
+        let words = CedarSchema::parse(TEXT).unwrap();
+        let group = uid(&schema.caller_group, "g");
         for (action, caller, effect) in Action::all()
             .flat_map(|action| callers().into_iter().map(move |caller| (action, caller)))
             .flat_map(|(action, caller)| effects().map(|effect| (action, caller.clone(), effect)))
         {
-            let principal = words.principal(&caller, [group.clone()]).unwrap();
+            let principal = schema.principal(&caller, [group.clone()]).unwrap();
             let resource = match action {
-                Action::Rpc(_) => words.pool("eu-west-1_a", []).unwrap(),
-                Action::ReadReflection => words.whole_service(),
+                Action::Rpc(_) => schema.pool("eu-west-1_a", []).unwrap(),
+                Action::ReadReflection => schema.whole_service(),
             };
-            let context = words.context(&effect).unwrap();
-            let (schema, action) = (Some(&words.schema), words.action(action));
+            let context = schema.context(&effect).unwrap();
+            let (schema, action) = (Some(&schema.cedar), schema.action(action));
             Request::new(principal.uid(), action, resource.uid(), context, schema).unwrap();
             Entities::from_entities([principal, resource], schema).unwrap();
         }

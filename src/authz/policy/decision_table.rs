@@ -1,4 +1,4 @@
-//! This file runs tables of expected decisions, so that a team can test its policies before they are in force.
+//! Tables of expected decisions, with which a team tests its policies before they are active.
 
 use std::fs;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::authz::policy::error::{Fault, LoadError};
+use crate::authz::policy::error::{LoadError, PolicyProblem};
 use crate::authz::policy::policies::{Decision, Policies};
-use crate::authz::policy::query::{ContextWords, Question, QuestionWords};
+use crate::authz::policy::query::{Query, QueryArgs};
 
-/// What came of a table.
+/// The result of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableReport {
     /// How many decisions the table expects.
     pub expected: usize,
-    /// One line for each decision that is another.
+    /// One line for each decision that is not as expected.
     pub mismatches: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl TableReport {
     }
 }
 
-/// A table in TOML: one `[[decision]]` an expected decision.
+/// A table in TOML: one `[[decision]]` per expected decision.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -45,21 +45,10 @@ struct Table {
 struct Row {
     /// What the row shows.
     title: String,
-    caller: String,
-    #[serde(default)]
-    certificate: bool,
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-    issuer: Option<String>,
-    token: Option<String>,
-    action: String,
-    pool: Option<String>,
-    #[serde(default)]
-    context: ContextWords,
+    #[serde(flatten)]
+    query: QueryArgs,
     expect: Expected,
-    /// The ids of all policies that must make the decision. Left out, any may.
+    /// The ids of all policies that must make the decision. If left out, any may.
     policies: Option<Vec<String>>,
 }
 
@@ -70,41 +59,32 @@ enum Expected {
     Deny,
 }
 
-/// Asks the policies every question of the table. Fails where the file is no table, with every fault in it.
+/// Asks the policies every query of the table. Fails if the file is not a table, with every problem in it.
 pub fn test_table(policies: &Policies, file: &Path) -> Result<TableReport, LoadError> {
-    let failed = |error: std::io::Error| Fault::at(file, None, format!("cannot be read: {error}"));
+    let failed = |error: std::io::Error| PolicyProblem::at(file, None, format!("cannot be read: {error}"));
     let text = fs::read_to_string(file).map_err(failed)?;
     let line = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     let table: Table = toml::from_str(&text)
-        .map_err(|error| Fault::at(file, error.span().map(|span| line(span.start)), error.message()))?;
+        .map_err(|error| PolicyProblem::at(file, error.span().map(|span| line(span.start)), error.message()))?;
     if table.decision.is_empty() {
-        return Err(Fault::at(file, None, "expects no decision, so that it tests nothing").into());
+        return Err(PolicyProblem::at(file, None, "expects no decision, so it tests nothing").into());
     }
 
-    let (mut faults, mut mismatches) = (Vec::new(), Vec::new());
+    let (mut problems, mut mismatches) = (Vec::new(), Vec::new());
     let expected = table.decision.len();
     for row in table.decision {
         let line = line(row.span().start);
-        let (title, expect, by, words) = row.into_inner().into_question();
-        match Question::parse(&words, policies) {
-            Err(error) => faults.push(Fault::at(file, Some(line), format!("{title}: {error}"))),
-            Ok(question) => {
-                let mismatch = mismatch(expect, by, &question.ask(policies));
+        let Row { title, query, expect, policies: by } = row.into_inner();
+        match Query::parse(&query, policies) {
+            Err(error) => problems.push(PolicyProblem::at(file, Some(line), format!("{title}: {error}"))),
+            Ok(query) => {
+                let mismatch = mismatch(expect, by, &query.ask(policies));
                 mismatches.extend(mismatch.map(|mismatch| format!("{}:{line}: {title}: {mismatch}", file.display())));
             }
         }
     }
-    LoadError::check(faults)?;
+    LoadError::check(problems)?;
     Ok(TableReport { expected, mismatches })
-}
-
-impl Row {
-    fn into_question(self) -> (String, Expected, Option<Vec<String>>, QuestionWords) {
-        let Self { title, caller, certificate, scopes, groups, issuer, token, action, pool, context, expect, policies } =
-            self;
-        let words = QuestionWords { caller, certificate, scopes, groups, issuer, token, action, pool, context };
-        (title, expect, policies, words)
-    }
 }
 
 /// How the decision differs from what is expected, if it does.

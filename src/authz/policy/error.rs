@@ -1,20 +1,22 @@
-//! This file says why a set of policies is refused: every fault, with its place.
+//! Why a set of policies is rejected: every problem, with its place.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong with a set of policies.
+use thiserror::Error;
+
+/// A problem of a set of policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The file or directory. None where the fault is in what is built in.
+pub struct PolicyProblem {
+    /// The file or directory. `None` if the problem is in what is built in.
     pub file: Option<PathBuf>,
-    /// The line, counted from 1, where one is to blame.
+    /// The line, counted from 1, if one is to blame.
     pub line: Option<usize>,
     /// What is wrong.
     pub problem: String,
 }
 
-impl Fault {
+impl PolicyProblem {
     pub(super) fn built_in(problem: impl Into<String>) -> Self {
         Self { file: None, line: None, problem: problem.into() }
     }
@@ -24,7 +26,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PolicyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.file, self.line) {
             (Some(file), Some(line)) => write!(f, "{}:{line}: {}", file.display(), self.problem),
@@ -34,41 +36,27 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a set of policies was not loaded: never without a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a set of policies was not loaded: never without a problem. Displays one line per problem.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .problems.iter().map(PolicyProblem::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct LoadError {
-    faults: Vec<Fault>,
+    problems: Vec<PolicyProblem>,
 }
 
 impl LoadError {
-    /// The error of these faults, if there are any.
-    pub(super) fn check(faults: Vec<Fault>) -> Result<(), Self> {
-        if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
+    /// The error of these problems, if there are any.
+    pub(super) fn check(problems: Vec<PolicyProblem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 
-    /// Every fault that was found.
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
-    }
-}
-
-impl From<Fault> for LoadError {
-    fn from(fault: Fault) -> Self {
-        Self { faults: vec![fault] }
+    /// Every problem that was found.
+    pub fn problems(&self) -> &[PolicyProblem] {
+        &self.problems
     }
 }
 
-/// One line a fault.
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, fault) in self.faults.iter().enumerate() {
-            if position > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{fault}")?;
-        }
-        Ok(())
+impl From<PolicyProblem> for LoadError {
+    fn from(problem: PolicyProblem) -> Self {
+        Self { problems: vec![problem] }
     }
 }
-
-impl std::error::Error for LoadError {}

@@ -1,10 +1,10 @@
-//! This file explains decisions to people: what was asked, what was decided, and the text of the policies that decided.
+//! Explanations of decisions: the query, the decision, and the text of the policies that made it.
 
 use std::fmt::{self, Write as _};
 
 use crate::authz::policy::action::Action;
 use crate::authz::policy::policies::{Decision, Policies};
-use crate::authz::policy::query::Question;
+use crate::authz::policy::query::Query;
 use crate::authz::policy::schema;
 use crate::domain::{Effect, EffectValue};
 
@@ -13,16 +13,16 @@ pub fn schema_text() -> &'static str {
     schema::TEXT
 }
 
-/// The decision on a question and the policies that made it, as `mfagate policy explain` prints them.
-pub fn explain(policies: &Policies, question: &Question) -> String {
+/// The decision on a query and the policies that made it, as `mfagate policy explain` prints them.
+pub fn explain(policies: &Policies, query: &Query) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _: fmt::Result = write_explanation(&mut text, policies, question, &question.ask(policies));
+    let _: fmt::Result = write_explanation(&mut text, policies, query, &query.ask(policies));
     text
 }
 
-fn write_explanation(text: &mut String, policies: &Policies, question: &Question, decision: &Decision) -> fmt::Result {
-    let Question { caller, action, user_pool_id, effect } = question;
+fn write_explanation(text: &mut String, policies: &Policies, query: &Query, decision: &Decision) -> fmt::Result {
+    let Query { caller, action, user_pool_id, effect } = query;
     writeln!(text, "{}\n", if decision.allowed { "allow" } else { "deny" })?;
     writeln!(text, "caller      {:?}", caller.name)?;
     writeln!(text, "  groups    {}", listed(&policies.groups_of(&caller.name)))?;

@@ -1,20 +1,20 @@
-//! This file reads the entities file: which callers and which pools are in which groups.
+//! The groups of callers and of pools, as the entities file declares them.
 
 use std::collections::{HashMap, HashSet};
-use std::error::Error;
 
 use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, RestrictedExpression};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::authz::policy::error::Fault;
-use crate::authz::policy::schema::{Vocabulary, uid};
+use crate::authz::policy::error::PolicyProblem;
+use crate::authz::policy::schema::{CedarSchema, uid};
 use crate::authz::policy::source::SourceFile;
 use crate::domain::text::{UserPoolIdText, region};
+use crate::error::chain;
 
 /// The groups of callers and of pools, and who is in them.
 #[derive(Debug)]
-pub(super) struct Hierarchy {
+pub(super) struct Groups {
     entities: Entities,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Hierarchy {
 #[serde(deny_unknown_fields)]
 struct Row {
     uid: Name,
-    /// Always empty: a file must not vouch for what only a credential proves.
+    /// Always empty: a file must not claim what only a credential proves.
     #[serde(default)]
     attrs: Map<String, Value>,
     #[serde(default)]
@@ -38,22 +38,22 @@ struct Name {
     id: String,
 }
 
-impl Hierarchy {
+impl Groups {
     /// No groups at all.
     pub(super) fn empty() -> Self {
         Self { entities: Entities::empty() }
     }
 
-    /// Reads an entities file, or finds every fault in it.
-    pub(super) fn parse(words: &Vocabulary, file: &SourceFile) -> Result<Self, Vec<Fault>> {
+    /// Parses an entities file, or finds every problem in it.
+    pub(super) fn parse(schema: &CedarSchema, file: &SourceFile) -> Result<Self, Vec<PolicyProblem>> {
         let rows: Vec<Row> = serde_json::from_str(&file.text)
-            .map_err(|error| vec![Fault::at(&file.path, Some(error.line()), error.to_string())])?;
+            .map_err(|error| vec![PolicyProblem::at(&file.path, Some(error.line()), error.to_string())])?;
 
         let mut problems = Vec::new();
         let mut entities = HashMap::new();
-        let declared: HashSet<EntityUid> = rows.iter().filter_map(|row| entity_uid(words, &row.uid)).collect();
+        let declared: HashSet<EntityUid> = rows.iter().filter_map(|row| entity_uid(schema, &row.uid)).collect();
         for row in &rows {
-            let Some(child) = entity_uid(words, &row.uid) else {
+            let Some(child) = entity_uid(schema, &row.uid) else {
                 problems.push(format!(
                     "{}::{:?} cannot be listed: callers, pools and their groups can",
                     row.uid.type_name, row.uid.id
@@ -63,15 +63,15 @@ impl Hierarchy {
             if !row.attrs.is_empty() {
                 problems.push(format!("{child} has attributes, which only a call can have"));
             }
-            if *child.type_name() == words.user_pool
+            if *child.type_name() == schema.user_pool
                 && let Err(form) = UserPoolIdText::parse(row.uid.id.clone())
             {
-                problems.push(format!("{child} is no user pool id: it {form}"));
+                problems.push(format!("{child} is not a user pool id: it {form}"));
             }
             let mut parents = HashSet::new();
             for parent in &row.parents {
-                match entity_uid(words, parent) {
-                    Some(parent) if !is_group_of(words, &parent, &child) => {
+                match entity_uid(schema, parent) {
+                    Some(parent) if !is_group_of(schema, &parent, &child) => {
                         problems.push(format!("{child} cannot be in {parent}"));
                     }
                     Some(parent) if !declared.contains(&parent) => {
@@ -83,7 +83,7 @@ impl Hierarchy {
                     None => problems.push(format!("{child} cannot be in a {}", parent.type_name)),
                 }
             }
-            let entity = Entity::new(child.clone(), attributes(words, &child), parents);
+            let entity = Entity::new(child.clone(), attributes(schema, &child), parents);
             match entity.map(|entity| entities.insert(child.clone(), entity)) {
                 Ok(None) => {}
                 Ok(Some(_)) => problems.push(format!("{child} is listed twice")),
@@ -92,12 +92,12 @@ impl Hierarchy {
         }
         if problems.is_empty() {
             // What is left for Cedar to find is a group that is in itself.
-            match Entities::from_entities(entities.into_values(), Some(&words.schema)) {
+            match Entities::from_entities(entities.into_values(), Some(&schema.cedar)) {
                 Ok(entities) => return Ok(Self { entities }),
-                Err(error) => problems.push(with_cause(&error)),
+                Err(error) => problems.push(chain(&error)),
             }
         }
-        Err(problems.into_iter().map(|problem| Fault::at(&file.path, None, problem)).collect())
+        Err(problems.into_iter().map(|problem| PolicyProblem::at(&file.path, None, problem)).collect())
     }
 
     /// Whether the file lists the entity.
@@ -111,32 +111,28 @@ impl Hierarchy {
     }
 }
 
-fn with_cause(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", with_cause(cause)))
-}
-
-fn entity_uid(words: &Vocabulary, name: &Name) -> Option<EntityUid> {
-    let types = [&words.caller, &words.caller_group, &words.user_pool, &words.user_pool_group];
+fn entity_uid(schema: &CedarSchema, name: &Name) -> Option<EntityUid> {
+    let types = [&schema.caller, &schema.caller_group, &schema.user_pool, &schema.user_pool_group];
     let type_name = types.into_iter().find(|type_name| type_name.to_string() == name.type_name)?;
     Some(uid(type_name, &name.id))
 }
 
-fn is_group_of(words: &Vocabulary, parent: &EntityUid, child: &EntityUid) -> bool {
+fn is_group_of(schema: &CedarSchema, parent: &EntityUid, child: &EntityUid) -> bool {
     let is = |uid: &EntityUid, types: [&EntityTypeName; 2]| types.contains(&uid.type_name());
     match parent.type_name() {
-        group if *group == words.caller_group => is(child, [&words.caller, &words.caller_group]),
-        group if *group == words.user_pool_group => is(child, [&words.user_pool, &words.user_pool_group]),
+        group if *group == schema.caller_group => is(child, [&schema.caller, &schema.caller_group]),
+        group if *group == schema.user_pool_group => is(child, [&schema.user_pool, &schema.user_pool_group]),
         _ => false,
     }
 }
 
 /// What the schema demands of an entity; a call brings the values that count.
-fn attributes(words: &Vocabulary, uid: &EntityUid) -> HashMap<String, RestrictedExpression> {
+fn attributes(schema: &CedarSchema, uid: &EntityUid) -> HashMap<String, RestrictedExpression> {
     let attribute = |name: &str, value| (name.to_owned(), value);
-    if *uid.type_name() == words.caller {
+    if *uid.type_name() == schema.caller {
         let none = || RestrictedExpression::new_set([]);
         HashMap::from([attribute("scopes", none()), attribute("groups", none())])
-    } else if *uid.type_name() == words.user_pool {
+    } else if *uid.type_name() == schema.user_pool {
         let region = region(uid.id().unescaped()).to_owned();
         HashMap::from([attribute("region", RestrictedExpression::new_string(region))])
     } else {

@@ -1,4 +1,4 @@
-//! This file finds the policies whose scope is about a caller and an action, so that a decision need not look at the others.
+//! The index of policies by the caller and the action in their scope, so that a decision does not evaluate the others.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -9,21 +9,21 @@ use cedar_policy::{
 };
 
 use crate::authz::policy::action::Action;
-use crate::authz::policy::schema::Vocabulary;
+use crate::authz::policy::schema::CedarSchema;
 
-/// How many policies are evaluated in the time that one takes to be put into a set (`cargo bench --bench policy`).
-const COST_OF_A_SET: usize = 4;
+/// How many policies are evaluated in the time that it takes to put one into a set (`cargo bench --bench policy`).
+const COST_OF_SET_INSERT: usize = 4;
 
-/// The policies by what their scope says of action and caller. Conditions, and which pool a policy is about, are left out
-/// of account: a policy that is found may not hold, and one that is not found cannot.
+/// The policies by the action and the caller in their scope. Conditions and pools are not considered: a policy that is found may
+/// not hold, and one that is not found cannot.
 #[derive(Debug)]
-pub(super) struct Scopes {
-    actions: HashMap<Action, Scope>,
+pub(super) struct PolicyIndex {
+    actions: HashMap<Action, ActionPolicies>,
 }
 
 /// The policies about one action.
 #[derive(Debug, Default)]
-struct Scope {
+struct ActionPolicies {
     all: PolicySet,
     everybody: Vec<Policy>,
     named: HashMap<EntityUid, Vec<Policy>>,
@@ -38,16 +38,17 @@ pub(super) struct Member {
     pub(super) groups: HashSet<EntityUid>,
 }
 
-impl Scopes {
-    pub(super) fn of<'a>(
-        words: &Vocabulary,
+impl PolicyIndex {
+    pub(super) fn new<'a>(
+        schema: &CedarSchema,
         policies: impl IntoIterator<Item = &'a Policy>,
     ) -> Result<Self, PolicySetError> {
-        let mut actions: HashMap<Action, Scope> = Action::all().map(|action| (action, Scope::default())).collect();
+        let mut actions: HashMap<Action, ActionPolicies> =
+            Action::all().map(|action| (action, ActionPolicies::default())).collect();
         for policy in policies {
             for (action, scope) in &mut actions {
-                if covers_action(words, policy, *action) {
-                    scope.add(&words.caller, policy)?;
+                if covers_action(schema, policy, *action) {
+                    scope.add(&schema.caller, policy)?;
                 }
             }
         }
@@ -57,7 +58,7 @@ impl Scopes {
     /// The policies to decide by on a call of this caller: those about it, or more where that takes less time.
     pub(super) fn to_decide_by(&self, action: Action, member: &Member) -> Result<Cow<'_, PolicySet>, PolicySetError> {
         let Some(scope) = self.actions.get(&action) else { return Ok(Cow::Owned(PolicySet::new())) };
-        if scope.about(member).count() * COST_OF_A_SET > scope.all.num_of_policies() {
+        if scope.about(member).count() * COST_OF_SET_INSERT > scope.all.num_of_policies() {
             return Ok(Cow::Borrowed(&scope.all));
         }
         PolicySet::from_policies(scope.about(member).cloned()).map(Cow::Owned)
@@ -75,14 +76,14 @@ impl Scopes {
     }
 }
 
-fn covers_action(words: &Vocabulary, policy: &Policy, action: Action) -> bool {
-    let uid = words.action(action);
+fn covers_action(schema: &CedarSchema, policy: &Policy, action: Action) -> bool {
+    let uid = schema.action(action);
     let named = match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(one) => one == uid,
-        ActionConstraint::In(groups) => groups.iter().any(|group| words.is_in(&uid, group)),
+        ActionConstraint::In(groups) => groups.iter().any(|group| schema.is_in(&uid, group)),
     };
-    named && covers_resource_type(policy, words.resource_type(action))
+    named && covers_resource_type(policy, schema.resource_type(action))
 }
 
 fn covers_resource_type(policy: &Policy, resource_type: &EntityTypeName) -> bool {
@@ -94,7 +95,7 @@ fn covers_resource_type(policy: &Policy, resource_type: &EntityTypeName) -> bool
     }
 }
 
-impl Scope {
+impl ActionPolicies {
     fn add(&mut self, caller_type: &EntityTypeName, policy: &Policy) -> Result<(), PolicySetError> {
         let place = match policy.principal_constraint() {
             PrincipalConstraint::Any => &mut self.everybody,
@@ -104,7 +105,7 @@ impl Scope {
             PrincipalConstraint::IsIn(type_name, uid) if type_name == *caller_type => {
                 self.within.entry(uid).or_default()
             }
-            // Nothing but callers calls.
+            // Only callers call.
             PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => return Ok(()),
         };
         place.push(policy.clone());

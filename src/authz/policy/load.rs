@@ -1,4 +1,4 @@
-//! This file parses and validates the policies of a set, and finds everything that is wrong with them.
+//! Parses and validates the policies of a set, and finds every problem.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator};
 use miette::Diagnostic;
 
-use crate::authz::policy::error::Fault;
-use crate::authz::policy::groups::Hierarchy;
-use crate::authz::policy::schema::Vocabulary;
+use crate::authz::policy::error::PolicyProblem;
+use crate::authz::policy::groups::Groups;
+use crate::authz::policy::schema::CedarSchema;
 use crate::authz::policy::source::{SourceFile, Sources};
 use crate::domain::text::UserPoolIdText;
 
-/// Where a policy is written.
+/// The place of a policy in its file.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) file: PathBuf,
@@ -22,30 +22,39 @@ pub(super) struct Place {
     pub(super) text: String,
 }
 
-/// The policies of all files by id, and where each is written.
-pub(super) fn policies(sources: &Sources, faults: &mut Vec<Fault>) -> (PolicySet, BTreeMap<String, Place>) {
+/// The policies of all files by id, and the place of each.
+pub(super) fn policies(sources: &Sources, problems: &mut Vec<PolicyProblem>) -> (PolicySet, BTreeMap<String, Place>) {
     let mut set = PolicySet::new();
     let mut places = BTreeMap::new();
     for file in &sources.policies {
-        add_file(file, &mut set, &mut places, faults);
+        add_file(file, &mut set, &mut places, problems);
     }
-    if set.is_empty() && faults.is_empty() {
-        faults.push(Fault::at(&sources.directory, None, "holds no policy, so that nobody could call anything"));
+    if set.is_empty() && problems.is_empty() {
+        problems.push(PolicyProblem::at(&sources.directory, None, "holds no policy, so nobody could call anything"));
     }
     (set, places)
 }
 
 /// Adds the policies of a file under their ids: the `@id` annotation, else the file's name and the policy's position.
-fn add_file(file: &SourceFile, set: &mut PolicySet, places: &mut BTreeMap<String, Place>, faults: &mut Vec<Fault>) {
+fn add_file(
+    file: &SourceFile,
+    set: &mut PolicySet,
+    places: &mut BTreeMap<String, Place>,
+    problems: &mut Vec<PolicyProblem>,
+) {
     let parsed: PolicySet = match file.text.parse() {
         Ok(parsed) => parsed,
         Err(errors) => {
-            faults.extend(errors.iter().map(|error| fault_in(file, error)));
+            problems.extend(errors.iter().map(|error| problem_in(file, error)));
             return;
         }
     };
     for template in parsed.templates() {
-        faults.push(Fault::at(&file.path, None, format!("{} is a template, which nothing could fill", template.id())));
+        problems.push(PolicyProblem::at(
+            &file.path,
+            None,
+            format!("{} is a template, which nothing fills", template.id()),
+        ));
     }
     let mut searched = 0;
     for (position, policy) in parsed.policies().enumerate() {
@@ -57,7 +66,7 @@ fn add_file(file: &SourceFile, set: &mut PolicySet, places: &mut BTreeMap<String
 
         let id = match policy.annotation("id") {
             Some("") => {
-                faults.push(Fault::at(&file.path, Some(line), "@id is empty"));
+                problems.push(PolicyProblem::at(&file.path, Some(line), "@id is empty"));
                 continue;
             }
             Some(id) => id.to_owned(),
@@ -65,115 +74,117 @@ fn add_file(file: &SourceFile, set: &mut PolicySet, places: &mut BTreeMap<String
         };
         if let Some(other) = places.get(&id) {
             let problem = format!("the id {id:?} is taken by the policy at {}:{}", other.file.display(), other.line);
-            faults.push(Fault::at(&file.path, Some(line), problem));
+            problems.push(PolicyProblem::at(&file.path, Some(line), problem));
             continue;
         }
         if let Err(error) = set.add(policy.new_id(PolicyId::new(&id))) {
-            faults.push(Fault::at(&file.path, Some(line), error.to_string()));
+            problems.push(PolicyProblem::at(&file.path, Some(line), error.to_string()));
         }
         places.insert(id, Place { file: file.path.clone(), line, text });
     }
 }
 
 /// What the validator finds. Its warnings count as well: a policy that can never apply, and characters that look like
-/// others, are how a guard that guards nothing passes a review.
+/// others, are how a forbid that forbids nothing passes a review.
 pub(super) fn violations(
-    words: &Vocabulary,
+    schema: &CedarSchema,
     set: &PolicySet,
     places: &BTreeMap<String, Place>,
     sources: &Sources,
-) -> Vec<Fault> {
-    let result = Validator::new(words.schema.clone()).validate(set, ValidationMode::Strict);
+) -> Vec<PolicyProblem> {
+    let result = Validator::new(schema.cedar.clone()).validate(set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| (error.policy_id(), discriminant(error), error));
     let warnings = result.validation_warnings().map(|warning| (warning.policy_id(), discriminant(warning), warning));
-    let mut faults = once_a_place(errors, places, sources);
-    faults.extend(once_a_place(warnings, places, sources));
-    faults
+    let mut problems = once_a_place(errors, places, sources);
+    problems.extend(once_a_place(warnings, places, sources));
+    problems
 }
 
-/// Faults of violations, of which one mistake makes one for each action that its policy covers: the first stands for them.
+/// The problems behind violations. One mistake makes a violation for each action that its policy covers: the first stands for all.
 fn once_a_place<'a, K: Eq + Hash, V: Diagnostic + 'a>(
     violations: impl Iterator<Item = (&'a PolicyId, K, &'a V)>,
     places: &BTreeMap<String, Place>,
     sources: &Sources,
-) -> Vec<Fault> {
+) -> Vec<PolicyProblem> {
     let mut violations: Vec<_> =
-        violations.map(|(id, kind, violation)| (id, offset(violation), words_of(violation), kind)).collect();
+        violations.map(|(id, kind, violation)| (id, offset(violation), text_of(violation), kind)).collect();
     violations.sort_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
     let mut seen = HashSet::new();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for (id, offset, problem, kind) in violations {
         if !seen.insert((id, offset, kind)) {
             continue;
         }
         let place = places.get::<str>(id.as_ref());
         let file = place.and_then(|place| sources.policies.iter().find(|file| file.path == place.file));
-        faults.push(match (place, file) {
+        problems.push(match (place, file) {
             (Some(place), Some(file)) => {
                 let line = offset.map_or(place.line, |offset| file.line(offset));
-                Fault::at(&file.path, Some(line), problem)
+                PolicyProblem::at(&file.path, Some(line), problem)
             }
-            _ => Fault::built_in(problem),
+            _ => PolicyProblem::built_in(problem),
         });
     }
-    faults
+    problems
 }
 
-fn fault_in(file: &SourceFile, error: &dyn Diagnostic) -> Fault {
-    Fault::at(&file.path, offset(error).map(|offset| file.line(offset)), words_of(error))
+fn problem_in(file: &SourceFile, error: &dyn Diagnostic) -> PolicyProblem {
+    PolicyProblem::at(&file.path, offset(error).map(|offset| file.line(offset)), text_of(error))
 }
 
 fn offset(error: &dyn Diagnostic) -> Option<usize> {
     error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset())
 }
 
-fn words_of(error: &dyn Diagnostic) -> String {
+fn text_of(error: &dyn Diagnostic) -> String {
     match error.help() {
         Some(help) => format!("{error} ({help})"),
         None => error.to_string(),
     }
 }
 
-/// Groups and pools that policies name and that cannot be. The validator knows types only, and a guard for a group whose
-/// name is misspelt guards nobody.
+/// Groups and pools that policies name and that cannot exist. The validator knows types only, and a forbid for a group whose
+/// name is misspelled forbids nothing.
 pub(super) fn unknown_entities(
-    words: &Vocabulary,
-    hierarchy: &Hierarchy,
+    schema: &CedarSchema,
+    groups: &Groups,
     set: &PolicySet,
     places: &BTreeMap<String, Place>,
-) -> Vec<Fault> {
-    set.policies().flat_map(|policy| unknown_entities_of(words, hierarchy, policy, places)).collect()
+) -> Vec<PolicyProblem> {
+    set.policies().flat_map(|policy| unknown_entities_of(schema, groups, policy, places)).collect()
 }
 
 fn unknown_entities_of(
-    words: &Vocabulary,
-    hierarchy: &Hierarchy,
+    schema: &CedarSchema,
+    groups: &Groups,
     policy: &Policy,
     places: &BTreeMap<String, Place>,
-) -> Vec<Fault> {
+) -> Vec<PolicyProblem> {
     let place = places.get::<str>(policy.id().as_ref());
     let literals: HashSet<EntityUid> = policy.entity_literals().into_iter().collect();
     let mut problems: Vec<_> = literals
         .iter()
         .filter_map(|literal| {
             let type_name = literal.type_name();
-            if [&words.caller_group, &words.user_pool_group].contains(&type_name) {
-                return (!hierarchy.lists(literal)).then(|| format!("{literal} is not listed in the entities file"));
+            if [&schema.caller_group, &schema.user_pool_group].contains(&type_name) {
+                return (!groups.lists(literal)).then(|| format!("{literal} is not listed in the entities file"));
             }
             let pool = literal.id().unescaped();
-            if *type_name != words.user_pool || pool.is_empty() {
+            if *type_name != schema.user_pool || pool.is_empty() {
                 return None;
             }
-            UserPoolIdText::parse(pool.to_owned()).err().map(|form| format!("{literal} is no user pool id: it {form}"))
+            UserPoolIdText::parse(pool.to_owned())
+                .err()
+                .map(|form| format!("{literal} is not a user pool id: it {form}"))
         })
         .collect();
     problems.sort();
-    let fault = |problem: String| {
+    let located = |problem: String| {
         let problem = format!("for policy `{}`, {problem}", policy.id());
         match place {
-            Some(place) => Fault::at(&place.file, Some(place.line), problem),
-            None => Fault::built_in(problem),
+            Some(place) => PolicyProblem::at(&place.file, Some(place.line), problem),
+            None => PolicyProblem::built_in(problem),
         }
     };
-    problems.into_iter().map(fault).collect()
+    problems.into_iter().map(located).collect()
 }

@@ -1,7 +1,7 @@
-//! This module decides by Cedar policies: it loads them whole or not at all, asks them, explains them, and reloads them.
+//! Decisions by Cedar policies: loaded whole or not at all, asked, explained, and reloaded.
 //!
 //! A decision in five steps, for a support tool that deletes a user's software token in `eu-west-1_Shop01`:
-//! the caller becomes the principal `Mfagate::Caller::"spiffe://…/support-tool"`, whose groups the entities file tells; the RPC's
+//! the caller becomes the principal `Mfagate::Caller::"spiffe://…/support-tool"`, with the groups of the entities file; the RPC's
 //! permission is the action; the pool is the resource, with its Region; what the request would do is the context; and every
 //! policy is asked. One `forbid` that holds denies, else one `permit` allows, else the call is denied. A policy that cannot
 //! be evaluated denies the call as well, since it might have been the one that forbids.
@@ -22,8 +22,8 @@ mod store;
 
 pub use action::Action;
 pub use decision_table::{TableReport, test_table};
-pub use error::{Fault, LoadError};
+pub use error::{LoadError, PolicyProblem};
 pub use explain::{explain, schema_text};
 pub use policies::{Decision, Policies};
-pub use query::{ContextWords, Question, QuestionError, QuestionWords};
-pub use store::{PolicyStore, Reload};
+pub use query::{ContextArg, Query, QueryArgs, QueryError};
+pub use store::PolicyStore;

@@ -1,4 +1,4 @@
-//! This file holds a set of policies: loaded whole or refused with every fault, then asked about calls.
+//! This file holds a set of policies: loaded whole or refused with every problem, then asked about calls.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -12,11 +12,11 @@ use cedar_policy::{
 
 use crate::api::Rpc;
 use crate::authz::policy::action::Action;
-use crate::authz::policy::error::{Fault, LoadError};
-use crate::authz::policy::groups::Hierarchy;
-use crate::authz::policy::index::{Member, Scopes};
+use crate::authz::policy::error::{LoadError, PolicyProblem};
+use crate::authz::policy::groups::Groups;
+use crate::authz::policy::index::{Member, PolicyIndex};
 use crate::authz::policy::load::{self, Place};
-use crate::authz::policy::schema::{TEXT, Vocabulary, uid};
+use crate::authz::policy::schema::{CedarSchema, TEXT, uid};
 use crate::authz::policy::source::Sources;
 use crate::domain::{Caller, Effect};
 
@@ -34,15 +34,15 @@ pub struct Decision {
     pub errors: Vec<String>,
 }
 
-/// A set of policies that keeps the schema. It never changes: a reload makes another.
+/// A set of policies that conforms to the schema. It is immutable: a reload makes another.
 pub struct Policies {
-    words: Vocabulary,
+    schema: CedarSchema,
     set: PolicySet,
     places: BTreeMap<String, Place>,
-    hierarchy: Hierarchy,
+    groups: Groups,
     /// Entities that conditions name, with their groups: `in` may ask for them.
     named: Vec<Entity>,
-    scopes: Scopes,
+    index: PolicyIndex,
     hash: Arc<str>,
     authorizer: Authorizer,
 }
@@ -54,36 +54,37 @@ impl fmt::Debug for Policies {
 }
 
 impl Policies {
-    /// Loads the `.cedar` files of a directory and, if given, the entities file, or finds every fault in them.
+    /// Loads the `.cedar` files of a directory and, if given, the entities file, or finds every problem in them.
     pub fn load(directory: &Path, entities: Option<&Path>) -> Result<Self, LoadError> {
         Self::from_sources(&Sources::read(directory, entities))
     }
 
     pub(super) fn from_sources(sources: &Sources) -> Result<Self, LoadError> {
-        // Without its own schema mfagate could not find faults in anything else.
-        let words = Vocabulary::parse(TEXT)?;
-        let mut faults = sources.faults.clone();
-        let hierarchy = match sources.entities.as_ref().map(|file| Hierarchy::parse(&words, file)) {
-            None => Hierarchy::empty(),
-            Some(Ok(hierarchy)) => hierarchy,
+        // Without its own schema mfagate could not find problems in anything else.
+        let schema = CedarSchema::parse(TEXT)?;
+        let mut problems = sources.problems.clone();
+        let groups = match sources.entities.as_ref().map(|file| Groups::parse(&schema, file)) {
+            None => Groups::empty(),
+            Some(Ok(groups)) => groups,
             Some(Err(found)) => {
-                faults.extend(found);
-                Hierarchy::empty()
+                problems.extend(found);
+                Groups::empty()
             }
         };
-        let groups_are_known = faults.is_empty();
+        let groups_are_known = problems.is_empty();
 
-        let (set, places) = load::policies(sources, &mut faults);
-        faults.extend(load::violations(&words, &set, &places, sources));
+        let (set, places) = load::policies(sources, &mut problems);
+        problems.extend(load::violations(&schema, &set, &places, sources));
         if groups_are_known {
-            faults.extend(load::unknown_entities(&words, &hierarchy, &set, &places));
+            problems.extend(load::unknown_entities(&schema, &groups, &set, &places));
         }
-        LoadError::check(faults)?;
+        LoadError::check(problems)?;
 
-        let named = named_entities(&words, &hierarchy, &set);
-        let scopes = Scopes::of(&words, set.policies()).map_err(|error| Fault::built_in(error.to_string()))?;
+        let named = named_entities(&schema, &groups, &set);
+        let index =
+            PolicyIndex::new(&schema, set.policies()).map_err(|error| PolicyProblem::built_in(error.to_string()))?;
         let hash = sources.hash().into();
-        Ok(Self { words, set, places, hierarchy, named, scopes, hash, authorizer: Authorizer::new() })
+        Ok(Self { schema, set, places, groups, named, index, hash, authorizer: Authorizer::new() })
     }
 
     /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
@@ -91,12 +92,12 @@ impl Policies {
         &self.hash
     }
 
-    /// How many policies there are.
+    /// The number of policies.
     pub fn count(&self) -> usize {
         self.set.num_of_policies()
     }
 
-    /// Decides on a call of `rpc` on the pool that the request names; the empty id is no pool. Nothing is cached.
+    /// Decides on a call of `rpc` on the pool that the request names; the empty id is no pool. Decisions are not cached.
     pub fn decide(&self, caller: &Caller, rpc: Rpc, user_pool_id: &str, effect: &Effect) -> Decision {
         self.ask(caller, Action::Rpc(rpc), user_pool_id, effect)
     }
@@ -109,12 +110,12 @@ impl Policies {
     /// Whether some content of a call of `rpc` on some pool could be allowed to the caller. False is final; true says
     /// only that the request must be read to decide.
     pub fn precheck(&self, caller: &Caller, rpc: Rpc) -> bool {
-        self.scopes.permits(Action::Rpc(rpc), &self.member(&caller.name)).next().is_some()
+        self.index.permits(Action::Rpc(rpc), &self.member(&caller.name)).next().is_some()
     }
 
     fn member(&self, caller: &str) -> Member {
-        let caller = uid(&self.words.caller, caller);
-        Member { groups: self.hierarchy.groups_of(&caller), caller }
+        let caller = uid(&self.schema.caller, caller);
+        Member { groups: self.groups.groups_of(&caller), caller }
     }
 
     pub(super) fn ask(&self, caller: &Caller, action: Action, user_pool_id: &str, effect: &Effect) -> Decision {
@@ -123,13 +124,13 @@ impl Policies {
                 let diagnostics = response.diagnostics();
                 let errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
                 let ids = diagnostics.reason().map(ToString::to_string).collect();
-                // A policy that fails is passed over by Cedar, a forbid like a permit.
+                // Cedar skips a policy that fails, a forbid like a permit.
                 (response.decision() == cedar_policy::Decision::Allow && errors.is_empty(), ids, errors)
             }
             Err(error) => (false, Vec::new(), vec![error]),
         };
         for error in &errors {
-            tracing::error!(error, "a policy could not be evaluated, so the call is denied");
+            tracing::error!(error, "policy evaluation failed, call denied");
         }
         if !errors.is_empty() && !allowed {
             // What else held did not decide.
@@ -147,13 +148,13 @@ impl Policies {
         effect: &Effect,
     ) -> Result<Response, String> {
         let member = self.member(&caller.name);
-        let policies = self.scopes.to_decide_by(action, &member).map_err(|error| error.to_string())?;
-        let (request, entities) = self.asked(caller, member.groups, action, user_pool_id, effect)?;
+        let policies = self.index.to_decide_by(action, &member).map_err(|error| error.to_string())?;
+        let (request, entities) = self.request(caller, member.groups, action, user_pool_id, effect)?;
         Ok(self.authorizer.is_authorized(&request, &policies, &entities))
     }
 
-    /// The call as Cedar has it, with the entities that policies may look at.
-    fn asked(
+    /// The call as a Cedar request, with the entities that policies may refer to.
+    fn request(
         &self,
         caller: &Caller,
         groups: HashSet<EntityUid>,
@@ -161,21 +162,21 @@ impl Policies {
         user_pool_id: &str,
         effect: &Effect,
     ) -> Result<(Request, Entities), String> {
-        let principal = self.words.principal(caller, groups)?;
+        let principal = self.schema.principal(caller, groups)?;
         let resource = match action {
             Action::Rpc(_) => {
-                let groups = self.hierarchy.groups_of(&uid(&self.words.user_pool, user_pool_id));
-                self.words.pool(user_pool_id, groups)?
+                let groups = self.groups.groups_of(&uid(&self.schema.user_pool, user_pool_id));
+                self.schema.pool(user_pool_id, groups)?
             }
-            Action::ReadReflection => self.words.whole_service(),
+            Action::ReadReflection => self.schema.whole_service(),
         };
-        let action = self.words.action_entity(action).ok_or("the action is not in the schema")?;
-        let context = self.words.context(effect)?;
-        let asked = [principal.uid(), action.uid(), resource.uid()];
-        let others = self.named.iter().filter(|entity| !asked.contains(&entity.uid()));
+        let action = self.schema.action_entity(action).ok_or("the action is not in the schema")?;
+        let context = self.schema.context(effect)?;
+        let uids = [principal.uid(), action.uid(), resource.uid()];
+        let others = self.named.iter().filter(|entity| !uids.contains(&entity.uid()));
         let entities = [&principal, action, &resource].into_iter().chain(others).cloned();
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
-        let [principal, action, resource] = asked;
+        let [principal, action, resource] = uids;
         let request = Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())?;
         Ok((request, entities))
     }
@@ -185,7 +186,7 @@ impl Policies {
         policy.is_some_and(|policy| policy.effect() == cedar_policy::Effect::Forbid)
     }
 
-    /// Where the policy of that id is written.
+    /// The place of the policy of that id.
     pub(super) fn place(&self, policy_id: &str) -> Option<&Place> {
         self.places.get(policy_id)
     }
@@ -193,7 +194,7 @@ impl Policies {
     /// The ids of the permits whose scope names this caller and this action, whatever they demand besides.
     pub(super) fn permits_about(&self, caller: &str, action: Action) -> Vec<String> {
         let member = self.member(caller);
-        let mut ids: Vec<_> = self.scopes.permits(action, &member).map(|policy| policy.id().to_string()).collect();
+        let mut ids: Vec<_> = self.index.permits(action, &member).map(|policy| policy.id().to_string()).collect();
         ids.sort();
         ids
     }
@@ -207,19 +208,19 @@ impl Policies {
     }
 
     pub(super) fn is_in_group(&self, action: Action, group: &str) -> bool {
-        self.words.is_in_group(action, group)
+        self.schema.is_in_group(action, group)
     }
 }
 
 /// The entities in groups that conditions name. A decision must know their groups: a condition may ask whether one group
 /// is in another. What stands in a scope is only compared with.
-fn named_entities(words: &Vocabulary, hierarchy: &Hierarchy, set: &PolicySet) -> Vec<Entity> {
+fn named_entities(schema: &CedarSchema, groups: &Groups, set: &PolicySet) -> Vec<Entity> {
     let literals: HashSet<EntityUid> = set.policies().flat_map(condition_literals).collect();
     let entity = |literal: EntityUid| {
-        if let Some(action) = words.entity_of_action(&literal) {
+        if let Some(action) = schema.entity_of_action(&literal) {
             return Some(action.clone());
         }
-        let groups = hierarchy.groups_of(&literal);
+        let groups = groups.groups_of(&literal);
         (!groups.is_empty()).then(|| Entity::new_no_attrs(literal, groups))
     };
     literals.into_iter().filter_map(entity).collect()

@@ -1,231 +1,176 @@
-//! This file reads questions that people ask of policies: who, what, on which pool, with which content.
+//! Questions that people ask of policies: who, what, on which pool, to what effect.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::Deserialize;
+use clap::Args;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
 
 use crate::api::Rpc;
 use crate::authz::policy::action::Action;
 use crate::authz::policy::policies::{Decision, Policies};
 use crate::domain::{Caller, CertificateIdentity, Effect, EndUserCredential, Factor, MfaConfiguration, TokenIdentity};
 
-/// A question in words, as options or a table give them.
-#[derive(Clone, Debug, Default)]
-pub struct QuestionWords {
-    /// The caller's name. A SPIFFE ID is taken for the name in a certificate, any other name for one in a token.
+/// A question as the options of `policy explain` or a row of a decision table give it.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryArgs {
+    /// The caller: a SPIFFE ID (a certificate's name) or another name (a token's).
+    #[arg(long, value_name = "NAME")]
     pub caller: String,
-    /// Whether the name is that of a certificate although it is no SPIFFE ID.
+
+    /// Treat the name as that of a certificate although it is not a SPIFFE ID.
+    #[arg(long)]
+    #[serde(default)]
     pub certificate: bool,
-    /// The scopes in the caller's token.
+
+    /// A scope in the caller's token. May be repeated.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    #[serde(default)]
     pub scopes: Vec<String>,
-    /// The groups in the caller's token; not those of the entities file, which the name decides.
+
+    /// A group in the caller's token. May be repeated.
+    #[arg(long = "group", value_name = "GROUP")]
+    #[serde(default)]
     pub groups: Vec<String>,
-    /// Who issued the caller's token.
+
+    /// The issuer of the caller's token.
+    #[arg(long, value_name = "ISSUER")]
     pub issuer: Option<String>,
-    /// The name in the caller's token, where the caller has a certificate as well.
+
+    /// The name in the caller's token, if the caller has a certificate as well.
+    #[arg(long, value_name = "NAME")]
     pub token: Option<String>,
-    /// The permission that the caller would use.
+
+    /// The permission that the call requires, as the RPC declares it.
+    #[arg(long, value_name = "PERMISSION")]
     pub action: String,
-    /// The user pool; the empty id is the pool of a token that names none.
+
+    /// The pool that the call names.
+    #[arg(long, value_name = "POOL")]
     pub pool: Option<String>,
-    /// What the request would do.
-    pub context: ContextWords,
+
+    /// What the request would do, in the schema's words. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = ContextArg::parse)]
+    #[serde(default, deserialize_with = "context_args")]
+    pub context: Vec<ContextArg>,
 }
 
-/// What a request would do, in the words of the Cedar schema. What is left out is what the action implies, or nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ContextWords {
-    factors_enabled: Option<Vec<String>>,
-    factors_disabled: Option<Vec<String>>,
-    preferred: Option<String>,
-    mfa_configuration: Option<String>,
-    weakens_mfa: Option<bool>,
-    legacy: Option<bool>,
-    for_signed_in_user: Option<bool>,
-    by_session: Option<bool>,
+/// A field of the context, and its value as text. Factors are separated by commas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextArg {
+    field: String,
+    value: String,
+}
+
+impl ContextArg {
+    /// Parses `key=value`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (field, value) = text.split_once('=').ok_or("must be key=value")?;
+        Ok(Self { field: field.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// A table of fields, each true or false, a text, or a list of texts.
+fn context_args<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ContextArg>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be true, false, a text or a list of texts")]
+    enum Value {
+        Bool(bool),
+        Text(String),
+        List(Vec<String>),
+    }
+
+    struct Table;
+
+    impl<'de> Visitor<'de> for Table {
+        type Value = Vec<ContextArg>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a table of context fields")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut arguments = Vec::new();
+            while let Some((field, value)) = map.next_entry()? {
+                let value = match value {
+                    Value::Bool(value) => value.to_string(),
+                    Value::Text(value) => value,
+                    Value::List(values) => values.join(","),
+                };
+                arguments.push(ContextArg { field, value });
+            }
+            Ok(arguments)
+        }
+    }
+
+    deserializer.deserialize_map(Table)
 }
 
 /// A question that policies can be asked.
 #[derive(Clone, Debug)]
-pub struct Question {
-    /// Who asks.
+pub struct Query {
+    /// Who calls.
     pub caller: Caller,
-    /// For what.
+    /// What the caller would do.
     pub action: Action,
-    /// On which pool; empty for none.
+    /// The pool; empty for none.
     pub user_pool_id: String,
-    /// To what effect.
+    /// What the request would do.
     pub effect: Effect,
 }
 
-/// Why words are no question: everything that is wrong with them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuestionError {
+/// Why arguments are not a query: everything that is wrong with them.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .problems.join("; "))]
+pub struct QueryError {
     problems: Vec<String>,
 }
 
-impl fmt::Display for QuestionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("; "))
-    }
-}
-
-impl std::error::Error for QuestionError {}
-
-impl QuestionError {
-    fn check(problems: Vec<String>) -> Result<(), Self> {
-        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
-    }
-}
-
-impl ContextWords {
-    /// Reads `key=value` pairs. Factors are separated by commas.
-    pub fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Self, QuestionError> {
-        let mut words = Self::default();
+impl Query {
+    /// Parses a query, or finds everything that is wrong with it.
+    pub fn parse(arguments: &QueryArgs, policies: &Policies) -> Result<Self, QueryError> {
         let mut problems = Vec::new();
-        for pair in pairs {
-            let Some((key, value)) = pair.split_once('=') else {
-                problems.push(format!("{pair:?} must be key=value"));
-                continue;
-            };
-            let taken = match key {
-                "factors_enabled" => set(&mut words.factors_enabled, Some(list(value))),
-                "factors_disabled" => set(&mut words.factors_disabled, Some(list(value))),
-                "preferred" => set(&mut words.preferred, Some(value.to_owned())),
-                "mfa_configuration" => set(&mut words.mfa_configuration, Some(value.to_owned())),
-                "weakens_mfa" => set(&mut words.weakens_mfa, value.parse().ok()),
-                "legacy" => set(&mut words.legacy, value.parse().ok()),
-                "for_signed_in_user" => set(&mut words.for_signed_in_user, value.parse().ok()),
-                "by_session" => set(&mut words.by_session, value.parse().ok()),
-                _ => Err("is not in the context of the Cedar schema"),
-            };
-            if let Err(problem) = taken {
-                problems.push(format!("{key:?} {problem}"));
-            }
-        }
-        QuestionError::check(problems)?;
-        Ok(words)
-    }
-
-    /// The effect of a call of `action`.
-    fn effect(&self, policies: &Policies, action: Action, problems: &mut Vec<String>) -> Effect {
-        let mut factors = |words: &Option<Vec<String>>| -> BTreeSet<Factor> {
-            words.iter().flatten().filter_map(|word| factor(word, problems)).collect()
-        };
-        let factors_enabled = factors(&self.factors_enabled);
-        let mut factors_disabled = factors(&self.factors_disabled);
-        let replaces_all = action == Action::Rpc(Rpc::SetUserPoolMfaConfig);
-        if replaces_all && self.factors_disabled.is_none() {
-            // What a pool's new configuration leaves out is disabled.
-            factors_disabled.extend(Factor::ALL.into_iter().filter(|factor| !factors_enabled.contains(factor)));
-        }
-        let preferred = self.preferred.as_ref().and_then(|word| factor(word, problems));
-        let mfa_configuration = self.mfa_configuration.as_ref().and_then(|word| mfa_configuration(word, problems));
-        let deletes = matches!(action, Action::Rpc(Rpc::AdminDeleteSoftwareToken | Rpc::DeleteWebAuthnCredential));
-        let loosens = replaces_all && mfa_configuration != Some(MfaConfiguration::On);
-        let weakens_mfa = deletes || loosens || !factors_disabled.is_empty();
-        let by_session = self.by_session.unwrap_or_default();
-        let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
-        let end_user = match (for_user, by_session) {
-            (true, true) => Some(EndUserCredential::Session),
-            (true, false) => Some(EndUserCredential::AccessToken),
-            (false, false) => None,
-            (false, true) => {
-                problems.push("by_session is true of nothing that is not for_signed_in_user".to_owned());
-                None
-            }
-        };
-        Effect {
-            factors_enabled,
-            factors_disabled,
-            preferred,
-            mfa_configuration,
-            weakens_mfa: self.weakens_mfa.unwrap_or(weakens_mfa),
-            legacy: self.legacy.unwrap_or_else(|| policies.is_in_group(action, "Legacy")),
-            end_user,
-        }
-    }
-}
-
-fn set<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), &'static str> {
-    match value {
-        None => Err("must be true or false"),
-        Some(_) if slot.is_some() => Err("is given twice"),
-        value => {
-            *slot = value;
-            Ok(())
-        }
-    }
-}
-
-fn list(value: &str) -> Vec<String> {
-    value.split(',').filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect()
-}
-
-fn factor(word: &str, problems: &mut Vec<String>) -> Option<Factor> {
-    one_of(word, "factor", Factor::ALL, Factor::name, problems)
-}
-
-fn mfa_configuration(word: &str, problems: &mut Vec<String>) -> Option<MfaConfiguration> {
-    let all = [MfaConfiguration::Off, MfaConfiguration::Optional, MfaConfiguration::On];
-    one_of(word, "MFA configuration", all, MfaConfiguration::name, problems)
-}
-
-fn one_of<T: Copy, const N: usize>(
-    word: &str,
-    what: &str,
-    all: [T; N],
-    name: impl Fn(T) -> &'static str,
-    problems: &mut Vec<String>,
-) -> Option<T> {
-    let found = all.into_iter().find(|one| name(*one) == word);
-    if found.is_none() {
-        problems.push(format!("{word:?} is no {what}, which is one of {}", all.map(name).join(", ")));
-    }
-    found
-}
-
-impl Question {
-    /// Reads a question, or finds everything that is wrong with it.
-    pub fn parse(words: &QuestionWords, policies: &Policies) -> Result<Self, QuestionError> {
-        let mut problems = Vec::new();
-        if words.caller.is_empty() {
+        if arguments.caller.is_empty() {
             problems.push("the caller has no name".to_owned());
         }
-        if words.token.is_some() && !words.has_certificate() {
-            problems.push("the name in the token is that of the caller, who has no certificate".to_owned());
+        if arguments.token.is_some() && !arguments.has_certificate() {
+            problems.push(
+                "token is for a caller with a certificate: without one, caller is the name in the token".to_owned(),
+            );
         }
-        let Some(action) = Action::from_permission(&words.action) else {
-            problems.push(format!("{:?} is no permission of an RPC, nor ReadReflection", words.action));
-            return Err(QuestionError { problems });
+        let Some(action) = Action::from_permission(&arguments.action) else {
+            problems.push(format!("{:?} is no permission of an RPC, nor ReadReflection", arguments.action));
+            return Err(QueryError { problems });
         };
-        let user_pool_id = match (action, &words.pool) {
+        let user_pool_id = match (action, &arguments.pool) {
             (Action::Rpc(_), Some(pool)) => pool.clone(),
             (Action::Rpc(_), None) => {
-                problems.push(format!("{} is on a pool, which is missing", words.action));
+                problems.push(format!("{} is on a pool, which is missing", arguments.action));
                 String::new()
             }
             (Action::ReadReflection, None) => String::new(),
             (Action::ReadReflection, Some(_)) => {
-                problems.push(format!("{} is on no pool", words.action));
+                problems.push(format!("{} is on no pool", arguments.action));
                 String::new()
             }
         };
-        let effect = words.context.effect(policies, action, &mut problems);
-        QuestionError::check(problems)?;
-        Ok(Self { caller: words.caller(), action, user_pool_id, effect })
+        let effect = Context::parse(&arguments.context, &mut problems).effect(policies, action, &mut problems);
+        if !problems.is_empty() {
+            return Err(QueryError { problems });
+        }
+        Ok(Self { caller: arguments.caller(), action, user_pool_id, effect })
     }
 
-    /// What the policies decide on it.
+    /// The decision of the policies.
     pub fn ask(&self, policies: &Policies) -> Decision {
         policies.ask(&self.caller, self.action, &self.user_pool_id, &self.effect)
     }
 }
 
-impl QuestionWords {
-    /// A SPIFFE ID's.
+impl QueryArgs {
+    /// The trust domain of a SPIFFE ID.
     fn trust_domain(&self) -> Option<&str> {
         self.caller.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next())
     }
@@ -254,4 +199,120 @@ impl QuestionWords {
             }),
         }
     }
+}
+
+/// The fields of the context that were given. What was left out is what the action implies, or nothing.
+#[derive(Default)]
+struct Context {
+    factors_enabled: Option<BTreeSet<Factor>>,
+    factors_disabled: Option<BTreeSet<Factor>>,
+    preferred: Option<Factor>,
+    mfa_configuration: Option<MfaConfiguration>,
+    weakens_mfa: Option<bool>,
+    legacy: Option<bool>,
+    for_signed_in_user: Option<bool>,
+    by_session: Option<bool>,
+}
+
+impl Context {
+    fn parse(arguments: &[ContextArg], problems: &mut Vec<String>) -> Self {
+        let mut context = Self::default();
+        for ContextArg { field, value } in arguments {
+            let parsed = match field.as_str() {
+                "factors_enabled" => factors(value).and_then(|value| set(&mut context.factors_enabled, value)),
+                "factors_disabled" => factors(value).and_then(|value| set(&mut context.factors_disabled, value)),
+                "preferred" => factor(value).and_then(|value| set(&mut context.preferred, value)),
+                "mfa_configuration" => {
+                    mfa_configuration(value).and_then(|value| set(&mut context.mfa_configuration, value))
+                }
+                "weakens_mfa" => boolean(value).and_then(|value| set(&mut context.weakens_mfa, value)),
+                "legacy" => boolean(value).and_then(|value| set(&mut context.legacy, value)),
+                "for_signed_in_user" => boolean(value).and_then(|value| set(&mut context.for_signed_in_user, value)),
+                "by_session" => boolean(value).and_then(|value| set(&mut context.by_session, value)),
+                _ => Err(vec!["is not in the context of the Cedar schema".to_owned()]),
+            };
+            problems.extend(parsed.err().into_iter().flatten().map(|problem| format!("{field:?} {problem}")));
+        }
+        context
+    }
+
+    /// The effect of a call of `action`.
+    fn effect(self, policies: &Policies, action: Action, problems: &mut Vec<String>) -> Effect {
+        let factors_enabled = self.factors_enabled.unwrap_or_default();
+        let replaces_all = action == Action::Rpc(Rpc::SetUserPoolMfaConfig);
+        let factors_disabled = self.factors_disabled.unwrap_or_else(|| {
+            // What a pool's new configuration leaves out is disabled.
+            let left_out = Factor::ALL.into_iter().filter(|factor| !factors_enabled.contains(factor));
+            left_out.filter(|_| replaces_all).collect()
+        });
+        let deletes = matches!(action, Action::Rpc(Rpc::AdminDeleteSoftwareToken | Rpc::DeleteWebAuthnCredential));
+        let loosens = replaces_all && self.mfa_configuration != Some(MfaConfiguration::On);
+        let weakens_mfa = deletes || loosens || !factors_disabled.is_empty();
+        let by_session = self.by_session.unwrap_or_default();
+        let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
+        let end_user = match (for_user, by_session) {
+            (true, true) => Some(EndUserCredential::Session),
+            (true, false) => Some(EndUserCredential::AccessToken),
+            (false, false) => None,
+            (false, true) => {
+                problems.push("by_session needs for_signed_in_user".to_owned());
+                None
+            }
+        };
+        Effect {
+            factors_enabled,
+            factors_disabled,
+            preferred: self.preferred,
+            mfa_configuration: self.mfa_configuration,
+            weakens_mfa: self.weakens_mfa.unwrap_or(weakens_mfa),
+            legacy: self.legacy.unwrap_or_else(|| policies.is_in_group(action, "Legacy")),
+            end_user,
+        }
+    }
+}
+
+type Problems = Vec<String>;
+
+fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), Problems> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(vec!["is given twice".to_owned()]),
+    }
+}
+
+fn boolean(word: &str) -> Result<bool, Problems> {
+    word.parse().map_err(|_| vec!["must be true or false".to_owned()])
+}
+
+/// Names separated by commas, or every problem of one.
+fn factors(words: &str) -> Result<BTreeSet<Factor>, Problems> {
+    let (mut found, mut problems) = (BTreeSet::new(), Problems::new());
+    for word in words.split(',').filter(|word| !word.is_empty()) {
+        match factor(word) {
+            Ok(factor) => {
+                found.insert(factor);
+            }
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+fn factor(word: &str) -> Result<Factor, Problems> {
+    one_of(word, "factor", Factor::ALL, Factor::name)
+}
+
+fn mfa_configuration(word: &str) -> Result<MfaConfiguration, Problems> {
+    let all = [MfaConfiguration::Off, MfaConfiguration::Optional, MfaConfiguration::On];
+    one_of(word, "MFA configuration", all, MfaConfiguration::name)
+}
+
+fn one_of<T: Copy, const N: usize>(
+    word: &str,
+    what: &str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Problems> {
+    let found = all.into_iter().find(|one| name(*one) == word);
+    found.ok_or_else(|| vec![format!("has {word:?}, which is no {what}: one of {}", all.map(name).join(", "))])
 }

@@ -1,19 +1,19 @@
-//! This file holds the Cedar schema, its words as types, and the proof that its actions are the permissions of the RPCs.
+//! The Cedar schema, its names as types, and the check that its actions are the permissions of the RPCs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, Schema};
 
 use crate::authz::policy::action::Action;
-use crate::authz::policy::error::{Fault, LoadError};
+use crate::authz::policy::error::{LoadError, PolicyProblem};
 
-/// The schema's text, in Cedar's human-readable form.
+/// The schema in Cedar's human-readable form.
 pub(super) const TEXT: &str = include_str!("mfagate.cedarschema");
 
-/// The schema and its words.
+/// The schema and its schema.
 #[derive(Debug)]
-pub(super) struct Vocabulary {
-    pub(super) schema: Schema,
+pub(super) struct CedarSchema {
+    pub(super) cedar: Schema,
     pub(super) caller: EntityTypeName,
     pub(super) caller_group: EntityTypeName,
     pub(super) user_pool: EntityTypeName,
@@ -25,12 +25,12 @@ pub(super) struct Vocabulary {
     action_entities: Entities,
 }
 
-impl Vocabulary {
-    /// Parses a schema and compares it with what is served.
+impl CedarSchema {
+    /// Parses a schema and compares its actions with what is served.
     pub(super) fn parse(text: &str) -> Result<Self, LoadError> {
-        let broken = |error: &dyn std::fmt::Display| LoadError::from(fault(error));
+        let broken = |error: &dyn std::fmt::Display| LoadError::from(problem(error));
         let (schema, warnings) = Schema::from_cedarschema_str(text).map_err(|error| broken(&error))?;
-        LoadError::check(warnings.map(|warning| fault(&warning)).collect())?;
+        LoadError::check(warnings.map(|warning| problem(&warning)).collect())?;
         let action_entities = schema.action_entities().map_err(|error| broken(&error))?;
         let name = |word: &str| -> Result<EntityTypeName, LoadError> {
             format!("Mfagate::{word}").parse().map_err(|error: ParseErrors| broken(&error))
@@ -44,7 +44,7 @@ impl Vocabulary {
             factor: name("Factor")?,
             mfa_configuration: name("MfaConfiguration")?,
             action: name("Action")?,
-            schema,
+            cedar: schema,
             action_entities,
         };
         LoadError::check(vocabulary.differences())?;
@@ -52,11 +52,11 @@ impl Vocabulary {
     }
 
     /// How the schema's actions differ from what is served, in both directions.
-    fn differences(&self) -> Vec<Fault> {
-        let groups: BTreeSet<_> = self.schema.action_groups().cloned().collect();
+    fn differences(&self) -> Vec<PolicyProblem> {
+        let groups: BTreeSet<_> = self.cedar.action_groups().cloned().collect();
         let mut defined = BTreeMap::new();
-        for action in self.schema.actions() {
-            let resources: BTreeSet<_> = self.schema.resources_for_action(action).into_iter().flatten().collect();
+        for action in self.cedar.actions() {
+            let resources: BTreeSet<_> = self.cedar.resources_for_action(action).into_iter().flatten().collect();
             // A group stands for its members and applies to nothing itself.
             if !(groups.contains(action) && resources.is_empty()) {
                 defined.insert(action.clone(), resources);
@@ -64,18 +64,18 @@ impl Vocabulary {
         }
         let served: BTreeMap<_, _> = Action::all().map(|action| (self.action(action), action)).collect();
 
-        let mut faults = Vec::new();
+        let mut problems = Vec::new();
         for (uid, action) in &served {
-            let principals: BTreeSet<_> = self.schema.principals_for_action(uid).into_iter().flatten().collect();
+            let principals: BTreeSet<_> = self.cedar.principals_for_action(uid).into_iter().flatten().collect();
             let resource = self.resource_type(*action);
             match defined.get(uid) {
-                None => faults.push(format!("the permission {} has no action", action.permission())),
+                None => problems.push(format!("the permission {} has no action", action.permission())),
                 Some(resources) if *resources != BTreeSet::from([resource]) => {
-                    faults
+                    problems
                         .push(format!("the action {} must apply to {resource} and nothing else", action.permission()));
                 }
                 Some(_) if principals != BTreeSet::from([&self.caller]) => {
-                    faults.push(format!(
+                    problems.push(format!(
                         "the action {} must be for {} and nobody else",
                         action.permission(),
                         self.caller
@@ -85,9 +85,9 @@ impl Vocabulary {
             }
         }
         for uid in defined.keys().filter(|uid| !served.contains_key(*uid)) {
-            faults.push(format!("the action {} is the permission of no RPC", uid.id().unescaped()));
+            problems.push(format!("the action {} is the permission of no RPC", uid.id().unescaped()));
         }
-        faults.iter().map(|problem| fault(problem)).collect()
+        problems.iter().map(|text| problem(text)).collect()
     }
 
     /// The action in Cedar.
@@ -115,7 +115,7 @@ impl Vocabulary {
         self.is_in(&self.action(action), &uid(&self.action, group))
     }
 
-    /// What the action is done to.
+    /// The type of the resource that the action applies to.
     pub(super) fn resource_type(&self, action: Action) -> &EntityTypeName {
         match action {
             Action::Rpc(_) => &self.user_pool,
@@ -124,8 +124,8 @@ impl Vocabulary {
     }
 }
 
-fn fault(problem: &dyn std::fmt::Display) -> Fault {
-    Fault::built_in(format!("the Cedar schema: {problem}"))
+fn problem(text: &dyn std::fmt::Display) -> PolicyProblem {
+    PolicyProblem::built_in(format!("the Cedar schema: {text}"))
 }
 
 /// The entity of that type and id. Ids hold what callers choose, so they are never pasted into Cedar text and parsed.
@@ -137,25 +137,25 @@ pub(super) fn uid(type_name: &EntityTypeName, id: &str) -> EntityUid {
 mod tests {
     use super::*;
 
-    fn faults(text: &str) -> String {
-        Vocabulary::parse(text).unwrap_err().to_string()
+    fn problems(text: &str) -> String {
+        CedarSchema::parse(text).unwrap_err().to_string()
     }
 
     #[test]
     fn the_schema_has_an_action_for_every_permission_and_none_besides() {
-        Vocabulary::parse(TEXT).unwrap();
+        CedarSchema::parse(TEXT).unwrap();
     }
 
     #[test]
     fn a_permission_without_an_action_is_named() {
         let text = TEXT.replace("action AdminGetUser, ", "action ");
-        assert_eq!(faults(&text), "the Cedar schema: the permission AdminGetUser has no action");
+        assert_eq!(problems(&text), "the Cedar schema: the permission AdminGetUser has no action");
     }
 
     #[test]
     fn an_action_without_an_rpc_is_named() {
         let text = TEXT.replace("action AdminGetUser, ", "action AdminDeleteUser, AdminGetUser, ");
-        assert_eq!(faults(&text), "the Cedar schema: the action AdminDeleteUser is the permission of no RPC");
+        assert_eq!(problems(&text), "the Cedar schema: the action AdminDeleteUser is the permission of no RPC");
     }
 
     #[test]
@@ -164,20 +164,20 @@ mod tests {
             "action Admin;",
             "action Admin appliesTo { principal: [Caller], resource: [UserPool], context: Request };",
         );
-        assert_eq!(faults(&text), "the Cedar schema: the action Admin is the permission of no RPC");
+        assert_eq!(problems(&text), "the Cedar schema: the action Admin is the permission of no RPC");
     }
 
     #[test]
     fn an_action_on_the_wrong_resource_or_for_the_wrong_principal_is_named() {
         let text = TEXT.replace("resource: [Service]", "resource: [UserPool, Service]");
-        assert!(faults(&text).contains("ReadReflection must apply to Mfagate::Service"), "{}", faults(&text));
+        assert!(problems(&text).contains("ReadReflection must apply to Mfagate::Service"), "{}", problems(&text));
         let text =
             TEXT.replace("principal: [Caller], resource: [Service]", "principal: [CallerGroup], resource: [Service]");
-        assert!(faults(&text).contains("ReadReflection must be for Mfagate::Caller"), "{}", faults(&text));
+        assert!(problems(&text).contains("ReadReflection must be for Mfagate::Caller"), "{}", problems(&text));
     }
 
     #[test]
     fn a_schema_that_does_not_parse_is_a_fault() {
-        assert!(faults("namespace Mfagate { entity").starts_with("the Cedar schema: "));
+        assert!(problems("namespace Mfagate { entity").starts_with("the Cedar schema: "));
     }
 }

@@ -1,4 +1,4 @@
-//! This file reads the files of a set of policies and computes the hash that names the set.
+//! The files of a set of policies, and the hash that names the set.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 
-use crate::authz::policy::error::Fault;
+use crate::authz::policy::error::PolicyProblem;
 use crate::authz::policy::schema;
 use crate::reload::file;
 
-/// The largest file, in bytes: far more than people write, and no more than is read in a moment.
-const LARGEST_FILE: u64 = 4 * 1024 * 1024;
+/// The maximum size of a file, in bytes: far more than people write, and no more than is read in a moment.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The contents of the files, read once: what is hashed is what is parsed.
 #[derive(Debug)]
@@ -21,10 +21,10 @@ pub(super) struct Sources {
     pub(super) directory: PathBuf,
     /// The `.cedar` files, by name.
     pub(super) policies: Vec<SourceFile>,
-    /// The entities file, where there is one.
+    /// The entities file, if there is one.
     pub(super) entities: Option<SourceFile>,
     /// What could not be read.
-    pub(super) faults: Vec<Fault>,
+    pub(super) problems: Vec<PolicyProblem>,
 }
 
 /// A file and its text.
@@ -32,25 +32,25 @@ pub(super) struct Sources {
 pub(super) struct SourceFile {
     /// The name without the directory.
     pub(super) name: String,
-    /// Where the file is.
+    /// The path.
     pub(super) path: PathBuf,
-    /// What it holds.
+    /// The contents.
     pub(super) text: String,
 }
 
 impl Sources {
     /// Reads the `.cedar` files of `directory`, not of its subdirectories, and the entities file.
     pub(super) fn read(directory: &Path, entities: Option<&Path>) -> Self {
-        let mut faults = Vec::new();
-        let mut keep = |file: Result<SourceFile, Fault>| file.map_err(|fault| faults.push(fault)).ok();
+        let mut problems = Vec::new();
+        let mut keep = |file: Result<SourceFile, PolicyProblem>| file.map_err(|problem| problems.push(problem)).ok();
         let paths = cedar_files(directory);
         let (policies, unlisted) = match paths {
             Ok(paths) => (paths.iter().filter_map(|path| keep(SourceFile::read(path))).collect(), None),
-            Err(fault) => (Vec::new(), Some(fault)),
+            Err(problem) => (Vec::new(), Some(problem)),
         };
         let entities = entities.and_then(|path| keep(SourceFile::read(path)));
-        faults.extend(unlisted);
-        Self { directory: directory.to_owned(), policies, entities, faults }
+        problems.extend(unlisted);
+        Self { directory: directory.to_owned(), policies, entities, problems }
     }
 
     /// SHA-256 in hexadecimal over the schema and the names and contents of the files: the same files give the same hash,
@@ -71,16 +71,16 @@ impl Sources {
             part("entities");
             part(&file.text);
         }
-        for fault in &self.faults {
-            part("fault");
-            part(&fault.to_string());
+        for problem in &self.problems {
+            part("problem");
+            part(&problem.to_string());
         }
         HEXLOWER.encode(digest.finish().as_ref())
     }
 }
 
-fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let failed = |error: io::Error| Fault::at(directory, None, format!("cannot be read: {error}"));
+fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, PolicyProblem> {
+    let failed = |error: io::Error| PolicyProblem::at(directory, None, format!("cannot be read: {error}"));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -94,15 +94,15 @@ fn cedar_files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
 
 fn text(path: &Path) -> io::Result<String> {
     let refused = |problem| Err(io::Error::other(problem));
-    let Some(file) = file::open(path)? else { return refused("it is no regular file") };
+    let Some(file) = file::open(path)? else { return refused("it is not a regular file") };
     let mut text = String::new();
-    file.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_FILE { refused("it is larger than 4 MiB") } else { Ok(text) }
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES { refused("it is larger than 4 MiB") } else { Ok(text) }
 }
 
 impl SourceFile {
-    fn read(path: &Path) -> Result<Self, Fault> {
-        let failed = |error: io::Error| Fault::at(path, None, format!("cannot be read: {error}"));
+    fn read(path: &Path) -> Result<Self, PolicyProblem> {
+        let failed = |error: io::Error| PolicyProblem::at(path, None, format!("cannot be read: {error}"));
         let text = text(path).map_err(failed)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { name, path: path.to_owned(), text })

@@ -1,41 +1,21 @@
-//! This file holds the policies that are in force and replaces them when their files change.
+//! The active policies, replaced when their files change.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use tokio_stream::{Stream, StreamExt as _};
 
 use crate::authz::policy::error::LoadError;
 use crate::authz::policy::policies::Policies;
 use crate::authz::policy::source::Sources;
+use crate::reload::{Digest, Refused, Reload, Reloadable, Turn};
 
-/// The policies in force. They are replaced whole or not at all.
+/// The active policies. They are replaced whole or not at all.
 #[derive(Debug)]
 pub struct PolicyStore {
     directory: PathBuf,
     entities: Option<PathBuf>,
-    current: ArcSwap<Policies>,
-    /// Held while policies are replaced, so that an older set cannot overtake a newer one.
-    seen: Mutex<Seen>,
-}
-
-/// What is known of the files, as hashes of their contents.
-#[derive(Debug)]
-struct Seen {
-    /// What was last loaded or refused.
-    acted_on: String,
-    /// What a poll found to be new; it is acted on when the next poll finds the same, since several files may be changing.
-    changed_to: Option<String>,
-}
-
-/// What a reload did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// The files are those in force.
-    Unchanged,
-    /// Other policies are in force now.
-    Replaced,
+    policies: Reloadable<Policies>,
 }
 
 impl PolicyStore {
@@ -44,35 +24,31 @@ impl PolicyStore {
         let sources = Sources::read(&directory, entities.as_deref());
         let policies = Policies::from_sources(&sources)?;
         tracing::info!(policy_set_hash = %policies.hash(), policies = policies.count(), "policies loaded");
-        let seen = Mutex::new(Seen { acted_on: policies.hash().to_string(), changed_to: None });
-        Ok(Self { directory, entities, current: ArcSwap::from_pointee(policies), seen })
+        let digest = Digest::of(policies.hash().as_bytes());
+        Ok(Self { directory, entities, policies: Reloadable::new(policies, Some(digest)) })
     }
 
-    /// The policies in force. Take them anew for each decision.
+    /// The active policies. Take them anew for each decision.
     pub fn current(&self) -> Arc<Policies> {
-        self.current.load_full()
+        self.policies.current()
     }
 
-    /// Reads the files and puts their policies in force, or keeps those that are if there is any fault. Both are logged.
-    /// It blocks for as long as the files take to read.
+    /// Reads the files and activates their policies, or keeps the active ones if there is any problem. Both are logged. Blocks
+    /// for as long as the files take to read.
     pub fn reload(&self) -> Result<Reload, LoadError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.act_on(&mut seen, &Sources::read(&self.directory, self.entities.as_deref()))
+        let mut turn = self.policies.turn();
+        let sources = self.read();
+        load(&mut turn, &sources)
     }
 
-    /// Looks whether the files have changed, and reloads those that have and then stayed the same for one look more. A
-    /// set that was refused is not tried again until it changes.
+    /// Looks whether the files have changed, and reloads those that have and then stayed the same for one look more. A set that
+    /// was rejected is not tried again until it changes.
     pub fn poll(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let sources = Sources::read(&self.directory, self.entities.as_deref());
-        let hash = sources.hash();
-        if hash == seen.acted_on {
-            seen.changed_to = None;
-        } else if seen.changed_to.as_ref() == Some(&hash) {
-            // The fault is logged, and nobody is waiting for it.
-            let _: Result<Reload, LoadError> = self.act_on(&mut seen, &sources);
-        } else {
-            seen.changed_to = Some(hash);
+        let mut turn = self.policies.turn();
+        let sources = self.read();
+        if turn.has_settled(digest(&sources)) {
+            // The problems are logged, and nobody is waiting for them.
+            let _: Result<Reload, LoadError> = load(&mut turn, &sources);
         }
     }
 
@@ -82,30 +58,40 @@ impl PolicyStore {
         while ticks.next().await.is_some() {
             let store = Arc::clone(&self);
             if let Err(error) = tokio::task::spawn_blocking(move || store.poll()).await {
-                tracing::error!(%error, "the policies could not be polled");
+                tracing::error!(%error, "poll of the policies aborted");
             }
         }
     }
 
-    fn act_on(&self, seen: &mut Seen, sources: &Sources) -> Result<Reload, LoadError> {
-        *seen = Seen { acted_on: sources.hash(), changed_to: None };
-        if **self.current.load().hash() == *seen.acted_on {
-            return Ok(Reload::Unchanged);
-        }
-        match Policies::from_sources(sources) {
-            Ok(policies) => {
-                let policies = Arc::new(policies);
-                self.current.store(Arc::clone(&policies));
-                tracing::info!(policy_set_hash = %policies.hash(), policies = policies.count(), "policies replaced");
-                Ok(Reload::Replaced)
-            }
-            Err(error) => {
-                let kept = self.current.load();
-                for fault in error.faults() {
-                    tracing::error!(%fault, policy_set_hash = %kept.hash(), "new policies refused, the old ones stay in force");
+    fn read(&self) -> Sources {
+        Sources::read(&self.directory, self.entities.as_deref())
+    }
+}
+
+fn digest(sources: &Sources) -> Digest {
+    Digest::of(sources.hash().as_bytes())
+}
+
+fn load(turn: &mut Turn<'_, Policies>, sources: &Sources) -> Result<Reload, LoadError> {
+    let outcome = turn.replace(digest(sources), || Policies::from_sources(sources));
+    let policies = turn.current();
+    let policy_set_hash = policies.hash();
+    match outcome {
+        Ok(reload) => {
+            match reload {
+                Reload::Unchanged => {}
+                Reload::Recovered => tracing::info!(%policy_set_hash, "policies valid again"),
+                Reload::Replaced => {
+                    tracing::info!(%policy_set_hash, policies = policies.count(), "policies replaced");
                 }
-                Err(error)
             }
+            Ok(reload)
+        }
+        Err(Refused { error, .. }) => {
+            for problem in error.problems() {
+                tracing::error!(%problem, %policy_set_hash, "new policies rejected, the old ones stay active");
+            }
+            Err(error)
         }
     }
 }

@@ -1,5 +1,5 @@
-//! This file accepts connections, never more than there is room for, and makes the handshakes: many at a time, none for
-//! long, and never so many that good clients wait.
+//! Accepts connections within a limit, and makes the handshakes: many at a time, none for long, and never so many that
+//! well-behaved clients wait.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,36 +20,36 @@ use crate::server::connection::slots::{ConnectionSlots, Slot};
 use crate::server::connection::stream::Connection;
 use crate::server::connection::tls::TlsAcceptor;
 
-/// How many connections may have done their handshake and not yet been taken by the server.
-const READY: usize = 64;
+/// The maximum number of connections that have made their handshake and wait for the server.
+const MAX_READY: usize = 64;
 
-/// How long to wait after an error that lasts, as running out of file descriptors does.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait after an error that persists, such as running out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What handshakes may cost.
+/// The limits of handshakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
-    /// How long one may take.
+    /// The timeout of one handshake.
     pub timeout: Duration,
-    /// How many may be under way. One more ends the oldest: whoever means well is done within milliseconds, so the oldest are
-    /// those that never will be.
-    pub most: usize,
+    /// The maximum number of handshakes in flight. One more ends the oldest: a well-behaved client needs milliseconds, so the oldest
+    /// are those that never end.
+    pub max_pending: usize,
 }
 
 impl Default for HandshakeLimits {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), most: 256 }
+        Self { timeout: Duration::from_secs(10), max_pending: 256 }
     }
 }
 
-/// What connections may cost.
+/// The limits of connections.
 #[derive(Debug)]
 pub struct ConnectionLimits {
-    /// How many may be open.
+    /// The maximum number of open connections.
     pub slots: ConnectionSlots,
-    /// How long one may say nothing at its beginning.
+    /// How long a connection may take to send the HTTP/2 preface.
     pub preface_timeout: Duration,
-    /// What handshakes may cost, where connections are encrypted.
+    /// The limits of handshakes, if connections are encrypted.
     pub handshakes: HandshakeLimits,
 }
 
@@ -63,7 +63,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// The connections whose handshake is done, for tonic's `serve_with_incoming_shutdown`. Dropping it ends all handshakes.
+/// The connections that have made their handshake, for tonic's `serve_with_incoming_shutdown`. Dropping it ends all handshakes.
 #[derive(Debug)]
 pub struct Incoming {
     ready: ReceiverStream<Connection>,
@@ -77,13 +77,13 @@ impl Stream for Incoming {
     }
 }
 
-/// Accepts `connections`, which tonic's `TcpIncoming` is, and makes the handshakes where they are to be encrypted. Errors of
-/// theirs are logged and end nothing.
+/// Accepts `connections`, such as tonic's `TcpIncoming`, and makes the TLS handshakes. Errors of single connections are logged
+/// and end nothing.
 pub fn incoming<S>(tls: Option<Arc<TlsAcceptor>>, connections: S, limits: ConnectionLimits) -> Incoming
 where
     S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
 {
-    let (sender, ready) = mpsc::channel(READY);
+    let (sender, ready) = mpsc::channel(MAX_READY);
     tokio::spawn(accept(tls, connections, limits, sender));
     Incoming { ready: ReceiverStream::new(ready) }
 }
@@ -96,8 +96,8 @@ async fn accept<S>(
 ) where
     S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
 {
-    let ConnectionLimits { slots, preface_timeout, handshakes: HandshakeLimits { timeout, most } } = limits;
-    let mut handshakes = PendingHandshakes { tasks: JoinSet::new(), oldest_first: VecDeque::new(), most };
+    let ConnectionLimits { slots, preface_timeout, handshakes: HandshakeLimits { timeout, max_pending } } = limits;
+    let mut handshakes = PendingHandshakes { tasks: JoinSet::new(), oldest_first: VecDeque::new(), max_pending };
     loop {
         let accepted = tokio::select! {
             accepted = connections.next() => accepted,
@@ -106,20 +106,20 @@ async fn accept<S>(
         let stream = match accepted {
             Some(Ok(stream)) => stream,
             Some(Err(error)) if is_of_one_connection(&error) => {
-                tracing::debug!(%error, "a connection was gone before it was accepted");
+                tracing::debug!(%error, "connection gone before it was accepted");
                 continue;
             }
             Some(Err(error)) => {
-                tracing::error!(%error, "no connection can be accepted for a moment");
-                tokio::time::sleep(PAUSE).await;
+                tracing::error!(%error, "cannot accept connections, retrying");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
             None => return handshakes.end().await,
         };
-        // Nobody is there any more.
+        // The peer is gone.
         let Ok(peer) = stream.peer_addr() else { continue };
         let Some(slot) = slots.take() else {
-            tracing::warn!(%peer, "a connection was refused, since too many are open");
+            tracing::warn!(%peer, "connection rejected, too many are open");
             continue;
         };
         match &tls {
@@ -134,13 +134,13 @@ async fn accept<S>(
                 };
                 handshakes.start(handshake(secured, peer, timeout, ready.clone()));
             }
-            // The receiver is dropped only at the end, when nobody needs the connection.
+            // The receiver is dropped only at shutdown, when nobody needs the connection.
             None => drop(ready.send(Connection::plain(stream, peer, slot, preface_timeout)).await),
         }
     }
 }
 
-/// Whether an error of accepting is about one connection and not about all, so that the next can be accepted at once.
+/// Whether an error of accepting is about one connection only, so that the next can be accepted at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -148,21 +148,21 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// The handshakes that are under way.
+/// The handshakes in flight.
 struct PendingHandshakes {
     tasks: JoinSet<()>,
     oldest_first: VecDeque<AbortHandle>,
-    most: usize,
+    max_pending: usize,
 }
 
 impl PendingHandshakes {
     fn start(&mut self, handshake: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         self.oldest_first.retain(|task| !task.is_finished());
-        if self.oldest_first.len() >= self.most
+        if self.oldest_first.len() >= self.max_pending
             && let Some(oldest) = self.oldest_first.pop_front()
         {
-            tracing::debug!("the oldest handshake ends, since too many are under way");
+            tracing::debug!("oldest handshake aborted, too many are pending");
             oldest.abort();
         }
         self.oldest_first.push_back(self.tasks.spawn(handshake));
@@ -181,11 +181,11 @@ async fn handshake(
 ) {
     let made = tokio::time::timeout(timeout, secured).await;
     match made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-        // The receiver is dropped only at the end, when nobody needs the connection.
+        // The receiver is dropped only at shutdown, when nobody needs the connection.
         Ok(connection) => drop(ready.send(connection).await),
-        // A port scanner or a load balancer's probe, which says nothing.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => tracing::debug!(%peer, "no handshake was made"),
-        Err(error) => tracing::info!(%peer, %error, "a handshake failed"),
+        // A port scanner or a load balancer's probe, which sends nothing.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => tracing::debug!(%peer, "no handshake"),
+        Err(error) => tracing::info!(%peer, %error, "handshake failed"),
     }
 }
 

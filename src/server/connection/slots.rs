@@ -1,4 +1,4 @@
-//! This file bounds how many connections are open, and says which ends where there is one too many.
+//! The slots of open connections: how many there are, and which connection is evicted when there is one too many.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -8,14 +8,17 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::authn::AuthenticatedFlag;
 
-/// The fewest and the most connections that are open at a time, whatever the system would allow.
-const FEWEST_AND_MOST: (usize, usize) = (16, 8192);
+/// The minimum of the limit of open connections, whatever the system allows.
+const MIN_SLOTS: usize = 16;
 
-/// The connections that are open.
+/// The maximum of the limit of open connections, whatever the system allows.
+const MAX_SLOTS: usize = 8192;
+
+/// The slots of open connections.
 #[derive(Debug)]
 pub struct ConnectionSlots {
     oldest_first: Mutex<VecDeque<Weak<Occupied>>>,
-    most: usize,
+    limit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -24,20 +27,19 @@ struct Occupied {
     eviction: CancellationToken,
 }
 
-/// What a connection holds while it is open.
+/// The slot that a connection holds while it is open.
 #[derive(Clone, Debug)]
 pub struct Slot(Arc<Occupied>);
 
 impl Default for ConnectionSlots {
-    /// Half of the file descriptors that the process may have: the other half is for files and for Cognito.
+    /// Half of the file descriptors that the process may have. The other half is for files and for Cognito.
     fn default() -> Self {
-        let (fewest, most) = FEWEST_AND_MOST;
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        Self::new(open_files(&limits).map_or(fewest, |files| files / 2).clamp(fewest, most))
+        Self::new(open_files(&limits).map_or(MIN_SLOTS, |files| files / 2).clamp(MIN_SLOTS, MAX_SLOTS))
     }
 }
 
-/// The soft limit of open files. Elsewhere than on Linux, and without a limit, it is that of most systems.
+/// The soft limit of open files. Elsewhere than on Linux, and without a limit, it is that of limit systems.
 fn open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     line.and_then(|line| line.split_whitespace().next()).map_or(Some(1024), |soft| match soft {
@@ -47,29 +49,30 @@ fn open_files(limits: &str) -> Option<usize> {
 }
 
 impl ConnectionSlots {
-    /// Room for `most` connections.
-    pub fn new(most: usize) -> Self {
-        Self { oldest_first: Mutex::default(), most }
+    /// Slots for this many connections.
+    pub fn new(limit: usize) -> Self {
+        Self { oldest_first: Mutex::default(), limit }
     }
 
-    /// A place for one connection more. Where there is none left, the oldest connection on which nobody proved who they are
-    /// ends; where all are of known callers, there is no place.
+    /// A slot for one more connection. If there is none left, the oldest connection without an authenticated caller is evicted; if
+    /// every connection has one, there is no slot.
     pub fn take(&self) -> Option<Slot> {
-        let mut places = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.len() >= self.most {
-            places.retain(|place| place.strong_count() > 0);
+        let mut slots = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= self.limit {
+            slots.retain(|slot| slot.strong_count() > 0);
         }
-        if places.len() >= self.most {
-            let unknown = |place: &Weak<Occupied>| place.upgrade().is_none_or(|taken| !taken.authenticated.is_set());
-            let ended = places.iter().position(unknown).and_then(|oldest| places.remove(oldest))?;
-            if let Some(taken) = ended.upgrade() {
-                tracing::debug!("the oldest connection of nobody known ends, since too many are open");
-                taken.eviction.cancel();
+        if slots.len() >= self.limit {
+            let unauthenticated =
+                |slot: &Weak<Occupied>| slot.upgrade().is_none_or(|occupied| !occupied.authenticated.is_set());
+            let evicted = slots.iter().position(unauthenticated).and_then(|oldest| slots.remove(oldest))?;
+            if let Some(occupied) = evicted.upgrade() {
+                tracing::debug!("oldest unauthenticated connection evicted, too many are open");
+                occupied.eviction.cancel();
             }
         }
-        let taken = Arc::new(Occupied::default());
-        places.push_back(Arc::downgrade(&taken));
-        Some(Slot(taken))
+        let occupied = Arc::new(Occupied::default());
+        slots.push_back(Arc::downgrade(&occupied));
+        Some(Slot(occupied))
     }
 }
 
@@ -89,28 +92,28 @@ impl Slot {
 mod tests {
     use super::*;
 
-    fn is_ended(place: &Slot) -> bool {
-        place.0.eviction.is_cancelled()
+    fn is_ended(slot: &Slot) -> bool {
+        slot.0.eviction.is_cancelled()
     }
 
     #[test]
     fn the_oldest_connection_of_nobody_known_makes_room() {
-        let places = ConnectionSlots::new(3);
-        let [first, second, third] = [(); 3].map(|()| places.take().unwrap());
+        let slots = ConnectionSlots::new(3);
+        let [first, second, third] = [(); 3].map(|()| slots.take().unwrap());
         first.authenticated().set();
-        let fourth = places.take().unwrap();
+        let fourth = slots.take().unwrap();
         assert_eq!([&first, &second, &third, &fourth].map(is_ended), [false, true, false, false]);
     }
 
     #[test]
     fn a_connection_that_closed_makes_room_and_those_of_known_callers_never_do() {
-        let places = ConnectionSlots::new(2);
-        let [first, second] = [(); 2].map(|()| places.take().unwrap());
+        let slots = ConnectionSlots::new(2);
+        let [first, second] = [(); 2].map(|()| slots.take().unwrap());
         first.authenticated().set();
         second.authenticated().set();
-        assert!(places.take().is_none());
+        assert!(slots.take().is_none());
         drop(second);
-        assert!(places.take().is_some() && !is_ended(&first));
+        assert!(slots.take().is_some() && !is_ended(&first));
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! This file is one connection: its bytes, who is on its other end, and what ends it: silence, the expiry of the client's
-//! certificate, and the need of room for others.
+//! One connection: its bytes, its peer, and what closes it: a missing preface, the expiry of the client certificate, eviction.
 
 use std::fmt;
 use std::io;
@@ -20,10 +19,10 @@ use crate::authn::certificate::Named;
 use crate::domain::CertificateIdentity;
 use crate::server::connection::slots::Slot;
 
-/// The bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
-const PREFACE: usize = 24;
+/// The length of what every HTTP/2 connection begins with (RFC 9113, 3.4).
+const PREFACE_BYTES: usize = 24;
 
-/// A connection whose handshake, where there is one, is done.
+/// A connection that has made its handshake, if there is one.
 pub struct Connection {
     stream: Stream,
     peer: PeerIdentity,
@@ -31,7 +30,7 @@ pub struct Connection {
     _slot: Slot,
     /// Done when the client's certificate expires.
     expiry: Option<Pin<Box<Sleep>>>,
-    /// How much of the preface is to come, and when it must be there. Nothing above us waits for it with a limit.
+    /// How much of the preface is missing, and when it must have arrived. Nothing above us waits for it with a limit.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
     /// Done when the connection is evicted.
     evicted: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -57,7 +56,7 @@ impl Connection {
         named: Option<Named>,
         preface_timeout: Duration,
     ) -> Self {
-        let expires = named.as_ref().and_then(|named| named.expires).and_then(on_the_timer);
+        let expires = named.as_ref().and_then(|named| named.expires).and_then(instant);
         let certificate = named.and_then(|named| named.identity);
         if certificate.is_some() {
             slot.authenticated().set();
@@ -73,15 +72,15 @@ impl Connection {
         preface_timeout: Duration,
     ) -> Self {
         let expiry = expires.map(|expires| Box::pin(tokio::time::sleep_until(expires)));
-        let preface = Some((PREFACE, Box::pin(tokio::time::sleep(preface_timeout))));
+        let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(preface_timeout))));
         let evicted = Box::pin(slot.evicted());
         let peer = PeerIdentity { address, certificate, authenticated: slot.authenticated() };
         Self { stream, peer, _slot: slot, expiry, preface, evicted, is_logged: false }
     }
 
-    /// Fails once the connection is to end. Asked when reading and when writing: a client that takes nothing would otherwise
-    /// stop us from reading, and stay. Where the client's certificate has expired, the client then connects with its new
-    /// one, where an error on each call would leave it on the old connection for ever.
+    /// Fails once there is a reason to close the connection. Polled when reading and when writing: a client that reads nothing would
+    /// otherwise stop us from reading, and stay. After its certificate has expired, a client reconnects with its new one; an error
+    /// on each call would leave it on the old connection forever.
     fn poll_close_reason(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let is_over = |timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>| timer.as_mut().poll(context).is_ready();
         let cause = if self.expiry.as_mut().is_some_and(|expiry| is_over(expiry, context)) {
@@ -101,8 +100,8 @@ impl Connection {
     }
 }
 
-/// The instant of a time; none where it is too far away to matter.
-fn on_the_timer(time: SystemTime) -> Option<Instant> {
+/// The instant of a time; `None` if it is too far away to matter.
+fn instant(time: SystemTime) -> Option<Instant> {
     Instant::now().checked_add(time.duration_since(SystemTime::now()).unwrap_or_default())
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use mfagate::authn::PeerIdentity;
 use mfagate::domain::CertificateIdentity;
-use mfagate::server::connection::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
+use mfagate::server::connection::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFileError, TlsFiles, TlsProblem};
 use mfagate::server::connection::{self, ConnectionLimits, ConnectionSlots, HandshakeLimits};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 use rustls::ClientConfig;
@@ -472,7 +472,7 @@ async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
         ),
     ] {
         write(&server.directory, &pair, ca);
-        let fault = TlsFault { file: file.clone(), problem };
+        let fault = TlsFileError { file: file.clone(), problem };
         assert_eq!(server.acceptor.reload(), Err(vec![fault.clone()]));
         assert_eq!(server.acceptor.reload(), Err(vec![fault.clone()]), "and again");
         assert_eq!(TlsAcceptor::load(files(&server.directory), ClientCertificates::Required).err(), Some(vec![fault]));
@@ -493,7 +493,7 @@ async fn a_key_that_would_never_end_is_not_read() {
     let (done, reloaded) = oneshot::channel();
     std::thread::spawn(move || done.send(acceptor.reload()));
     let reloaded = tokio::time::timeout(Duration::from_secs(30), reloaded).await;
-    assert_eq!(reloaded.unwrap().unwrap(), Err(vec![TlsFault { file: key, problem: TlsProblem::NotAFile }]));
+    assert_eq!(reloaded.unwrap().unwrap(), Err(vec![TlsFileError { file: key, problem: TlsProblem::NotAFile }]));
 }
 
 #[tokio::test]
@@ -501,7 +501,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let faults = TlsAcceptor::load(files(&directory), ClientCertificates::Required).unwrap_err();
     let TlsFiles { certificate, key, client_ca } = files(&directory);
-    let unreadable = |file| TlsFault { file, problem: TlsProblem::Unreadable(io::ErrorKind::NotFound) };
+    let unreadable = |file| TlsFileError { file, problem: TlsProblem::Unreadable(io::ErrorKind::NotFound) };
     assert_eq!(faults, [certificate, key, client_ca.unwrap()].map(unreadable));
 }
 

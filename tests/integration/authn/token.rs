@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{HeaderMap, HeaderValue, header};
 use mfagate::authn::token::{
-    Cause, Clock, KeyReload, KeySetFault, KeySource, MAX_TOKEN_BYTES, RefreshTimes, SourceFault, TokenError,
+    Cause, Clock, JwksError, JwksRefresh, JwksSource, JwksSourceError, KeyReload, MAX_TOKEN_BYTES, TokenError,
     TokenOptions, TokenVerifier,
 };
 use mfagate::domain::TokenIdentity;
@@ -41,12 +41,12 @@ impl TestClock {
 }
 
 /// Times at which nothing is fetched in the background during a test.
-fn times() -> RefreshTimes {
+fn times() -> JwksRefresh {
     let never = Duration::from_secs(1_000_000);
-    RefreshTimes { url: never, file: never, without_keys: never, ..RefreshTimes::default() }
+    JwksRefresh { url: never, file: never, without_keys: never, ..JwksRefresh::default() }
 }
 
-fn options(keys: KeySource, clock: &TestClock) -> TokenOptions {
+fn options(keys: JwksSource, clock: &TestClock) -> TokenOptions {
     TokenOptions {
         issuer: ISSUER.to_owned(),
         audience: "mfagate".parse().unwrap(),
@@ -73,7 +73,7 @@ impl Service {
     async fn with(keys: &[&SigningKey], change: impl FnOnce(&mut TokenOptions)) -> Self {
         let server = KeyServer::start(Answer::Body(key_set(keys))).await;
         let clock = TestClock::new();
-        let mut options = options(KeySource::Url(server.url().parse().unwrap()), &clock);
+        let mut options = options(JwksSource::Url(server.url().parse().unwrap()), &clock);
         change(&mut options);
         Self { verifier: TokenVerifier::start(options).await.unwrap(), server, clock }
     }
@@ -461,7 +461,7 @@ async fn a_key_that_the_issuer_withdraws_is_forgotten_at_the_next_fetch_in_the_b
 }
 
 /// Whether a fault is the expected one.
-type Check = fn(&SourceFault) -> bool;
+type Check = fn(&JwksSourceError) -> bool;
 
 #[tokio::test]
 async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well() {
@@ -471,17 +471,17 @@ async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well()
     let huge = json!({ "keys": [other.jwk()], "padding": "x".repeat(256 * 1024) }).to_string();
     let duplicate = json!({ "keys": [other.jwk(), SigningKey::p256("other").jwk()] }).to_string();
     let answers: [(Answer, Check); 9] = [
-        (Answer::Stuck, |fault| matches!(fault, SourceFault::TimedOut)),
-        (Answer::Body(huge), |fault| matches!(fault, SourceFault::TooLarge)),
-        (Answer::Body("<html>".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
-        (Answer::Body("[]".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
+        (Answer::Stuck, |fault| matches!(fault, JwksSourceError::TimedOut)),
+        (Answer::Body(huge), |fault| matches!(fault, JwksSourceError::TooLarge)),
+        (Answer::Body("<html>".to_owned()), |fault| matches!(fault, JwksSourceError::KeySet(JwksError::NotAKeySet))),
+        (Answer::Body("[]".to_owned()), |fault| matches!(fault, JwksSourceError::KeySet(JwksError::NotAKeySet))),
         (Answer::Body("{\"keys\":[]}".to_owned()), |fault| {
-            matches!(fault, SourceFault::KeySet(KeySetFault::NoUsableKey))
+            matches!(fault, JwksSourceError::KeySet(JwksError::NoUsableKey))
         }),
-        (Answer::Body(duplicate), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::DuplicateKeyId))),
-        (Answer::Status(500), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 500)),
-        (Answer::Status(204), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 204)),
-        (Answer::Redirect("/moved", key_set(&[&other])), |fault| matches!(fault, SourceFault::Status(_))),
+        (Answer::Body(duplicate), |fault| matches!(fault, JwksSourceError::KeySet(JwksError::DuplicateKeyId))),
+        (Answer::Status(500), |fault| matches!(fault, JwksSourceError::Status(status) if status.as_u16() == 500)),
+        (Answer::Status(204), |fault| matches!(fault, JwksSourceError::Status(status) if status.as_u16() == 204)),
+        (Answer::Redirect("/moved", key_set(&[&other])), |fault| matches!(fault, JwksSourceError::Status(_))),
     ];
     for (answer, expected) in answers {
         service.server.answer(answer.clone());
@@ -544,11 +544,11 @@ async fn an_endpoint_that_is_down_at_the_start_is_tried_until_it_is_there() {
     let address = free.local_addr().unwrap();
     drop(free);
     let clock = TestClock::new();
-    let mut options = options(KeySource::Url(format!("http://{address}/keys").parse().unwrap()), &clock);
+    let mut options = options(JwksSource::Url(format!("http://{address}/keys").parse().unwrap()), &clock);
     options.times.without_keys = Duration::from_millis(5);
     let verifier = TokenVerifier::start(options).await.unwrap();
     assert_eq!(verify(&verifier, &key.token(&claims())).await, refused(Cause::UnknownKey));
-    assert!(matches!(verifier.reload().await, Err(SourceFault::Request(_))));
+    assert!(matches!(verifier.reload().await, Err(JwksSourceError::Request(_))));
 
     let server = KeyServer::on(TcpListener::bind(address).await.unwrap(), Answer::Body(key_set(&[&key])));
     server.requested(1).await;
@@ -596,10 +596,10 @@ async fn a_key_file_must_be_good_at_the_start_and_is_kept_when_it_turns_bad() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");
     let clock = TestClock::new();
-    let options = || options(KeySource::File(path.clone()), &clock);
-    assert!(matches!(TokenVerifier::start(options()).await, Err(SourceFault::Unreadable(_))));
+    let options = || options(JwksSource::File(path.clone()), &clock);
+    assert!(matches!(TokenVerifier::start(options()).await, Err(JwksSourceError::Unreadable(_))));
     std::fs::write(&path, "{}").unwrap();
-    assert!(matches!(TokenVerifier::start(options()).await, Err(SourceFault::KeySet(KeySetFault::NotAKeySet))));
+    assert!(matches!(TokenVerifier::start(options()).await, Err(JwksSourceError::KeySet(JwksError::NotAKeySet))));
 
     std::fs::write(&path, key_set(&[&old])).unwrap();
     let verifier = TokenVerifier::start(options()).await.unwrap();
@@ -607,9 +607,9 @@ async fn a_key_file_must_be_good_at_the_start_and_is_kept_when_it_turns_bad() {
     assert_eq!(verifier.reload().await.unwrap(), KeyReload::Unchanged);
 
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(verifier.reload().await, Err(SourceFault::Unreadable(_))));
+    assert!(matches!(verifier.reload().await, Err(JwksSourceError::Unreadable(_))));
     std::fs::write(&path, "x".repeat(256 * 1024 + 1)).unwrap();
-    assert!(matches!(verifier.reload().await, Err(SourceFault::TooLarge)));
+    assert!(matches!(verifier.reload().await, Err(JwksSourceError::TooLarge)));
     assert!(verify(&verifier, &old.token(&claims())).await.is_ok());
 
     std::fs::write(&path, key_set(&[&new])).unwrap();
@@ -625,7 +625,7 @@ async fn a_changed_key_file_is_noticed() {
     let path = directory.path().join("keys.json");
     std::fs::write(&path, key_set(&[&old])).unwrap();
     let clock = TestClock::new();
-    let mut options = options(KeySource::File(path.clone()), &clock);
+    let mut options = options(JwksSource::File(path.clone()), &clock);
     options.times.file = Duration::from_millis(1);
     let verifier = TokenVerifier::start(options).await.unwrap();
     let replacement = directory.path().join("new.json");
@@ -640,7 +640,7 @@ async fn a_changed_key_file_is_noticed() {
 #[test]
 fn a_key_set_is_fetched_over_https_or_from_loopback() {
     for url in ["https://issuer.example/keys", "http://127.0.0.1:1/k", "http://localhost/k", "http://[::1]:80/k"] {
-        assert!(url.parse::<mfagate::authn::token::KeySetUrl>().is_ok(), "{url}");
+        assert!(url.parse::<mfagate::authn::token::JwksUrl>().is_ok(), "{url}");
     }
     for url in [
         "http://issuer.example/keys",
@@ -654,6 +654,6 @@ fn a_key_set_is_fetched_over_https_or_from_loopback() {
         "127.0.0.1",
         "",
     ] {
-        assert!(url.parse::<mfagate::authn::token::KeySetUrl>().is_err(), "{url}");
+        assert!(url.parse::<mfagate::authn::token::JwksUrl>().is_err(), "{url}");
     }
 }

@@ -1,4 +1,4 @@
-//! This file makes a TLS configuration of the contents of files, or says everything that is wrong with them.
+//! Builds a TLS configuration from the contents of files, or finds everything that is wrong with them.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -18,11 +18,11 @@ use rustls::{
 };
 
 use crate::authn::certificate;
-use crate::reload;
-use crate::server::connection::tls::{ClientCertificates, TlsFault, TlsFiles, TlsProblem, fault};
+use crate::reload::{self, Digest};
+use crate::server::connection::tls::{ClientCertificates, TlsError, TlsFiles, TlsProblem, file_error};
 
-/// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of it.
-pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
+/// The maximum size of a file, in bytes. A bundle of all public authorities has a quarter of it.
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The contents of the files at one time.
 pub(super) struct Contents {
@@ -30,9 +30,6 @@ pub(super) struct Contents {
     key: Result<Vec<u8>, TlsProblem>,
     client_ca: Option<Result<Vec<u8>, TlsProblem>>,
 }
-
-/// What tells contents apart.
-pub(super) type Digest = [u8; 32];
 
 pub(super) fn read(files: &TlsFiles) -> Contents {
     Contents {
@@ -46,30 +43,27 @@ fn contents(file: &Path) -> Result<Vec<u8>, TlsProblem> {
     let unreadable = |error: io::Error| TlsProblem::Unreadable(error.kind());
     let file = reload::file::open(file).map_err(unreadable)?.ok_or(TlsProblem::NotAFile)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE { Err(TlsProblem::TooLarge) } else { Ok(bytes) }
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES { Err(TlsProblem::TooLarge) } else { Ok(bytes) }
 }
 
 pub(super) fn digest(contents: &Contents) -> Digest {
-    let mut context = aws_lc_rs::digest::Context::new(&SHA256);
+    let mut digests = Vec::new();
     for file in [Some(&contents.certificate), Some(&contents.key), contents.client_ca.as_ref()].into_iter().flatten() {
-        let text = match file {
-            Ok(bytes) => aws_lc_rs::digest::digest(&SHA256, bytes).as_ref().to_vec(),
-            Err(problem) => problem.to_string().into_bytes(),
-        };
-        context.update(&text);
-        context.update(b"\n");
+        match file {
+            Ok(bytes) => digests.extend_from_slice(aws_lc_rs::digest::digest(&SHA256, bytes).as_ref()),
+            Err(problem) => digests.extend_from_slice(problem.to_string().as_bytes()),
+        }
+        digests.push(b'\n');
     }
-    let mut digest = Digest::default();
-    digest.copy_from_slice(context.finish().as_ref());
-    digest
+    Digest::of(&digests)
 }
 
 pub(super) fn build(
     files: &TlsFiles,
     contents: &Contents,
     clients: ClientCertificates,
-) -> Result<ServerConfig, Vec<TlsFault>> {
+) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = contents.certificate.as_deref().map_err(Clone::clone).and_then(chain);
     let key = contents.key.as_deref().map_err(Clone::clone).and_then(|pem| key(pem, &provider));
@@ -78,15 +72,15 @@ pub(super) fn build(
         pem.and_then(|pem| verifier(pem, clients, &provider))
     });
 
-    let mut faults = Vec::new();
-    let mut note = |file: &Path, problem: TlsProblem| faults.push(fault(file, problem));
-    let chain = chain.map_err(|problem| note(&files.certificate, problem)).ok();
-    let key = key.map_err(|problem| note(&files.key, problem)).ok();
+    let mut errors = Vec::new();
+    let mut push = |file: &Path, problem: TlsProblem| errors.push(file_error(file, problem));
+    let chain = chain.map_err(|problem| push(&files.certificate, problem)).ok();
+    let key = key.map_err(|problem| push(&files.key, problem)).ok();
     let certified = match (chain, key) {
         (Some(chain), Some(key)) => {
             let certified = CertifiedKey::new(chain, key);
             if let Err(problem) = matches(&certified) {
-                note(&files.key, problem);
+                push(&files.key, problem);
             }
             Some(certified)
         }
@@ -94,16 +88,15 @@ pub(super) fn build(
     };
     let verifier = match (verifier, &files.client_ca) {
         (Some(Err(problem)), Some(file)) => {
-            note(file, problem);
+            push(file, problem);
             None
         }
         (verifier, _) => verifier.and_then(Result::ok),
     };
     match certified {
-        Some(certified) if faults.is_empty() => {
-            server(provider, certified, verifier).map_err(|problem| vec![fault(&files.certificate, problem)])
-        }
-        _ => Err(faults),
+        Some(certified) if errors.is_empty() => server(provider, certified, verifier)
+            .map_err(|problem| TlsError(vec![file_error(&files.certificate, problem)])),
+        _ => Err(TlsError(errors)),
     }
 }
 
@@ -139,7 +132,7 @@ fn key(pem: &[u8], provider: &CryptoProvider) -> Result<Arc<dyn rustls::sign::Si
     provider.key_provider.load_private_key(key).map_err(|_| TlsProblem::BadKey)
 }
 
-/// Whether a key is there that needs a passphrase, in PKCS #8 or in the older form of openssl (RFC 1421, 4.6.1.1).
+/// Whether there is a key that needs a passphrase, in PKCS #8 or in the older form of openssl (RFC 1421, 4.6.1.1).
 fn is_encrypted(pem: &[u8]) -> bool {
     let pem = String::from_utf8_lossy(pem);
     ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].iter().any(|mark| pem.contains(mark))
@@ -148,7 +141,7 @@ fn is_encrypted(pem: &[u8]) -> bool {
 fn matches(certified: &CertifiedKey) -> Result<(), TlsProblem> {
     certified.keys_match().map_err(|error| {
         let mismatch = error == Error::InconsistentKeys(InconsistentKeys::KeyMismatch);
-        // A key that cannot tell its public half could be any certificate's.
+        // A key whose public half is unknown could be any certificate's.
         if mismatch { TlsProblem::KeyMismatch } else { TlsProblem::BadKey }
     })
 }
@@ -185,13 +178,13 @@ fn server(
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"h2".to_vec()];
-    // A resumed session would not verify the client's certificate again, and a reload could not end it.
+    // A resumed session would not verify the client certificate again, and a reload could not end it.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
-/// Refuses, besides what the chain's verifier refuses, certificates that do not say clearly whom they name.
+/// Rejects, besides what the verifier of the chain rejects, certificates that do not name their holder unambiguously.
 #[derive(Debug)]
 struct NamedClients {
     chain: Arc<dyn ClientCertVerifier>,
@@ -217,8 +210,8 @@ impl ClientCertVerifier for NamedClients {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        certificate::named(end_entity).map_err(|fault| {
-            tracing::warn!(%fault, "a client certificate of a trusted authority was refused");
+        certificate::named(end_entity).map_err(|error| {
+            tracing::warn!(%error, "client certificate of a trusted authority rejected");
             Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
         })?;
         Ok(verified)

@@ -1,15 +1,17 @@
-//! This module is TLS: files that can change while we serve, and the configuration that handshakes are made with.
+//! TLS: files that can change while the service runs, and the configuration that handshakes use.
 
 mod configuration;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use thiserror::Error;
+
+use crate::reload::{Refused, Reload, Reloadable};
 
 /// The PEM files of a TLS server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,18 +24,19 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
-/// Whether a client must present a certificate, where there is an authority for them.
+/// Whether a client must present a certificate, if there is an authority for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// A handshake without one fails: for servers whose callers have no other way to say who they are.
+    /// A handshake without one fails: for servers whose callers cannot authenticate otherwise.
     Required,
-    /// A handshake without one succeeds. One that is presented must still be good.
+    /// A handshake without one succeeds. One that is presented must still be valid.
     Optional,
 }
 
-/// What is wrong with the files of a TLS server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFault {
+/// What is wrong with a file of a TLS server.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}: {problem}", .file.display())]
+pub struct TlsFileError {
     /// The file.
     pub file: PathBuf,
     /// What is wrong with it.
@@ -41,142 +44,128 @@ pub struct TlsFault {
 }
 
 /// What can be wrong with a file of a TLS server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TlsProblem {
-    /// It could not be read.
+    /// It cannot be read.
+    #[error("cannot be read: {}", described(.0))]
     Unreadable(io::ErrorKind),
-    /// It is no regular file.
+    /// It is not a regular file.
+    #[error("is not a regular file")]
     NotAFile,
     /// It is larger than any such file.
+    #[error("is larger than {} bytes", configuration::MAX_FILE_BYTES)]
     TooLarge,
-    /// It holds no PEM block of a certificate.
+    /// It has no PEM block of a certificate.
+    #[error("has no PEM block of a certificate")]
     NoCertificate,
-    /// It holds no PEM block of a private key.
+    /// It has no PEM block of a private key.
+    #[error("has no PEM block of a private key")]
     NoKey,
-    /// Its key needs a passphrase, which nobody could type when it is read again.
+    /// Its key needs a passphrase, which nobody could type on a reload.
+    #[error("the key is encrypted; give one that needs no passphrase")]
     EncryptedKey,
-    /// A PEM block in it is broken.
+    /// A PEM block in it is malformed.
+    #[error("is not well-formed PEM")]
     NotPem,
-    /// A certificate in it is not one, or cannot be used.
+    /// A certificate in it is malformed, or cannot be used.
+    #[error("has a certificate that cannot be used")]
     BadCertificate,
-    /// The server's certificate is not valid at this time: it has expired or is not valid yet.
+    /// The server's certificate has expired or is not valid yet.
+    #[error("the certificate has expired or is not valid yet")]
     NotValidNow,
     /// The key is of no kind that TLS can use.
+    #[error("the key is of no kind that TLS can use")]
     BadKey,
     /// The key is not that of the certificate.
+    #[error("the key is not that of the certificate")]
     KeyMismatch,
 }
 
-impl fmt::Display for TlsFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.problem)
-    }
+/// In the words of std a missing file is an "entity", which in the same log means something else: Cedar's.
+fn described(kind: &io::ErrorKind) -> String {
+    if *kind == io::ErrorKind::NotFound { "no such file".to_owned() } else { kind.to_string() }
 }
 
-impl fmt::Display for TlsProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // In the words of std it is an "entity", which in the same log is something else: Cedar's.
-            Self::Unreadable(io::ErrorKind::NotFound) => f.write_str("cannot be read: no such file"),
-            Self::Unreadable(kind) => write!(f, "cannot be read: {kind}"),
-            Self::NotAFile => f.write_str("is no regular file"),
-            Self::TooLarge => write!(f, "is larger than {} bytes", configuration::LARGEST_FILE),
-            Self::NoCertificate => f.write_str("has no PEM block of a certificate"),
-            Self::NoKey => f.write_str("has no PEM block of a private key"),
-            Self::EncryptedKey => f.write_str("the key is encrypted; give one that needs no passphrase"),
-            Self::NotPem => f.write_str("is not well-formed PEM"),
-            Self::BadCertificate => f.write_str("has a certificate that cannot be used"),
-            Self::NotValidNow => f.write_str("the certificate has expired or is not valid yet"),
-            Self::BadKey => f.write_str("the key is of no kind that TLS can use"),
-            Self::KeyMismatch => f.write_str("the key is not that of the certificate"),
-        }
-    }
-}
+/// Everything that is wrong with the files of a TLS server.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .0.iter().map(TlsFileError::to_string).collect::<Vec<_>>().join("; "))]
+pub struct TlsError(pub Vec<TlsFileError>);
 
-impl std::error::Error for TlsFault {}
-
-/// What became of a reload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// The files say what they said before.
-    Unchanged,
-    /// New handshakes use what the files say now.
-    Changed,
-}
-
-/// Makes TLS connections of TCP connections, by what the files said when they were last good.
-#[derive(Debug)]
+/// Encrypts connections, with the files as they were when they were last valid.
 pub struct TlsAcceptor {
     files: TlsFiles,
     clients: ClientCertificates,
-    current: ArcSwap<ServerConfig>,
-    /// Held during a reload, so that there is one at a time.
-    seen: Mutex<Seen>,
+    config: Reloadable<ServerConfig>,
 }
 
-/// What the last reload found, so that good files are not read for nothing and bad ones are logged once.
-#[derive(Debug)]
-struct Seen {
-    digest: configuration::Digest,
-    good: bool,
+impl fmt::Debug for TlsAcceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsAcceptor")
+            .field("files", &self.files)
+            .field("clients", &self.clients)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TlsAcceptor {
-    /// Reads the files, or says everything that is wrong with them.
-    pub fn load(files: TlsFiles, clients: ClientCertificates) -> Result<Self, Vec<TlsFault>> {
+    /// Reads the files, or finds everything that is wrong with them.
+    pub fn load(files: TlsFiles, clients: ClientCertificates) -> Result<Self, TlsError> {
         let contents = configuration::read(&files);
         let config = configuration::build(&files, &contents, clients)?;
-        let seen = Mutex::new(Seen { digest: configuration::digest(&contents), good: true });
-        Ok(Self { files, clients, current: ArcSwap::from_pointee(config), seen })
-    }
-
-    /// Reads the files again. Where they changed and are good, new handshakes use them, and connections stay. Where they are
-    /// bad, everything stays as it was; that is logged when it is first seen.
-    pub fn reload(&self) -> Result<Reload, Vec<TlsFault>> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let contents = configuration::read(&self.files);
         let digest = configuration::digest(&contents);
-        let new = seen.digest != digest;
-        if seen.good && !new {
-            return Ok(Reload::Unchanged);
-        }
-        // Bad files are tried again even if they are the same: a certificate may have become valid.
-        let built = configuration::build(&self.files, &contents, self.clients);
-        *seen = Seen { digest, good: built.is_ok() };
-        match built {
-            Ok(config) => {
-                self.current.store(Arc::new(config));
-                tracing::info!(certificate = %self.files.certificate.display(), "the TLS files were reloaded");
-                Ok(Reload::Changed)
-            }
-            Err(faults) => {
-                for fault in faults.iter().filter(|_| new) {
-                    tracing::error!(%fault, "changed TLS files were refused, the last good ones stay in use");
-                }
-                Err(faults)
-            }
-        }
+        Ok(Self { files, clients, config: Reloadable::new(config, Some(digest)) })
     }
 
-    /// Reloads every `interval`, for as long as it is polled.
+    /// Reads the files again. If they changed and are valid, new handshakes use them, and connections stay. If they are not,
+    /// everything stays as it was, and the errors are logged.
+    pub fn reload(&self) -> Result<Reload, TlsError> {
+        self.attempt(|_is_news| true)
+    }
+
+    /// Reloads every `interval`, for as long as it is polled. Logs an error when it is first seen.
     pub async fn watch(self: Arc<Self>, interval: Duration) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let this = Arc::clone(&self);
-            // Files are read on a thread that may block. A bad reload has logged its faults.
-            if let Err(error) = tokio::task::spawn_blocking(move || this.reload()).await {
-                tracing::error!(%error, "a reload of the TLS files ended early");
+            // Files are read on a thread that may block.
+            let reloaded = tokio::task::spawn_blocking(move || this.attempt(|is_news| is_news));
+            if let Err(error) = reloaded.await {
+                tracing::error!(%error, "reload of the TLS files aborted");
             }
         }
     }
 
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.current.load_full()
+    /// One reload. Invalid files are tried again even if they have not changed: a certificate may have become valid.
+    fn attempt(&self, is_logged: impl Fn(bool) -> bool) -> Result<Reload, TlsError> {
+        let mut turn = self.config.turn();
+        let contents = configuration::read(&self.files);
+        let digest = configuration::digest(&contents);
+        match turn.replace(digest, || configuration::build(&self.files, &contents, self.clients)) {
+            Ok(reload) => {
+                let certificate = self.files.certificate.display();
+                match reload {
+                    Reload::Unchanged => {}
+                    Reload::Recovered => tracing::info!(%certificate, "TLS files valid again"),
+                    Reload::Replaced => tracing::info!(%certificate, "TLS files reloaded"),
+                }
+                Ok(reload)
+            }
+            Err(Refused { error, is_news }) => {
+                for error in error.0.iter().filter(|_| is_logged(is_news)) {
+                    tracing::error!(%error, "changed TLS files rejected, the last valid ones stay active");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(in crate::server) fn config(&self) -> Arc<ServerConfig> {
+        self.config.current()
     }
 }
 
-fn fault(file: &Path, problem: TlsProblem) -> TlsFault {
-    TlsFault { file: file.to_owned(), problem }
+fn file_error(file: &Path, problem: TlsProblem) -> TlsFileError {
+    TlsFileError { file: file.to_owned(), problem }
 }
