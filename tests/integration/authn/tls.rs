@@ -25,12 +25,14 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::certificate_authority::{Authority, Pair, connector_with, dns, payments, uri};
+use crate::support::certificate_authority::{
+    CertificateAndKey, CertificateAuthority, connector_with, dns, payments, uri,
+};
 use crate::support::loopback::listen;
 
 /// A server with health on it, which reports the connection of every request.
 struct TestServer {
-    authority: Authority,
+    authority: CertificateAuthority,
     address: SocketAddr,
     acceptor: Arc<TlsAcceptor>,
     directory: TempDir,
@@ -63,7 +65,7 @@ impl TestServer {
         clients: Option<ClientCertificates>,
         limits: ConnectionLimits,
     ) -> Self {
-        let authority = Authority::new("the authority");
+        let authority = CertificateAuthority::new("the authority");
         let directory = tempfile::tempdir().unwrap();
         write(&directory, &authority.server(), &authority.certificate);
         let mut files = files(&directory);
@@ -94,22 +96,22 @@ impl TestServer {
         Self { authority, address, acceptor, directory, connections, _end: end }
     }
 
-    async fn connect(&self, client: Option<&Pair>) -> io::Result<TlsStream<TcpStream>> {
+    async fn connect(&self, client: Option<&CertificateAndKey>) -> io::Result<TlsStream<TcpStream>> {
         self.authority.connect(self.address, client).await
     }
 
-    async fn channel(&self, client: Option<&Pair>) -> Result<Channel, tonic::transport::Error> {
+    async fn channel(&self, client: Option<&CertificateAndKey>) -> Result<Channel, tonic::transport::Error> {
         self.authority.channel(self.address, client).await
     }
 
     /// The connection of a health check that succeeds.
-    async fn seen(&mut self, client: Option<&Pair>) -> ConnectionInfo {
+    async fn seen(&mut self, client: Option<&CertificateAndKey>) -> ConnectionInfo {
         let channel = self.channel(client).await.unwrap();
         check(&channel).await.unwrap();
         self.connections.recv().await.unwrap().unwrap()
     }
 
-    async fn alert(&self, client: Option<&Pair>) -> String {
+    async fn alert(&self, client: Option<&CertificateAndKey>) -> String {
         self.authority.alert(self.address, client).await
     }
 }
@@ -119,7 +121,7 @@ fn files(directory: &TempDir) -> TlsFiles {
     TlsFiles { certificate: path("server.pem"), key: path("server.key"), client_ca: Some(path("ca.pem")) }
 }
 
-fn write(directory: &TempDir, server: &Pair, client_ca: &str) {
+fn write(directory: &TempDir, server: &CertificateAndKey, client_ca: &str) {
     let TlsFiles { certificate, key, client_ca: ca } = files(directory);
     std::fs::write(certificate, &server.certificate).unwrap();
     std::fs::write(key, &server.key).unwrap();
@@ -169,7 +171,7 @@ async fn without_an_authority_no_certificate_is_asked_for() {
     let listener = listen().await;
     let address = listener.local_addr().unwrap();
     let mut server = TestServer::on(address, TcpIncoming::from(listener), None, ConnectionLimits::default()).await;
-    let client = Authority::new("the authority").client(payments());
+    let client = CertificateAuthority::new("the authority").client(payments());
     assert_eq!(server.seen(Some(&client)).await.certificate, None);
 }
 
@@ -184,9 +186,9 @@ async fn a_bad_client_certificate_is_refused_even_where_certificates_are_optiona
         let later = authority.client_with(payments(), |params| params.not_before = OffsetDateTime::now_utc() + day);
         // TLS has one alert for both.
         assert!(server.alert(Some(&later)).await.contains("CertificateExpired"));
-        let of_another_authority = Authority::new("another authority").client(payments());
+        let of_another_authority = CertificateAuthority::new("another authority").client(payments());
         assert!(server.alert(Some(&of_another_authority)).await.contains("UnknownCA"));
-        let of_a_false_authority = Authority::new("the authority").client(payments());
+        let of_a_false_authority = CertificateAuthority::new("the authority").client(payments());
         assert!(server.alert(Some(&of_a_false_authority)).await.contains("DecryptError"));
         let for_servers = authority.client_with(payments(), |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -211,7 +213,7 @@ async fn a_bad_client_certificate_is_refused_even_where_certificates_are_optiona
 }
 
 /// The alert to a client that presents a certificate and signs with another key, which rustls' usual client does not do.
-async fn certificate_without_its_key(server: &TestServer, client: &Pair) -> String {
+async fn certificate_without_its_key(server: &TestServer, client: &CertificateAndKey) -> String {
     use rustls::sign::{CertifiedKey, SingleCertAndKey};
     let key = PrivateKeyDer::try_from(client.key_der.clone()).unwrap();
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
@@ -408,7 +410,7 @@ async fn new_files_are_used_for_new_connections_and_old_connections_stay() {
     assert_eq!(server.acceptor.reload(), Ok(Reload::Unchanged));
 
     // A new server certificate of the same authority, and another authority for clients.
-    let new_clients = Authority::new("another authority");
+    let new_clients = CertificateAuthority::new("another authority");
     let new_pair = server.authority.server();
     write(&server.directory, &new_pair, &new_clients.certificate);
     assert_eq!(server.acceptor.reload(), Ok(Reload::Changed));
@@ -439,7 +441,7 @@ async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
     let expired = server.authority.sign(vec![dns("localhost")], |params| {
         params.not_after = OffsetDateTime::now_utc() - time::Duration::DAY;
     });
-    let changed = |change: fn(&mut Pair)| {
+    let changed = |change: fn(&mut CertificateAndKey)| {
         let mut pair = good.clone();
         change(&mut pair);
         pair

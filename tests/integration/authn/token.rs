@@ -14,9 +14,9 @@ use mfagate::access::token::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::jwks_server::{Answer, KeyServer};
+use crate::support::jwks_server::{JwksReply, JwksServer};
 use crate::support::loopback::listen;
-use crate::support::token_issuer::{ISSUER, SigningKey, key_set, signing_input};
+use crate::support::token_issuer::{ISSUER, SigningKey, jwks, signing_input};
 
 /// What the tests' clock says at first.
 const NOW: u64 = 1_900_000_000;
@@ -61,7 +61,7 @@ fn options(keys: KeySource, clock: &TestClock) -> TokenOptions {
 /// A verifier with the keys that a server publishes.
 struct Service {
     verifier: TokenVerifier,
-    server: KeyServer,
+    server: JwksServer,
     clock: TestClock,
 }
 
@@ -71,7 +71,7 @@ impl Service {
     }
 
     async fn with(keys: &[&SigningKey], change: impl FnOnce(&mut TokenOptions)) -> Self {
-        let server = KeyServer::start(Answer::Body(key_set(keys))).await;
+        let server = JwksServer::start(JwksReply::Body(jwks(keys))).await;
         let clock = TestClock::new();
         let mut options = options(KeySource::Url(server.url().parse().unwrap()), &clock);
         change(&mut options);
@@ -128,7 +128,7 @@ async fn a_good_token_of_each_accepted_algorithm_names_its_caller() {
     }
     let pss = rsa.token_with(&json!({ "alg": "PS256", "kid": "r" }), &claims);
     assert_eq!(service.verify(&pss).await, Ok(named));
-    assert_eq!(service.server.paths(), ["/keys"], "known keys are not fetched again");
+    assert_eq!(service.server.requested_paths(), ["/keys"], "known keys are not fetched again");
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn a_key_with_an_algorithm_of_its_own_is_used_for_no_other() {
     let mut jwk = key.jwk();
     jwk["alg"] = json!("PS256");
     let service = Service::start(&[]).await;
-    service.server.answer(Answer::Body(json!({ "keys": [jwk] }).to_string()));
+    service.server.reply_with(JwksReply::Body(json!({ "keys": [jwk] }).to_string()));
     assert_eq!(service.verifier.reload().await.unwrap(), KeyReload::Changed);
     let pss = key.token_with(&json!({ "alg": "PS256", "kid": "k" }), &claims());
     assert!(service.verify(&pss).await.is_ok());
@@ -330,10 +330,10 @@ async fn what_another_key_signed_is_refused_whatever_key_the_token_brings_along(
     let (key, attacker) = (SigningKey::rsa("k"), SigningKey::rsa("k"));
     let service = Service::start(&[&key]).await;
     assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Cause::Signature));
-    let theirs = KeyServer::start(Answer::Body(key_set(&[&attacker]))).await;
+    let theirs = JwksServer::start(JwksReply::Body(jwks(&[&attacker]))).await;
     let header = json!({ "alg": "RS256", "kid": "k", "jwk": attacker.jwk(), "jku": theirs.url(), "x5u": theirs.url() });
     assert_eq!(service.verify(&attacker.token_with(&header, &claims())).await, refused(Cause::Signature));
-    assert_eq!(theirs.paths(), [""; 0], "a token's own key set is never fetched");
+    assert_eq!(theirs.requested_paths(), [""; 0], "a token's own key set is never fetched");
 
     let good = key.token(&claims());
     let [header, _, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("{good}") };
@@ -402,7 +402,7 @@ async fn a_key_id_is_required() {
     for header in [json!({ "alg": "EdDSA" }), json!({ "alg": "EdDSA", "kid": "" })] {
         assert_eq!(service.verify(&key.token_with(&header, &claims())).await, refused(Cause::NoKeyId));
     }
-    assert_eq!(service.server.paths().len(), 1, "what names no key is worth no fetch");
+    assert_eq!(service.server.requested_paths().len(), 1, "what names no key is worth no fetch");
 }
 
 #[tokio::test]
@@ -417,15 +417,15 @@ async fn made_up_key_ids_are_looked_up_and_fetched_once_in_thirty_seconds() {
         }
     };
     try_all().await;
-    assert_eq!(service.server.paths(), ["/keys"], "the fetch at the start was a moment ago");
+    assert_eq!(service.server.requested_paths(), ["/keys"], "the fetch at the start was a moment ago");
     service.clock.advance(30);
     try_all().await;
     service.clock.advance(29);
     try_all().await;
-    assert_eq!(service.server.paths(), ["/keys", "/keys"]);
+    assert_eq!(service.server.requested_paths(), ["/keys", "/keys"]);
     service.clock.advance(1);
     try_all().await;
-    assert_eq!(service.server.paths(), ["/keys", "/keys", "/keys"]);
+    assert_eq!(service.server.requested_paths(), ["/keys", "/keys", "/keys"]);
     assert!(service.verify(&key.token(&claims())).await.is_ok());
 }
 
@@ -433,7 +433,7 @@ async fn made_up_key_ids_are_looked_up_and_fetched_once_in_thirty_seconds() {
 async fn keys_are_rotated_under_load_with_one_fetch_and_no_refusal() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let service = Arc::new(Service::start(&[&old]).await);
-    service.server.answer(Answer::Body(key_set(&[&old, &new])));
+    service.server.reply_with(JwksReply::Body(jwks(&[&old, &new])));
     service.clock.advance(60);
 
     let mut calls = tokio::task::JoinSet::new();
@@ -445,7 +445,7 @@ async fn keys_are_rotated_under_load_with_one_fetch_and_no_refusal() {
     while let Some(answer) = calls.join_next().await {
         assert_eq!(answer.unwrap().unwrap().name, "payments");
     }
-    assert_eq!(service.server.paths().len(), 2, "the start and one fetch for all who waited");
+    assert_eq!(service.server.requested_paths().len(), 2, "the start and one fetch for all who waited");
 }
 
 #[tokio::test]
@@ -453,9 +453,9 @@ async fn a_key_that_the_issuer_withdraws_is_forgotten_at_the_next_fetch_in_the_b
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let service = Service::with(&[&old], |options| options.times.url = Duration::from_millis(5)).await;
     assert!(service.verify(&old.token(&claims())).await.is_ok());
-    service.server.answer(Answer::Body(key_set(&[&new])));
+    service.server.reply_with(JwksReply::Body(jwks(&[&new])));
     // The first of these may still have read the old answer; the last began when the one before was in use.
-    service.server.requested(service.server.paths().len() + 3).await;
+    service.server.wait_for_requests(service.server.requested_paths().len() + 3).await;
     assert!(service.verify(&new.token(&claims())).await.is_ok());
     assert_eq!(service.verify(&old.token(&claims())).await, refused(Cause::UnknownKey));
 }
@@ -470,30 +470,34 @@ async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well()
     let service = Service::with(&[&key], times).await;
     let huge = json!({ "keys": [other.jwk()], "padding": "x".repeat(256 * 1024) }).to_string();
     let duplicate = json!({ "keys": [other.jwk(), SigningKey::p256("other").jwk()] }).to_string();
-    let answers: [(Answer, Check); 9] = [
-        (Answer::Stuck, |fault| matches!(fault, SourceFault::TimedOut)),
-        (Answer::Body(huge), |fault| matches!(fault, SourceFault::TooLarge)),
-        (Answer::Body("<html>".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
-        (Answer::Body("[]".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
-        (Answer::Body("{\"keys\":[]}".to_owned()), |fault| {
+    let answers: [(JwksReply, Check); 9] = [
+        (JwksReply::Stalled, |fault| matches!(fault, SourceFault::TimedOut)),
+        (JwksReply::Body(huge), |fault| matches!(fault, SourceFault::TooLarge)),
+        (JwksReply::Body("<html>".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
+        (JwksReply::Body("[]".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
+        (JwksReply::Body("{\"keys\":[]}".to_owned()), |fault| {
             matches!(fault, SourceFault::KeySet(KeySetFault::NoUsableKey))
         }),
-        (Answer::Body(duplicate), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::DuplicateKeyId))),
-        (Answer::Status(500), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 500)),
-        (Answer::Status(204), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 204)),
-        (Answer::Redirect("/moved", key_set(&[&other])), |fault| matches!(fault, SourceFault::Status(_))),
+        (JwksReply::Body(duplicate), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::DuplicateKeyId))),
+        (JwksReply::Status(500), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 500)),
+        (JwksReply::Status(204), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 204)),
+        (JwksReply::Redirect("/moved", jwks(&[&other])), |fault| matches!(fault, SourceFault::Status(_))),
     ];
     for (answer, expected) in answers {
-        service.server.answer(answer.clone());
+        service.server.reply_with(answer.clone());
         let fault = service.verifier.reload().await.unwrap_err();
         assert!(expected(&fault), "{answer:?}: {fault}");
         service.clock.advance(60);
         assert!(service.verify(&key.token(&claims())).await.is_ok(), "{answer:?}");
         assert_eq!(service.verify(&other.token(&claims())).await, refused(Cause::UnknownKey), "{answer:?}");
     }
-    assert!(service.server.paths().iter().all(|path| path == "/keys"), "{:?}", service.server.paths());
+    assert!(
+        service.server.requested_paths().iter().all(|path| path == "/keys"),
+        "{:?}",
+        service.server.requested_paths()
+    );
 
-    service.server.answer(Answer::Body(key_set(&[&other])));
+    service.server.reply_with(JwksReply::Body(jwks(&[&other])));
     assert_eq!(service.verifier.reload().await.unwrap(), KeyReload::Changed);
     assert!(service.verify(&other.token(&claims())).await.is_ok());
 }
@@ -502,13 +506,13 @@ async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well()
 async fn known_keys_are_never_waited_for_while_the_endpoint_is_slow() {
     let (key, unknown) = (SigningKey::ed25519("k"), SigningKey::ed25519("unknown"));
     let service = Arc::new(Service::start(&[&key]).await);
-    service.server.answer(Answer::Stuck);
+    service.server.reply_with(JwksReply::Stalled);
     service.clock.advance(60);
     let waiting = tokio::spawn({
         let (service, token) = (Arc::clone(&service), unknown.token(&claims()));
         async move { service.verify(&token).await }
     });
-    service.server.requested(2).await;
+    service.server.wait_for_requests(2).await;
     // The fetch is under way and ends in seconds at the earliest.
     for _ in 0..10 {
         assert!(service.verify(&key.token(&claims())).await.is_ok());
@@ -521,7 +525,7 @@ async fn known_keys_are_never_waited_for_while_the_endpoint_is_slow() {
 async fn a_caller_who_leaves_does_not_end_the_fetch_that_others_need() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let service = Arc::new(Service::start(&[&old]).await);
-    service.server.answer(Answer::Body(key_set(&[&old, &new])));
+    service.server.reply_with(JwksReply::Body(jwks(&[&old, &new])));
     service.clock.advance(60);
     let token = old.token_with(&json!({ "alg": "EdDSA", "kid": "made up" }), &claims());
     let headers = authorization(&format!("Bearer {token}"));
@@ -532,9 +536,9 @@ async fn a_caller_who_leaves_does_not_end_the_fetch_that_others_need() {
         let first = std::future::poll_fn(|context| std::task::Poll::Ready(leaving.as_mut().poll(context))).await;
         assert!(first.is_pending());
     }
-    service.server.requested(2).await;
+    service.server.wait_for_requests(2).await;
     assert!(service.verify(&new.token(&claims())).await.is_ok());
-    assert_eq!(service.server.paths().len(), 2);
+    assert_eq!(service.server.requested_paths().len(), 2);
 }
 
 #[tokio::test]
@@ -550,8 +554,8 @@ async fn an_endpoint_that_is_down_at_the_start_is_tried_until_it_is_there() {
     assert_eq!(verify(&verifier, &key.token(&claims())).await, refused(Cause::UnknownKey));
     assert!(matches!(verifier.reload().await, Err(SourceFault::Request(_))));
 
-    let server = KeyServer::on(TcpListener::bind(address).await.unwrap(), Answer::Body(key_set(&[&key])));
-    server.requested(1).await;
+    let server = JwksServer::start_on(TcpListener::bind(address).await.unwrap(), JwksReply::Body(jwks(&[&key])));
+    server.wait_for_requests(1).await;
     // The fetch that was seen holds the lock that this one waits for.
     verifier.reload().await.unwrap();
     assert!(verify(&verifier, &key.token(&claims())).await.is_ok());
@@ -583,7 +587,7 @@ async fn keys_for_something_else_and_keys_that_anybody_has_are_ignored() {
         json!({ "kty": "EC", "crv": "P-384", "kid": "other", "x": "AA", "y": "AA" }),
         json!("text"),
     ] {
-        service.server.answer(Answer::Body(json!({ "keys": [ignored, key.jwk()] }).to_string()));
+        service.server.reply_with(JwksReply::Body(json!({ "keys": [ignored, key.jwk()] }).to_string()));
         assert_eq!(service.verifier.reload().await.unwrap(), KeyReload::Changed, "{ignored}");
         assert!(service.verify(&key.token(&claims())).await.is_ok(), "{ignored}");
         assert_eq!(service.verify(&other.token(&claims())).await, refused(Cause::UnknownKey), "{ignored}");
@@ -601,7 +605,7 @@ async fn a_key_file_must_be_good_at_the_start_and_is_kept_when_it_turns_bad() {
     std::fs::write(&path, "{}").unwrap();
     assert!(matches!(TokenVerifier::start(options()).await, Err(SourceFault::KeySet(KeySetFault::NotAKeySet))));
 
-    std::fs::write(&path, key_set(&[&old])).unwrap();
+    std::fs::write(&path, jwks(&[&old])).unwrap();
     let verifier = TokenVerifier::start(options()).await.unwrap();
     assert!(verify(&verifier, &old.token(&claims())).await.is_ok());
     assert_eq!(verifier.reload().await.unwrap(), KeyReload::Unchanged);
@@ -612,7 +616,7 @@ async fn a_key_file_must_be_good_at_the_start_and_is_kept_when_it_turns_bad() {
     assert!(matches!(verifier.reload().await, Err(SourceFault::TooLarge)));
     assert!(verify(&verifier, &old.token(&claims())).await.is_ok());
 
-    std::fs::write(&path, key_set(&[&new])).unwrap();
+    std::fs::write(&path, jwks(&[&new])).unwrap();
     assert_eq!(verifier.reload().await.unwrap(), KeyReload::Changed);
     assert!(verify(&verifier, &new.token(&claims())).await.is_ok());
     assert_eq!(verify(&verifier, &old.token(&claims())).await, refused(Cause::UnknownKey));
@@ -623,13 +627,13 @@ async fn a_changed_key_file_is_noticed() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");
-    std::fs::write(&path, key_set(&[&old])).unwrap();
+    std::fs::write(&path, jwks(&[&old])).unwrap();
     let clock = TestClock::new();
     let mut options = options(KeySource::File(path.clone()), &clock);
     options.times.file = Duration::from_millis(1);
     let verifier = TokenVerifier::start(options).await.unwrap();
     let replacement = directory.path().join("new.json");
-    std::fs::write(&replacement, key_set(&[&new])).unwrap();
+    std::fs::write(&replacement, jwks(&[&new])).unwrap();
     std::fs::rename(replacement, &path).unwrap();
     // The clock stands still, so no unknown key makes the file be read: only the background does.
     let token = new.token(&claims());

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::loopback::{listen, unused_url, url_of};
-use crate::support::refusal::details_beside;
+use crate::support::refusal::other_details;
 use crate::support::rpc_call::{call, operation, takes_token, unsigned_token};
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 use crate::support::test_service::TestService;
@@ -101,7 +101,7 @@ impl Row {
             ("cognito_code", self.cognito_code),
         ]);
         expected.extend(self.metadata);
-        let got = (status.code(), info.reason.as_str(), metadata, details_beside(status));
+        let got = (status.code(), info.reason.as_str(), metadata, other_details(status));
         let wanted = (self.code, self.reason, expected, self.detail.into_iter().collect());
         if got != wanted {
             return Err(format!("got    {got:?}\n    wanted {wanted:?}"));
@@ -125,7 +125,7 @@ async fn check(rows: &[Row]) {
     for row in rows {
         answer(&service.cognito, row).await;
         let answer = call(&service, row.rpc, &token).await;
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
         let problem = match answer {
             Ok(()) => Err("the call succeeded".to_owned()),
             Err(status) => row.compare(&status).and_then(|()| match marks(&status) {
@@ -144,7 +144,7 @@ async fn check(rows: &[Row]) {
 async fn answer(cognito: &TestCognito, row: &Row) {
     let text = if row.text.is_empty() { MARKER.to_owned() } else { format!("{} {MARKER}", row.text) };
     cognito
-        .fault(json!({
+        .inject_fault(json!({
             "kind": "error",
             "operation": operation(row.rpc),
             "code": row.cognito_code,
@@ -535,9 +535,9 @@ async fn no_text_of_a_refusal_by_iam_makes_an_admin_rpc_blame_the_callers_creden
     let service = TestService::start().await;
     for rpc in Rpc::ALL.into_iter().filter(|rpc| !takes_token(*rpc)) {
         for text in ["Access Token has expired", "Access Token does not have required scopes", "Invalid session", ""] {
-            service.cognito.answer_error(operation(rpc), "NotAuthorizedException", text).await;
+            service.cognito.inject_error(operation(rpc), "NotAuthorizedException", text).await;
             let status = call(&service, rpc, "").await.unwrap_err();
-            service.cognito.heal().await;
+            service.cognito.clear_faults().await;
             assert_eq!(status.code(), FailedPrecondition, "{} {text}: {status:?}", rpc.name());
         }
     }
@@ -546,7 +546,7 @@ async fn no_text_of_a_refusal_by_iam_makes_an_admin_rpc_blame_the_callers_creden
 #[tokio::test]
 async fn the_namespace_of_a_code_is_not_part_of_it() {
     let service = TestService::start().await;
-    service.cognito.answer_error("AdminGetUser", "com.amazonaws.cognito#UserNotFoundException", "").await;
+    service.cognito.inject_error("AdminGetUser", "com.amazonaws.cognito#UserNotFoundException", "").await;
     let status = call(&service, AdminGetUser, "").await.unwrap_err();
     let details = status.get_error_details();
     let info = details.error_info().unwrap();
@@ -580,10 +580,10 @@ async fn answered_before(rpc: Rpc, http_status: &str, body: &str) -> (Code, Stri
         "HTTP/1.1 {http_status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    let service = TestService::before(&server_of(answer).await).await;
+    let service = TestService::with_cognito_at(&server_of(answer).await).await;
     let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
     assert_eq!(marks(&status), 0, "{status:?}");
-    assert!(details_beside(&status).is_empty(), "{status:?}");
+    assert!(other_details(&status).is_empty(), "{status:?}");
     let info = status.get_error_details().error_info().unwrap().clone();
     (status.code(), info.reason, info.metadata.into_iter().collect())
 }
@@ -654,7 +654,7 @@ async fn an_answer_without_a_required_member_is_unreadable() {
 #[tokio::test]
 async fn a_refused_connection_is_unavailable() {
     let url = unused_url().await;
-    let service = TestService::before(&url).await;
+    let service = TestService::with_cognito_at(&url).await;
     for (rpc, retryable) in [(AdminGetUser, "true"), (AssociateSoftwareToken, "false")] {
         let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
         let info = status.get_error_details().error_info().unwrap().clone();
@@ -668,7 +668,7 @@ async fn a_refused_connection_is_unavailable() {
 async fn a_broken_connection_is_unavailable() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "reset" })).await;
+    service.cognito.inject_fault(json!({ "kind": "reset" })).await;
     for (rpc, retryable) in [(SetUserPoolMfaConfig, "true"), (VerifySoftwareToken, "false")] {
         let status = call(&service, rpc, &token).await.unwrap_err();
         let info = status.get_error_details().error_info().unwrap().clone();
@@ -679,9 +679,9 @@ async fn a_broken_connection_is_unavailable() {
 
 #[tokio::test]
 async fn an_answer_that_never_comes_exceeds_the_deadline() {
-    let service = TestService::limited_to(Duration::from_millis(200)).await;
+    let service = TestService::with_operation_timeout(Duration::from_millis(200)).await;
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "no_answer" })).await;
+    service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;
     for (rpc, retryable) in [(AdminGetUser, "true"), (SetUserMfaPreference, "true"), (AssociateSoftwareToken, "false")]
     {
         let status = call(&service, rpc, &token).await.unwrap_err();

@@ -21,7 +21,7 @@ fn message(answer: Result<(), Status>) -> String {
 }
 
 async fn say(service: &TestService, rpc: Rpc, text: &str) {
-    service.cognito.answer_error(operation(rpc), "InvalidParameterException", text).await;
+    service.cognito.inject_error(operation(rpc), "InvalidParameterException", text).await;
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_long_sentence_is_cut_by_characters() {
     for (sentence, length) in [("é".repeat(255), 255), ("💡".repeat(256), 256), ("é".repeat(300), 256)] {
         say(&service, Rpc::AdminGetUser, &sentence).await;
         let message = message(call(&service, Rpc::AdminGetUser, "").await);
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
         assert_eq!((message.chars().count(), sentence.starts_with(&message)), (length, true));
     }
 }
@@ -161,7 +161,7 @@ async fn every_text_of_a_configuration_is_masked() {
         for text in texts {
             say(&service, Rpc::SetUserPoolMfaConfig, &format!("Value '{text}' is bad")).await;
             let answer = service.pool_configs().set_user_pool_mfa_config(request(sms.clone())).await.map(drop);
-            service.cognito.heal().await;
+            service.cognito.clear_faults().await;
             assert_eq!(message(answer), "Value '[masked]' is bad", "{text}");
         }
     }

@@ -18,7 +18,7 @@ use tonic_types::StatusExt as _;
 use crate::authz::access;
 use crate::process::without_credentials;
 use crate::support::loopback::serve;
-use crate::support::refusal::details_beside;
+use crate::support::refusal::other_details;
 use crate::support::rpc_call::{call, operation};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
@@ -100,7 +100,7 @@ impl Entry {
         }
         assert_eq!(answered, documented, "{reason}");
 
-        let answered = (code_name(status.code()), details_beside(status));
+        let answered = (code_name(status.code()), other_details(status));
         let (code, detail) = self.answered_as();
         assert_eq!(answered, (code, detail.iter().map(String::as_str).collect()), "{reason}");
     }
@@ -149,7 +149,7 @@ async fn provoke(reason: &str) -> Status {
     let service = TestService::start().await;
     let admin_get_user = Rpc::AdminGetUser.path();
     let answer_with = async |rpc, fault| {
-        service.cognito.fault(fault).await;
+        service.cognito.inject_fault(fault).await;
         call(&service, rpc, &service.cognito.token(USER).await).await.unwrap_err()
     };
     match reason {
@@ -170,14 +170,14 @@ async fn provoke(reason: &str) -> Status {
             answer_with(Rpc::VerifySoftwareToken, json!({ "kind": "replace", "body": { "Status": "ERROR" } })).await
         }
         "DEADLINE_EXCEEDED" => {
-            let service = TestService::limited_to(Duration::from_millis(100)).await;
-            service.cognito.fault(json!({ "kind": "no_answer" })).await;
+            let service = TestService::with_operation_timeout(Duration::from_millis(100)).await;
+            service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
         "NO_TIME_LEFT" => {
             let mut request = Request::new(AdminGetUserRequest::default());
             request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("0m"));
-            service.patient().admin_get_user(request).await.unwrap_err()
+            service.untimed_client().admin_get_user(request).await.unwrap_err()
         }
         "CALLER_UNAUTHENTICATED" => access::expired().await,
         "CALLER_FORBIDDEN" => access::forbidden().await,
@@ -186,7 +186,7 @@ async fn provoke(reason: &str) -> Status {
         "COGNITO_ANSWER_UNREADABLE" => {
             // A web server that knows no such page.
             let pages = axum::Router::new().fallback(|| async { http::StatusCode::NOT_FOUND });
-            let service = TestService::before(&serve(pages).await).await;
+            let service = TestService::with_cognito_at(&serve(pages).await).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
         "FACADE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),
@@ -203,9 +203,9 @@ async fn every_reason_is_answered_as_its_example_shows() {
     for entry in manual() {
         let status = match entry.metadata("cognito_code") {
             Some(code) => {
-                service.cognito.answer_error(operation(entry.rpc()), code, text(&entry.reason)).await;
+                service.cognito.inject_error(operation(entry.rpc()), code, text(&entry.reason)).await;
                 let status = call(&service, entry.rpc(), &token).await.unwrap_err();
-                service.cognito.heal().await;
+                service.cognito.clear_faults().await;
                 status
             }
             None => provoke(&entry.reason).await,

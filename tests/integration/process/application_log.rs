@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyFixture;
 
 /// More calls than a pipe of 64 KiB takes lines of: at DEBUG, each call makes some.
 const CALLS: usize = 1000;
@@ -20,10 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_log_that_nobody_reads_holds_up_no_call() {
-    let guard = Guard::open();
+    let fixture = PolicyFixture::allow_all();
     let mut child = Command::new(env!("CARGO_BIN_EXE_mfagate"))
         .args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", "http://127.0.0.1:9"])
-        .args(guard.options())
+        .args(fixture.options())
         .env_clear()
         .env("RUST_LOG", "debug")
         .stdout(Stdio::null())

@@ -1,17 +1,17 @@
 //! What the program refuses to start with: everything that would put an open gate where others can reach it.
 
 use crate::support::loopback::{listen, unused_url};
-use crate::support::policy_fixture::Guard;
-use crate::support::process::{Binary, Ended};
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::{Exit, Process};
 
 /// Runs the program with options that it must refuse, saying why.
 async fn refuses(arguments: &[&str], environment: &[(&str, &str)], why: &str) {
-    let ended: Ended = Binary::run(arguments, environment).await;
-    assert_eq!(ended.status.code(), Some(2), "{arguments:?} {ended:?}");
+    let exit: Exit = Process::run(arguments, environment).await;
+    assert_eq!(exit.status.code(), Some(2), "{arguments:?} {exit:?}");
     // Long lines are wrapped.
-    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains(why), "{arguments:?} {ended:?}");
-    assert!(ended.stdout.is_empty(), "{ended:?}");
+    let words = exit.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(why), "{arguments:?} {exit:?}");
+    assert!(exit.stdout.is_empty(), "{exit:?}");
 }
 
 const NOT_LOOPBACK: &[&str] = &[
@@ -36,8 +36,8 @@ async fn addresses_that_others_can_reach_are_refused() {
         refuses(&["dev", "--listen", address], &[], "must be on loopback").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be on loopback").await;
         // With everything else in place, so that nothing else can be what is refused.
-        let guard = Guard::open();
-        let options = guard.options();
+        let fixture = PolicyFixture::allow_all();
+        let options = fixture.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         refuses(&[&["serve", "--listen", address], &options[..]].concat(), &[], "nothing is encrypted").await;
     }
@@ -125,8 +125,8 @@ async fn serve_and_check_name_everything_that_is_missing() {
 #[tokio::test]
 async fn check_finds_a_key_set_that_is_not_there() {
     let url = format!("{}/jwks.json", unused_url().await);
-    let guard = Guard::open();
-    let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", &url)]);
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", &url)]);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
 }
@@ -140,24 +140,24 @@ async fn prefixes_that_names_in_certificates_could_begin_with_are_refused() {
 
 #[tokio::test]
 async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
-    let guard = Guard::open();
-    let options = guard.options();
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let check = [&["check"], &options[..]].concat();
-    let ended = Binary::run(&check, &[]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let exit = Process::run(&check, &[]).await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 
-    guard.write("policies/more.cedar", "permit (principal, action == Mfagate::Action::\"Nothing\", resource);");
-    guard.write("policies/wrong.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
-    let ended = Binary::run(&check, &[]).await;
-    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("more.cedar") && ended.stderr.contains("wrong.cedar"), "{ended:?}");
+    fixture.write("policies/more.cedar", "permit (principal, action == Mfagate::Action::\"Nothing\", resource);");
+    fixture.write("policies/wrong.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
+    let exit = Process::run(&check, &[]).await;
+    assert_eq!(exit.status.code(), Some(2), "{exit:?}");
+    assert!(exit.stderr.contains("more.cedar") && exit.stderr.contains("wrong.cedar"), "{exit:?}");
 }
 
 #[tokio::test]
 async fn a_directory_without_policies_is_refused() {
-    let guard = Guard::with("");
-    let options = guard.options();
+    let fixture = PolicyFixture::with("");
+    let options = fixture.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     refuses(&[&["serve"], &options[..]].concat(), &[], "holds no policy").await;
 }
@@ -180,8 +180,8 @@ async fn durations_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_and_ends_the_program() {
-    let guard = Guard::open();
-    let options = guard.options();
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let taken = listen().await;
     let address = taken.local_addr().unwrap().to_string();
@@ -190,10 +190,10 @@ async fn a_port_that_is_taken_is_named_and_ends_the_program() {
         &["dev", "--listen", "127.0.0.1:0", "--embedded-listen", &address],
         &[&["serve", "--listen", &address], &options[..]].concat(),
     ] {
-        let ended = Binary::run(arguments, &[]).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(&format!("cannot listen on {address}")), "{ended:?}");
-        assert!(ended.stdout.is_empty(), "{ended:?}");
+        let exit = Process::run(arguments, &[]).await;
+        assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(&format!("cannot listen on {address}")), "{exit:?}");
+        assert!(exit.stdout.is_empty(), "{exit:?}");
     }
 }
 
@@ -204,9 +204,9 @@ async fn a_data_file_that_cannot_be_read_is_named_and_ends_the_program() {
     std::fs::write(&file, "no state").unwrap();
     for path in [file.as_path(), directory.path()] {
         let path = path.to_str().unwrap();
-        let ended = Binary::run(&["dev", "--listen", "127.0.0.1:0", "--data", path], &[]).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(path), "{ended:?}");
+        let exit = Process::run(&["dev", "--listen", "127.0.0.1:0", "--data", path], &[]).await;
+        assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(path), "{exit:?}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "no state");
 }
@@ -214,8 +214,9 @@ async fn a_data_file_that_cannot_be_read_is_named_and_ends_the_program() {
 #[tokio::test]
 async fn loopback_in_both_families_is_served() {
     for address in ["127.0.0.1:0", "127.255.255.254:0", "[::1]:0"] {
-        let mut binary = Binary::start(&["dev", "--cognito-endpoint", "http://localhost:9", "--listen", address], &[]);
-        assert!(binary.address().await.ip().is_loopback());
-        binary.end().await;
+        let mut process =
+            Process::start(&["dev", "--cognito-endpoint", "http://localhost:9", "--listen", address], &[]);
+        assert!(process.address().await.ip().is_loopback());
+        process.terminate().await;
     }
 }

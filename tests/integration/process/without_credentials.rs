@@ -1,12 +1,12 @@
-//! Behaviour of the binary where there are no AWS credentials.
+//! Behaviour of the process where there are no AWS credentials.
 
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, GetUserRequest};
 use serde_json::Value;
 use tonic::{Code, Response, Status};
 
-use crate::support::policy_fixture::Guard;
-use crate::support::process::Binary;
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::Process;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
@@ -19,10 +19,10 @@ const NO_CREDENTIALS: &[(&str, &str)] = &[
 
 /// What an RPC of an administrator answers through `mfagate serve` without credentials.
 pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
-    let guard = Guard::open();
-    let mut binary = Binary::serve(&guard, cognito_url, NO_CREDENTIALS).await;
-    let channel = binary.channel().await;
-    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
+    let fixture = PolicyFixture::allow_all();
+    let mut process = Process::serve(&fixture, cognito_url, NO_CREDENTIALS).await;
+    let channel = process.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, fixture.as_caller("tests"));
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
@@ -44,10 +44,10 @@ async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothin
 #[tokio::test]
 async fn an_rpc_of_the_signed_in_user_works() {
     let cognito = TestCognito::start().await;
-    let guard = Guard::open();
-    let mut binary = Binary::serve(&guard, &cognito.url, NO_CREDENTIALS).await;
-    let channel = binary.channel().await;
-    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
+    let fixture = PolicyFixture::allow_all();
+    let mut process = Process::serve(&fixture, &cognito.url, NO_CREDENTIALS).await;
+    let channel = process.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, fixture.as_caller("tests"));
     let request = GetUserRequest { access_token: cognito.token(USER).await };
     assert_eq!(client.get_user(request).await.unwrap().into_inner().username, USER);
 }

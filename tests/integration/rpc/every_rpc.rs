@@ -48,7 +48,7 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
     for rpc in Rpc::ALL {
         let service = TestService::start().await;
         let token = service.cognito.token(USER).await;
-        service.cognito.fault(json!({ "kind": "replace", "body": any_answer() })).await;
+        service.cognito.inject_fault(json!({ "kind": "replace", "body": any_answer() })).await;
         call(&service, rpc, &token).await.unwrap();
         assert_eq!(asked(&service).await, [operation(rpc)]);
     }
@@ -58,7 +58,7 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
 async fn an_rpc_signs_its_request_unless_it_acts_as_the_user() {
     let service = Arc::new(TestService::start().await);
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "replace", "body": any_answer() })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "body": any_answer() })).await;
     call_all(&service, &token).await;
     for rpc in Rpc::ALL {
         let sent = service.cognito.requests(operation(rpc)).await.remove(0);
@@ -109,12 +109,12 @@ async fn every_rpc_answers_the_errors_that_any_may_answer() {
         ("OptInRequired", 403, Code::Internal, "FACADE_ACCOUNT_REFUSED"),
         ("SerializationException", 400, Code::Internal, "FACADE_REQUEST_REJECTED"),
     ] {
-        service.cognito.fault(json!({ "kind": "error", "code": cognito_code, "status": http_status })).await;
+        service.cognito.inject_fault(json!({ "kind": "error", "code": cognito_code, "status": http_status })).await;
         for (rpc, answer) in call_all(&service, &token).await {
             let details = refused(answer, code, reason);
             assert_eq!(details.error_info().unwrap().metadata["operation"], operation(rpc));
         }
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
     }
 }
 
@@ -124,10 +124,10 @@ async fn every_rpc_of_a_user_answers_why_the_token_is_refused() {
     let mint = |more: Value| {
         let mut wanted = json!({ "UserPoolId": POOL, "Username": USER });
         wanted.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
-        service.cognito.mint(wanted)
+        service.cognito.mint_token(wanted)
     };
     let revoked = mint(json!({})).await;
-    service.cognito.operate("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": USER })).await;
     let good = mint(json!({})).await;
     for (token, code, reason) in [
         (mint(json!({ "ExpiresIn": -1 })).await, Code::Unauthenticated, "USER_TOKEN_EXPIRED"),
@@ -146,13 +146,13 @@ async fn every_rpc_of_a_user_answers_why_the_token_is_refused() {
 #[tokio::test]
 async fn every_rpc_of_a_user_answers_a_firewall_and_a_disabled_user() {
     let service = TestService::start().await;
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     let token = service.cognito.token(USER).await;
     let of_a_user: Vec<_> = Rpc::ALL.into_iter().filter(|rpc| takes_token(*rpc)).collect();
     for rpc in &of_a_user {
         refused(call(&service, *rpc, &token).await, Code::FailedPrecondition, "USER_DISABLED");
     }
-    service.cognito.fault(json!({ "kind": "error", "code": "ForbiddenException" })).await;
+    service.cognito.inject_fault(json!({ "kind": "error", "code": "ForbiddenException" })).await;
     for rpc in &of_a_user {
         refused(call(&service, *rpc, &token).await, Code::PermissionDenied, "WAF_BLOCKED");
     }
@@ -162,7 +162,7 @@ async fn every_rpc_of_a_user_answers_a_firewall_and_a_disabled_user() {
 async fn every_rpc_of_an_administrator_answers_a_pool_that_does_not_exist() {
     let service = TestService::start().await;
     for rpc in Rpc::ALL.into_iter().filter(|rpc| !takes_token(*rpc)) {
-        let answer = crate::support::rpc_call::call_on(&service, rpc, "us-west-2_NOWHERE", "").await;
+        let answer = crate::support::rpc_call::call_in_pool(&service, rpc, "us-west-2_NOWHERE", "").await;
         let details = refused(answer, Code::NotFound, "RESOURCE_NOT_FOUND");
         assert_eq!(details.resource_info().unwrap().resource_name, "us-west-2_NOWHERE");
     }

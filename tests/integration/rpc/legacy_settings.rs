@@ -107,14 +107,14 @@ async fn the_settings_of_a_user_that_does_not_exist_are_not_found() {
     let service = TestService::start().await;
     refused(admin_set(&service, "nobody", vec![]).await, Code::NotFound, "USER_NOT_FOUND");
     let token = service.cognito.token(USER).await;
-    service.cognito.operate("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     refused(set(&service, token, vec![]).await, Code::NotFound, "USER_NOT_FOUND");
 }
 
 #[tokio::test]
 async fn the_settings_of_a_disabled_user_are_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     refused(admin_set(&service, USER, vec![]).await, Code::FailedPrecondition, "USER_DISABLED");
     let token = service.cognito.token(USER).await;
     refused(set(&service, token, vec![]).await, Code::FailedPrecondition, "USER_DISABLED");
@@ -125,7 +125,7 @@ async fn the_settings_of_a_user_in_another_state_are_a_failed_precondition() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for (status, reason) in [("UNCONFIRMED", "USER_NOT_CONFIRMED"), ("RESET_REQUIRED", "PASSWORD_RESET_REQUIRED")] {
-        service.cognito.set_status(USER, status).await;
+        service.cognito.set_user_status(USER, status).await;
         refused(set(&service, token.clone(), vec![]).await, Code::FailedPrecondition, reason);
     }
 }
@@ -136,7 +136,7 @@ async fn a_phone_that_cognito_misses_is_a_factor_that_is_not_enrolled() {
     let token = service.cognito.token(NEW_USER).await;
     let text = "User does not have delivery config set to turn on SMS_MFA";
     for operation in ["AdminSetUserSettings", "SetUserSettings"] {
-        service.cognito.answer_error(operation, "InvalidParameterException", text).await;
+        service.cognito.inject_error(operation, "InvalidParameterException", text).await;
     }
     for answer in [admin_set(&service, NEW_USER, vec![sms()]).await, set(&service, token, vec![sms()]).await] {
         let details = refused(answer, Code::FailedPrecondition, "FACTOR_NOT_ENROLLED");
@@ -147,6 +147,6 @@ async fn a_phone_that_cognito_misses_is_a_factor_that_is_not_enrolled() {
 #[tokio::test]
 async fn a_refusal_of_the_target_is_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.answer_error("AdminSetUserSettings", "NotAuthorizedException", "not now").await;
+    service.cognito.inject_error("AdminSetUserSettings", "NotAuthorizedException", "not now").await;
     refused(admin_set(&service, USER, vec![]).await, Code::FailedPrecondition, "TARGET_REFUSED");
 }

@@ -184,10 +184,16 @@ async fn every_kind_of_json_passes_both_ways() {
         "nested": { "deep": [{ "er": 1 }] },
     });
     let body = json!({ "CredentialCreationOptions": document });
-    service.cognito.fault(json!({ "kind": "replace", "operation": "StartWebAuthnRegistration", "body": body })).await;
+    service
+        .cognito
+        .inject_fault(json!({ "kind": "replace", "operation": "StartWebAuthnRegistration", "body": body }))
+        .await;
     assert_eq!(object_to_json(&start(&service, &token).await.unwrap()), document);
 
-    service.cognito.fault(json!({ "kind": "replace", "operation": "CompleteWebAuthnRegistration", "body": {} })).await;
+    service
+        .cognito
+        .inject_fault(json!({ "kind": "replace", "operation": "CompleteWebAuthnRegistration", "body": {} }))
+        .await;
     complete(&service, &token, to_struct(document.clone())).await.unwrap();
     let sent = service.cognito.bodies("CompleteWebAuthnRegistration").await;
     assert_eq!(sent, [json!({ "AccessToken": token, "Credential": document })]);
@@ -197,7 +203,10 @@ async fn every_kind_of_json_passes_both_ways() {
 async fn a_fraction_stays_a_fraction() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "replace", "operation": "CompleteWebAuthnRegistration", "body": {} })).await;
+    service
+        .cognito
+        .inject_fault(json!({ "kind": "replace", "operation": "CompleteWebAuthnRegistration", "body": {} }))
+        .await;
     complete(&service, &token, to_struct(json!({ "half": 0.5, "tiny": -1e-7 }))).await.unwrap();
     let sent = service.cognito.bodies("CompleteWebAuthnRegistration").await;
     assert_eq!(sent[0]["Credential"], json!({ "half": 0.5, "tiny": -1e-7 }));
@@ -327,11 +336,11 @@ async fn a_passkey_completed_through_another_app_client_is_an_invalid_argument()
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     let client = json!({ "UserPoolId": POOL, "ClientName": "another" });
-    let client = service.cognito.operate("CreateUserPoolClient", client).await;
+    let client = service.cognito.perform("CreateUserPoolClient", client).await;
     let client = client["UserPoolClient"]["ClientId"].as_str().unwrap();
     assert_ne!(client, demo::CLIENT_ID);
     let other = json!({ "UserPoolId": POOL, "Username": USER, "ClientId": client });
-    let other = service.cognito.mint(other).await;
+    let other = service.cognito.mint_token(other).await;
 
     let options = start(&service, &token).await.unwrap();
     let answer = complete(&service, &other, Authenticator::new(b"first").register(&options)).await;
@@ -345,7 +354,7 @@ async fn a_registration_that_is_not_under_way_is_a_failed_precondition() {
     let reason = "WEB_AUTHN_CHALLENGE_NOT_FOUND";
     let options = start(&service, &token).await.unwrap();
     let credential = Authenticator::new(b"first").register(&options);
-    service.cognito.advance(180).await;
+    service.cognito.advance_clock(180).await;
     refused(complete(&service, &token, credential).await, Code::FailedPrecondition, reason);
 
     let options = start(&service, &token).await.unwrap();
@@ -360,7 +369,7 @@ async fn a_pool_without_passkeys_is_a_failed_precondition() {
     let token = service.cognito.token(USER).await;
     let options = start(&service, &token).await.unwrap();
     let credential = Authenticator::new(b"first").register(&options);
-    service.cognito.operate("SetUserPoolMfaConfig", json!({ "UserPoolId": POOL, "MfaConfiguration": "OFF" })).await;
+    service.cognito.perform("SetUserPoolMfaConfig", json!({ "UserPoolId": POOL, "MfaConfiguration": "OFF" })).await;
     refused(start(&service, &token).await, Code::FailedPrecondition, "WEB_AUTHN_NOT_ENABLED");
     refused(complete(&service, &token, credential).await, Code::FailedPrecondition, "WEB_AUTHN_NOT_ENABLED");
 }
@@ -374,7 +383,7 @@ async fn a_pool_without_a_relying_party_is_a_failed_precondition() {
         "MfaConfiguration": "OFF",
         "WebAuthnConfiguration": { "FactorConfiguration": "MULTI_FACTOR_WITH_USER_VERIFICATION" },
     });
-    service.cognito.operate("SetUserPoolMfaConfig", config).await;
+    service.cognito.perform("SetUserPoolMfaConfig", config).await;
     refused(start(&service, &token).await, Code::FailedPrecondition, "WEB_AUTHN_CONFIGURATION_MISSING");
 }
 
@@ -394,7 +403,7 @@ async fn a_user_with_the_most_passkeys_is_a_limit_that_does_not_pass() {
 async fn a_user_who_must_reset_the_password_is_a_failed_precondition() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.set_status(USER, "RESET_REQUIRED").await;
+    service.cognito.set_user_status(USER, "RESET_REQUIRED").await;
     let (code, reason) = (Code::FailedPrecondition, "PASSWORD_RESET_REQUIRED");
     refused(start(&service, &token).await, code, reason);
     refused(complete(&service, &token, Struct::default()).await, code, reason);
@@ -406,7 +415,7 @@ async fn a_user_who_must_reset_the_password_is_a_failed_precondition() {
 async fn a_limit_of_attempts_is_answered_by_every_passkey_operation() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "error", "code": "LimitExceededException" })).await;
+    service.cognito.inject_fault(json!({ "kind": "error", "code": "LimitExceededException" })).await;
     let (code, reason) = (Code::ResourceExhausted, "ATTEMPT_LIMIT_EXCEEDED");
     refused(start(&service, &token).await, code, reason);
     refused(complete(&service, &token, Struct::default()).await, code, reason);
@@ -417,7 +426,7 @@ async fn a_limit_of_attempts_is_answered_by_every_passkey_operation() {
 #[tokio::test]
 async fn an_expired_token_cannot_use_passkeys() {
     let service = TestService::start().await;
-    let token = service.cognito.mint(json!({ "UserPoolId": POOL, "Username": USER, "ExpiresIn": -1 })).await;
+    let token = service.cognito.mint_token(json!({ "UserPoolId": POOL, "Username": USER, "ExpiresIn": -1 })).await;
     let (code, reason) = (Code::Unauthenticated, "USER_TOKEN_EXPIRED");
     refused(start(&service, &token).await, code, reason);
     refused(complete(&service, &token, Struct::default()).await, code, reason);

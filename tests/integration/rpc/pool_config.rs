@@ -372,7 +372,7 @@ async fn a_pool_whose_other_settings_forbid_it_names_the_conflict() {
             "ACCOUNT_RECOVERY",
         ),
     ] {
-        let created = service.cognito.operate("CreateUserPool", settings).await;
+        let created = service.cognito.perform("CreateUserPool", settings).await;
         let request = SetUserPoolMfaConfigRequest {
             user_pool_id: created["UserPool"]["Id"].as_str().unwrap().to_owned(),
             ..everything(sns())
@@ -386,7 +386,7 @@ async fn a_pool_whose_other_settings_forbid_it_names_the_conflict() {
 async fn a_plan_without_the_feature_is_a_failed_precondition() {
     let service = TestService::start().await;
     let lite = json!({ "PoolName": "lite", "UserPoolTier": "LITE" });
-    let created = service.cognito.operate("CreateUserPool", lite).await;
+    let created = service.cognito.perform("CreateUserPool", lite).await;
     let user_pool_id = created["UserPool"]["Id"].as_str().unwrap().to_owned();
     let request = SetUserPoolMfaConfigRequest { user_pool_id, ..everything(sns()) };
     refused(set(&service, request).await, Code::FailedPrecondition, "FEATURE_UNAVAILABLE_IN_TIER");
@@ -412,11 +412,11 @@ async fn the_other_refusals_of_a_configuration_are_told_apart() {
         ("InvalidSmsRoleTrustRelationshipException", Code::FailedPrecondition, "SMS_ROLE_INVALID"),
         ("NotAuthorizedException", Code::FailedPrecondition, "TARGET_REFUSED"),
     ] {
-        service.cognito.answer_error("SetUserPoolMfaConfig", cognito_code, "").await;
+        service.cognito.inject_error("SetUserPoolMfaConfig", cognito_code, "").await;
         refused(set(&service, everything(sns())).await, code, reason);
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
     }
-    service.cognito.answer_error("GetUserPoolMfaConfig", "NotAuthorizedException", "").await;
+    service.cognito.inject_error("GetUserPoolMfaConfig", "NotAuthorizedException", "").await;
     refused(get(&service).await, Code::FailedPrecondition, "TARGET_REFUSED");
 }
 
@@ -427,13 +427,13 @@ async fn values_that_mfagate_does_not_know_are_unrecognized_and_absent_ones_unsp
         "MfaConfiguration": "SOMETIMES",
         "WebAuthnConfiguration": { "UserVerification": "never", "FactorConfiguration": "THREE" },
     });
-    service.cognito.fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
     let read = get(&service).await.unwrap();
     assert_eq!(read.mfa_configuration(), UserPoolMfaType::Unrecognized);
     let passkeys = read.web_authn_configuration.unwrap();
     assert_eq!(passkeys.user_verification(), UserVerification::Unrecognized);
     assert_eq!(passkeys.factor_configuration(), WebAuthnFactorConfiguration::Unrecognized);
 
-    service.cognito.fault(json!({ "kind": "replace", "count": 1, "body": {} })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "count": 1, "body": {} })).await;
     assert_eq!(get(&service).await.unwrap(), GetUserPoolMfaConfigResponse::default());
 }

@@ -74,13 +74,13 @@ async fn setup_session(service: &TestService) -> String {
         "SmsMfaConfiguration": {},
         "SoftwareTokenMfaConfiguration": { "Enabled": true },
     });
-    service.cognito.operate("SetUserPoolMfaConfig", config).await;
+    service.cognito.perform("SetUserPoolMfaConfig", config).await;
     let sign_in = json!({
         "ClientId": demo::CLIENT_ID,
         "AuthFlow": "USER_PASSWORD_AUTH",
         "AuthParameters": { "USERNAME": NEW_USER, "PASSWORD": demo::PASSWORD },
     });
-    let challenge = service.cognito.operate("InitiateAuth", sign_in).await;
+    let challenge = service.cognito.perform("InitiateAuth", sign_in).await;
     assert_eq!(challenge["ChallengeName"], "MFA_SETUP", "{challenge}");
     challenge["Session"].as_str().unwrap().to_owned()
 }
@@ -135,7 +135,7 @@ async fn a_user_enrols_in_the_middle_of_a_sign_in_and_goes_on_with_it() {
         "Session": last,
         "ChallengeResponses": { "USERNAME": NEW_USER },
     });
-    let signed_in = service.cognito.operate("RespondToAuthChallenge", challenge).await;
+    let signed_in = service.cognito.perform("RespondToAuthChallenge", challenge).await;
     assert!(signed_in["AuthenticationResult"]["AccessToken"].is_string(), "{signed_in}");
     let sent = service.cognito.bodies("AssociateSoftwareToken").await;
     assert_eq!(sent, [json!({ "Session": session })]);
@@ -207,7 +207,7 @@ async fn a_second_enrolment_is_refused_while_only_the_list_of_factors_shows_the_
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     let body = json!({ "Username": NEW_USER, "UserMFASettingList": ["SOFTWARE_TOKEN_MFA"] });
-    service.cognito.fault(json!({ "kind": "replace", "operation": "GetUserAuthFactors", "body": body })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "operation": "GetUserAuthFactors", "body": body })).await;
     refused(associate(&service, by_token(&token)).await, Code::FailedPrecondition, "TOTP_ALREADY_ENROLLED");
     assert!(service.cognito.requests("AssociateSoftwareToken").await.is_empty());
 }
@@ -216,7 +216,7 @@ async fn a_second_enrolment_is_refused_while_only_the_list_of_factors_shows_the_
 async fn an_enrolment_is_not_started_where_the_first_read_fails() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
-    service.cognito.answer_error("GetUserAuthFactors", "UnknownOperationException", "").await;
+    service.cognito.inject_error("GetUserAuthFactors", "UnknownOperationException", "").await;
     refused(associate(&service, by_token(&token)).await, Code::Unimplemented, "COGNITO_OPERATION_UNKNOWN");
     assert!(service.cognito.requests("AssociateSoftwareToken").await.is_empty());
 }
@@ -263,7 +263,7 @@ async fn a_used_session_is_unauthenticated() {
     let session = setup_session(&service).await;
     let next = associate(&service, by_session(&session)).await.unwrap().session.unwrap();
     refused(associate(&service, by_session(&session)).await, Code::Unauthenticated, "SESSION_EXPIRED");
-    let code = service.cognito.totp(NEW_USER).await;
+    let code = service.cognito.totp_code(NEW_USER).await;
     verify(&service, code_by_session(&next, &code)).await.unwrap();
     refused(verify(&service, code_by_session(&next, &code)).await, Code::Unauthenticated, "SESSION_EXPIRED");
 }
@@ -273,8 +273,8 @@ async fn an_expired_session_is_unauthenticated() {
     let service = TestService::start().await;
     let session = setup_session(&service).await;
     let next = associate(&service, by_session(&session)).await.unwrap().session.unwrap();
-    service.cognito.advance(180).await;
-    let code = service.cognito.totp(NEW_USER).await;
+    service.cognito.advance_clock(180).await;
+    let code = service.cognito.totp_code(NEW_USER).await;
     refused(verify(&service, code_by_session(&next, &code)).await, Code::Unauthenticated, "SESSION_EXPIRED");
     refused(associate(&service, by_session(&session)).await, Code::Unauthenticated, "SESSION_EXPIRED");
 }
@@ -355,7 +355,7 @@ async fn a_code_is_not_accepted_twice() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     associate(&service, by_token(&token)).await.unwrap();
-    let code = service.cognito.totp(NEW_USER).await;
+    let code = service.cognito.totp_code(NEW_USER).await;
     verify(&service, code_by_token(&token, &code)).await.unwrap();
     refused(verify(&service, code_by_token(&token, &code)).await, Code::InvalidArgument, "USER_CODE_MISMATCH");
 }
@@ -373,7 +373,7 @@ async fn the_name_of_the_device_reaches_cognito() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     associate(&service, by_token(&token)).await.unwrap();
-    let code = service.cognito.totp(NEW_USER).await;
+    let code = service.cognito.totp_code(NEW_USER).await;
     let friendly_device_name = Some("Jané's phone".to_owned());
     verify(&service, VerifySoftwareTokenRequest { friendly_device_name, ..code_by_token(&token, &code) })
         .await
@@ -389,7 +389,7 @@ async fn a_successful_answer_with_another_status_than_success_is_an_error() {
     for body in [json!({ "Status": "ERROR" }), json!({}), json!({ "Status": "SOMETHING_NEW" })] {
         service
             .cognito
-            .fault(json!({ "kind": "replace", "operation": "VerifySoftwareToken", "count": 1, "body": body }))
+            .inject_fault(json!({ "kind": "replace", "operation": "VerifySoftwareToken", "count": 1, "body": body }))
             .await;
         let answer = verify(&service, code_by_token(&token, "123456")).await;
         let details = refused(answer, Code::InvalidArgument, "TOTP_NOT_VERIFIED");
@@ -402,21 +402,21 @@ async fn a_successful_answer_with_another_status_than_success_is_an_error() {
 #[tokio::test]
 async fn many_wrong_codes_end_in_a_status_that_is_an_error() {
     let service = TestService::start().await;
-    let token = service.cognito.mint(json!({ "UserPoolId": POOL, "Username": USER, "ExpiresIn": 86400 })).await;
+    let token = service.cognito.mint_token(json!({ "UserPoolId": POOL, "Username": USER, "ExpiresIn": 86400 })).await;
     // The lock doubles with each code from the sixth on; this many make it longer than any test.
     for _ in 0..15 {
-        service.cognito.advance(900).await;
-        let code = wrong_code(&service.cognito.totp(USER).await);
+        service.cognito.advance_clock(900).await;
+        let code = wrong_code(&service.cognito.totp_code(USER).await);
         refused(verify(&service, code_by_token(&token, &code)).await, Code::InvalidArgument, "USER_CODE_MISMATCH");
     }
-    let right = service.cognito.totp(USER).await;
+    let right = service.cognito.totp_code(USER).await;
     refused(verify(&service, code_by_token(&token, &right)).await, Code::InvalidArgument, "TOTP_NOT_VERIFIED");
 }
 
 #[tokio::test]
 async fn a_pool_without_software_tokens_does_not_offer_the_enrolment() {
     let service = TestService::start().await;
-    service.cognito.operate("SetUserPoolMfaConfig", json!({ "UserPoolId": POOL, "MfaConfiguration": "OFF" })).await;
+    service.cognito.perform("SetUserPoolMfaConfig", json!({ "UserPoolId": POOL, "MfaConfiguration": "OFF" })).await;
     let token = service.cognito.token(NEW_USER).await;
     refused(associate(&service, by_token(&token)).await, Code::FailedPrecondition, "TOTP_NOT_OFFERED");
     let answer = verify(&service, code_by_token(&token, "123456")).await;
@@ -436,7 +436,7 @@ async fn the_state_of_a_user_who_verifies_is_a_failed_precondition() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for (status, reason) in [("UNCONFIRMED", "USER_NOT_CONFIRMED"), ("RESET_REQUIRED", "PASSWORD_RESET_REQUIRED")] {
-        service.cognito.set_status(USER, status).await;
+        service.cognito.set_user_status(USER, status).await;
         refused(verify(&service, code_by_token(&token, "123456")).await, Code::FailedPrecondition, reason);
     }
 }
@@ -445,7 +445,7 @@ async fn the_state_of_a_user_who_verifies_is_a_failed_precondition() {
 async fn the_token_of_a_deleted_user_cannot_verify() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.operate("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     refused(verify(&service, code_by_token(&token, "123456")).await, Code::NotFound, "USER_NOT_FOUND");
 }
 
@@ -453,7 +453,7 @@ async fn the_token_of_a_deleted_user_cannot_verify() {
 async fn a_revoked_token_can_neither_associate_nor_verify() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
-    service.cognito.operate("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": NEW_USER })).await;
+    service.cognito.perform("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": NEW_USER })).await;
     refused(associate(&service, by_token(&token)).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
     refused(verify(&service, code_by_token(&token, "123456")).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
 }
@@ -472,17 +472,17 @@ async fn the_other_refusals_of_an_enrolment_are_told_apart() {
             "POOL_CONFIGURATION_INVALID",
         ),
     ] {
-        service.cognito.answer_error(operation, cognito_code, "").await;
+        service.cognito.inject_error(operation, cognito_code, "").await;
         let answer = if operation == "VerifySoftwareToken" {
             verify(&service, code_by_token(&token, "123456")).await.map(drop)
         } else {
             associate(&service, by_token(&token)).await.map(drop)
         };
         refused(answer, code, reason);
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
     }
     let text = "Software Token MFA does not exist for the user.";
-    service.cognito.answer_error("AssociateSoftwareToken", "SoftwareTokenMFANotFoundException", text).await;
+    service.cognito.inject_error("AssociateSoftwareToken", "SoftwareTokenMFANotFoundException", text).await;
     refused(associate(&service, by_token(&token)).await, Code::FailedPrecondition, "TOTP_NOT_ENROLLED");
 }
 
@@ -512,12 +512,12 @@ async fn the_software_token_of_a_user_that_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn a_software_token_is_not_deleted_in_a_state_that_forbids_it() {
     let service = TestService::start().await;
-    service.cognito.answer_error("AdminDeleteSoftwareToken", "NotAuthorizedException", "not now").await;
+    service.cognito.inject_error("AdminDeleteSoftwareToken", "NotAuthorizedException", "not now").await;
     refused(delete(&service, USER).await, Code::FailedPrecondition, "TARGET_REFUSED");
-    service.cognito.heal().await;
-    service.cognito.set_status(USER, "UNCONFIRMED").await;
+    service.cognito.clear_faults().await;
+    service.cognito.set_user_status(USER, "UNCONFIRMED").await;
     refused(delete(&service, USER).await, Code::FailedPrecondition, "USER_NOT_CONFIRMED");
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     refused(delete(&service, USER).await, Code::FailedPrecondition, "USER_DISABLED");
     assert!(is_enrolled(&service, USER).await);
 }
@@ -527,9 +527,9 @@ async fn a_code_of_some_time_ago_is_not_accepted() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     associate(&service, by_token(&token)).await.unwrap();
-    let code = service.cognito.totp(NEW_USER).await;
-    service.cognito.advance(90).await;
+    let code = service.cognito.totp_code(NEW_USER).await;
+    service.cognito.advance_clock(90).await;
     refused(verify(&service, code_by_token(&token, &code)).await, Code::InvalidArgument, "USER_CODE_MISMATCH");
-    let code = service.cognito.totp(NEW_USER).await;
+    let code = service.cognito.totp_code(NEW_USER).await;
     verify(&service, code_by_token(&token, &code)).await.unwrap();
 }

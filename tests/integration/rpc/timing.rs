@@ -12,7 +12,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
 use crate::support::refusal::refused;
-use crate::support::rpc_call::{call_on, operation, unsigned_token};
+use crate::support::rpc_call::{call_in_pool, operation, unsigned_token};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -29,8 +29,8 @@ fn read(grpc_timeout: &'static str) -> Request<AdminGetUserRequest> {
 }
 
 async fn silent_before(operation_timeout: Duration) -> TestService {
-    let service = TestService::limited_to(operation_timeout).await;
-    service.cognito.fault(json!({ "kind": "no_answer" })).await;
+    let service = TestService::with_operation_timeout(operation_timeout).await;
+    service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;
     service
 }
 
@@ -38,7 +38,7 @@ async fn silent_before(operation_timeout: Duration) -> TestService {
 async fn the_limit_of_an_operation_ends_a_call_without_a_deadline() {
     let service = silent_before(Duration::from_millis(200)).await;
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
-    let answer = tokio::time::timeout(PATIENCE, service.patient().admin_get_user(request)).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, service.untimed_client().admin_get_user(request)).await.unwrap();
     let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminGetUser");
 }
@@ -46,7 +46,7 @@ async fn the_limit_of_an_operation_ends_a_call_without_a_deadline() {
 #[tokio::test]
 async fn the_limit_of_an_operation_ends_a_call_with_a_later_deadline() {
     let service = silent_before(Duration::from_millis(200)).await;
-    let answer = tokio::time::timeout(PATIENCE, service.patient().admin_get_user(read("10M"))).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, service.untimed_client().admin_get_user(read("10M"))).await.unwrap();
     refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
@@ -55,7 +55,7 @@ async fn an_earlier_deadline_of_the_caller_ends_the_call_with_our_answer_and_not
     let service = silent_before(FOREVER).await;
     for grpc_timeout in ["600m", "600000u", "1S"] {
         let answer =
-            tokio::time::timeout(PATIENCE, service.patient().admin_get_user(read(grpc_timeout))).await.unwrap();
+            tokio::time::timeout(PATIENCE, service.untimed_client().admin_get_user(read(grpc_timeout))).await.unwrap();
         let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
         assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminGetUser", "{grpc_timeout}");
     }
@@ -63,10 +63,10 @@ async fn an_earlier_deadline_of_the_caller_ends_the_call_with_our_answer_and_not
 
 #[tokio::test]
 async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
-    let service = TestService::limited_to(FOREVER).await;
+    let service = TestService::with_operation_timeout(FOREVER).await;
     let slow = json!({ "kind": "latency", "operation": "AdminGetUser", "delay_ms": 300 });
-    service.cognito.fault(slow).await;
-    service.cognito.fault(json!({ "kind": "no_answer", "operation": "AdminSetUserMFAPreference" })).await;
+    service.cognito.inject_fault(slow).await;
+    service.cognito.inject_fault(json!({ "kind": "no_answer", "operation": "AdminSetUserMFAPreference" })).await;
     let mut request = Request::new(AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
@@ -75,7 +75,7 @@ async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
     });
     request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("2S"));
     let answer =
-        tokio::time::timeout(PATIENCE, service.patient().admin_set_user_mfa_preference(request)).await.unwrap();
+        tokio::time::timeout(PATIENCE, service.untimed_client().admin_set_user_mfa_preference(request)).await.unwrap();
     let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminSetUserMFAPreference");
 }
@@ -84,7 +84,7 @@ async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
 async fn a_deadline_that_is_spent_already_is_exceeded_without_asking_cognito() {
     let service = TestService::start().await;
     for grpc_timeout in ["0m", "1n", "0H", "1m"] {
-        let answer = service.patient().admin_get_user(read(grpc_timeout)).await;
+        let answer = service.untimed_client().admin_get_user(read(grpc_timeout)).await;
         let details = refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
         assert!(!details.error_info().unwrap().metadata.contains_key("operation"), "{grpc_timeout}");
     }
@@ -95,7 +95,7 @@ async fn a_deadline_that_is_spent_already_is_exceeded_without_asking_cognito() {
 async fn a_deadline_that_is_none_limits_nothing() {
     let service = TestService::start().await;
     for grpc_timeout in ["soon", "-1S", "123456789S", ""] {
-        service.patient().admin_get_user(read(grpc_timeout)).await.unwrap();
+        service.untimed_client().admin_get_user(read(grpc_timeout)).await.unwrap();
     }
 }
 
@@ -103,8 +103,8 @@ async fn a_deadline_that_is_none_limits_nothing() {
 async fn an_answer_within_the_deadline_is_given() {
     let service = TestService::start().await;
     let slow = json!({ "kind": "latency", "operation": "AdminGetUser", "delay_ms": 100 });
-    service.cognito.fault(slow).await;
-    let user = service.patient().admin_get_user(read("20S")).await.unwrap().into_inner();
+    service.cognito.inject_fault(slow).await;
+    let user = service.untimed_client().admin_get_user(read("20S")).await.unwrap().into_inner();
     assert_eq!(user.username, USER);
 }
 
@@ -115,11 +115,11 @@ async fn tries(region: &str, fault: Value) -> BTreeMap<&'static str, usize> {
     let service = Arc::new(TestService::start().await);
     let pool = format!("{region}_POOL");
     let token = unsigned_token(&pool);
-    service.cognito.fault(fault).await;
+    service.cognito.inject_fault(fault).await;
     let mut calls = JoinSet::new();
     for rpc in Rpc::ALL {
         let (service, pool, token) = (Arc::clone(&service), pool.clone(), token.clone());
-        calls.spawn(async move { call_on(&service, rpc, &pool, &token).await });
+        calls.spawn(async move { call_in_pool(&service, rpc, &pool, &token).await });
     }
     for answer in calls.join_all().await {
         answer.unwrap_err();
@@ -174,18 +174,18 @@ async fn a_refusal_is_never_tried_again() {
 async fn a_retry_that_succeeds_is_a_success() {
     let service = TestService::start().await;
     for kind in ["html", "reset", "throttling"] {
-        service.cognito.fault(json!({ "kind": kind, "count": 2 })).await;
+        service.cognito.inject_fault(json!({ "kind": kind, "count": 2 })).await;
         let body = json!({ "Username": USER });
-        service.cognito.fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
-        call_on(&service, Rpc::AdminGetUser, "un-lucky-1_POOL", "").await.unwrap();
+        service.cognito.inject_fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
+        call_in_pool(&service, Rpc::AdminGetUser, "un-lucky-1_POOL", "").await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn retries_do_not_outlast_the_limit_of_the_operation() {
-    let service = TestService::limited_to(Duration::from_millis(400)).await;
-    service.cognito.fault(json!({ "kind": "html", "delay_ms": 300 })).await;
-    let answer = call_on(&service, Rpc::AdminGetUser, "un-timely-1_POOL", "").await;
+    let service = TestService::with_operation_timeout(Duration::from_millis(400)).await;
+    service.cognito.inject_fault(json!({ "kind": "html", "delay_ms": 300 })).await;
+    let answer = call_in_pool(&service, Rpc::AdminGetUser, "un-timely-1_POOL", "").await;
     refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
@@ -193,7 +193,7 @@ async fn retries_do_not_outlast_the_limit_of_the_operation() {
 async fn a_change_ends_though_its_caller_has_left() {
     let service = TestService::start().await;
     let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 300 });
-    service.cognito.fault(slow).await;
+    service.cognito.inject_fault(slow).await;
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
@@ -207,7 +207,7 @@ async fn a_change_ends_though_its_caller_has_left() {
         calling.abort();
         assert!(calling.await.unwrap_err().is_cancelled(), "the caller had not left");
         let user = json!({ "UserPoolId": POOL, "Username": USER });
-        while service.cognito.operate("AdminGetUser", user.clone()).await["PreferredMfaSetting"] != "SMS_MFA" {}
+        while service.cognito.perform("AdminGetUser", user.clone()).await["PreferredMfaSetting"] != "SMS_MFA" {}
     };
     tokio::time::timeout(Duration::from_secs(10), effect).await.expect("the change took effect");
 }

@@ -10,12 +10,12 @@ use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
 /// The handlers, and something to run them on.
-pub(crate) struct Judge {
+pub(crate) struct HandlerHarness {
     pub(crate) facade: Facade,
     runtime: Runtime,
 }
 
-impl Judge {
+impl HandlerHarness {
     /// Nothing is ever sent: no operation has any time.
     pub(crate) fn new() -> Self {
         let nowhere = Endpoint::Url("http://127.0.0.1:9".to_owned());

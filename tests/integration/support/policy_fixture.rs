@@ -7,29 +7,29 @@ use tempfile::TempDir;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
-use crate::support::certificate_authority::Pair;
-use crate::support::serve_harness::OPEN;
-use crate::support::token_issuer::{ISSUER, SigningKey, key_set};
+use crate::support::certificate_authority::CertificateAndKey;
+use crate::support::serve_harness::ALLOW_ALL;
+use crate::support::token_issuer::{ISSUER, SigningKey, jwks};
 
 /// The files and the issuer of one service. The files are gone when it is dropped.
-pub(crate) struct Guard {
+pub(crate) struct PolicyFixture {
     directory: TempDir,
     key: SigningKey,
 }
 
-impl Guard {
+impl PolicyFixture {
     /// With these policies.
     pub(crate) fn with(policies: &str) -> Self {
-        let guard = Self { directory: tempfile::tempdir().unwrap(), key: SigningKey::p256("key-1") };
-        std::fs::create_dir(guard.directory.path().join("policies")).unwrap();
-        guard.write("policies/all.cedar", policies);
-        guard.write("jwks.json", &key_set(&[&guard.key]));
-        guard
+        let fixture = Self { directory: tempfile::tempdir().unwrap(), key: SigningKey::p256("key-1") };
+        std::fs::create_dir(fixture.directory.path().join("policies")).unwrap();
+        fixture.write("policies/all.cedar", policies);
+        fixture.write("jwks.json", &jwks(&[&fixture.key]));
+        fixture
     }
 
     /// With a policy that permits everything to everybody who is known.
-    pub(crate) fn open() -> Self {
-        Self::with(OPEN)
+    pub(crate) fn allow_all() -> Self {
+        Self::with(ALLOW_ALL)
     }
 
     /// Replaces a file.
@@ -38,7 +38,7 @@ impl Guard {
     }
 
     /// Replaces the certificate of the service, its key, and the authorities of callers' certificates.
-    pub(crate) fn write_tls(&self, server: &Pair, client_ca: &str) {
+    pub(crate) fn write_tls(&self, server: &CertificateAndKey, client_ca: &str) {
         self.write("server.pem", &server.certificate);
         self.write("server.key", &server.key);
         self.write("clients.pem", client_ca);
@@ -58,18 +58,18 @@ impl Guard {
         self.read("audit.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The options of a `serve` that records in a file of this guard.
+    /// The options of a `serve` that records in a file of this fixture.
     pub(crate) fn options(&self) -> Vec<String> {
-        self.options_but(&[])
+        self.options_with(&[])
     }
 
     /// The options of a `serve` that records there.
-    pub(crate) fn options_recording_in(&self, audit_log: &str) -> Vec<String> {
-        self.options_but(&[("--audit-log", audit_log)])
+    pub(crate) fn options_with_audit_log(&self, audit_log: &str) -> Vec<String> {
+        self.options_with(&[("--audit-log", audit_log)])
     }
 
     /// The usual options, with these in place of those of the same name. An empty value leaves an option out.
-    pub(crate) fn options_but(&self, others: &[(&str, &str)]) -> Vec<String> {
+    pub(crate) fn options_with(&self, others: &[(&str, &str)]) -> Vec<String> {
         let [policies, keys, audit_log] = ["policies", "jwks.json", "audit.jsonl"].map(|file| self.path(file));
         let usual = [
             ("--policies", policies.as_str()),
@@ -92,7 +92,7 @@ impl Guard {
 
     /// A token of the caller `name`, with these claims besides.
     pub(crate) fn token(&self, name: &str, claims: Value) -> String {
-        self.sign(&claims_of(name, claims))
+        self.sign(&claims_for(name, claims))
     }
 
     /// A token with these claims and no others.
@@ -101,7 +101,10 @@ impl Guard {
     }
 
     /// What makes every request one of the caller `name`.
-    pub(crate) fn caller(&self, name: &str) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
+    pub(crate) fn as_caller(
+        &self,
+        name: &str,
+    ) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
         let value: MetadataValue<Ascii> = format!("Bearer {}", self.token(name, json!({}))).parse().unwrap();
         move |mut request: Request<()>| {
             request.metadata_mut().insert("authorization", value.clone());
@@ -111,7 +114,7 @@ impl Guard {
 }
 
 /// What the usual token of the caller `name` claims, with these claims besides.
-pub(crate) fn claims_of(name: &str, claims: Value) -> Value {
+pub(crate) fn claims_for(name: &str, claims: Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let expires = (now + Duration::from_mins(5)).as_secs();
     let mut all = json!({ "iss": ISSUER, "aud": "mfagate", "sub": name, "exp": expires });

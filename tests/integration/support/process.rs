@@ -11,23 +11,23 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::support::policy_fixture::Guard;
+use crate::support::policy_fixture::PolicyFixture;
 
 /// How long a program may be silent, far longer than it needs on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mfagate");
 
 /// A running program. It is killed when it is dropped.
-pub(crate) struct Binary {
+pub(crate) struct Process {
     child: Child,
     stdout: Output,
     stderr: Output,
 }
 
-/// How a program ended, and all that it printed.
+/// How the program exited, and all that it printed.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Exit {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -43,7 +43,7 @@ struct Output {
 }
 
 impl Output {
-    fn of(source: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    fn collect(source: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(String::new()));
         let (count, lines) = watch::channel(0);
         let written = Arc::clone(&text);
@@ -64,7 +64,7 @@ impl Output {
     /// Waits until `wanted` was printed.
     async fn wait_for(&mut self, wanted: &str) {
         while !self.text().contains(wanted) {
-            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            let printed = tokio::time::timeout(TIMEOUT, self.lines.changed()).await;
             assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?}: {}", self.text());
         }
     }
@@ -78,7 +78,7 @@ impl Output {
                 self.seen += position + wanted.len();
                 return;
             }
-            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            let printed = tokio::time::timeout(TIMEOUT, self.lines.changed()).await;
             assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?} any more: {rest}");
         }
     }
@@ -89,7 +89,7 @@ impl Output {
     }
 }
 
-impl Binary {
+impl Process {
     /// Starts the program with nothing of this process's environment.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(PROGRAM);
@@ -115,29 +115,29 @@ impl Binary {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let stdout = Output::of(child.stdout.take().unwrap());
-        let stderr = Output::of(child.stderr.take().unwrap());
+        let stdout = Output::collect(child.stdout.take().unwrap());
+        let stderr = Output::collect(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
     /// `mfagate dev` on free ports, greeting read.
     pub(crate) async fn dev(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut binary = Self::start(&[&["dev", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
-        binary.stdout.wait_for("Ctrl-C ends it.").await;
-        binary
+        let mut process = Self::start(&[&["dev", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
+        process.stdout.wait_for("Ctrl-C ends it.").await;
+        process
     }
 
     /// `mfagate dev` on a free port before another Cognito, serving.
-    pub(crate) async fn before(cognito_url: &str, arguments: &[&str]) -> Self {
+    pub(crate) async fn dev_with_cognito(cognito_url: &str, arguments: &[&str]) -> Self {
         let dev = ["dev", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
-        let mut binary = Self::start(&[&dev, arguments].concat(), &[]);
-        binary.logged("serving address=").await;
-        binary
+        let mut process = Self::start(&[&dev, arguments].concat(), &[]);
+        process.wait_for_log("serving address=").await;
+        process
     }
 
-    /// `mfagate serve` on a free port before that Cognito, for the callers of `guard`, serving.
-    pub(crate) async fn serve(guard: &Guard, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
-        let options = guard.options();
+    /// `mfagate serve` on a free port before that Cognito, for the callers of `fixture`, serving.
+    pub(crate) async fn serve(fixture: &PolicyFixture, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+        let options = fixture.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         Self::serve_with(&options, cognito_url, environment).await
     }
@@ -145,14 +145,14 @@ impl Binary {
     /// `mfagate serve` on a free port before that Cognito, with these options, serving.
     pub(crate) async fn serve_with(options: &[&str], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
-        let mut binary = Self::start(&[&serve, options].concat(), environment);
-        binary.logged("serving address=").await;
-        binary
+        let mut process = Self::start(&[&serve, options].concat(), environment);
+        process.wait_for_log("serving address=").await;
+        process
     }
 
     /// Runs the program to its own end.
-    pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-        Self::start(arguments, environment).ended().await
+    pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Exit {
+        Self::start(arguments, environment).wait().await
     }
 
     /// What was printed to standard output until now.
@@ -161,12 +161,12 @@ impl Binary {
     }
 
     /// Waits until the log has `wanted`.
-    pub(crate) async fn logged(&mut self, wanted: &str) {
+    pub(crate) async fn wait_for_log(&mut self, wanted: &str) {
         self.stderr.wait_for(wanted).await;
     }
 
     /// Waits until the log has `wanted` behind what was waited for so before: of what may happen again, the next time.
-    pub(crate) async fn logs(&mut self, wanted: &str) {
+    pub(crate) async fn wait_for_next_log(&mut self, wanted: &str) {
         self.stderr.wait_for_next(wanted).await;
     }
 
@@ -176,7 +176,7 @@ impl Binary {
     }
 
     /// The word that follows `label` in the greeting.
-    pub(crate) fn greeted(&self, label: &str) -> String {
+    pub(crate) fn banner_value(&self, label: &str) -> String {
         let text = self.stdout();
         let after = text.lines().find_map(|line| line.strip_prefix(label));
         after
@@ -187,7 +187,7 @@ impl Binary {
 
     /// Where gRPC is served, as the log says.
     pub(crate) async fn address(&mut self) -> SocketAddr {
-        self.logged("serving address=").await;
+        self.wait_for_log("serving address=").await;
         let text = self.stderr.text();
         let (_, after) = text.split_once("serving address=").unwrap();
         after.split_whitespace().next().unwrap().parse().unwrap()
@@ -208,20 +208,20 @@ impl Binary {
     /// Has everything reloaded as an operator does, which must succeed.
     pub(crate) async fn reload(&mut self) {
         self.signal("HUP").await;
-        self.logs("serve: reloaded\n").await;
+        self.wait_for_next_log("serve: reloaded\n").await;
     }
 
     /// Waits for the end.
-    pub(crate) async fn ended(mut self) -> Ended {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
-        Ended { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
+    pub(crate) async fn wait(mut self) -> Exit {
+        let status = tokio::time::timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap();
+        Exit { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
     }
 
     /// Ends it as an operator does.
-    pub(crate) async fn end(self) -> Ended {
+    pub(crate) async fn terminate(self) -> Exit {
         self.signal("TERM").await;
-        let ended = self.ended().await;
-        assert!(ended.status.success(), "{ended:?}");
-        ended
+        let exit = self.wait().await;
+        assert!(exit.status.success(), "{exit:?}");
+        exit
     }
 }

@@ -17,13 +17,13 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
         assert!(info.metadata.contains_key(key), "no {key} in {info:?}");
     }
     assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {details:?}");
-    details_beside(&status);
+    other_details(&status);
     details
 }
 
 /// The kinds of details beside the one `ErrorInfo` and the one `RequestInfo` that every error has. Each says something.
 #[track_caller]
-pub(crate) fn details_beside(status: &Status) -> Vec<&'static str> {
+pub(crate) fn other_details(status: &Status) -> Vec<&'static str> {
     let kinds = status.get_error_details_vec();
     let (mut infos, mut requests, mut beside) = (0, 0, Vec::new());
     for kind in &kinds {

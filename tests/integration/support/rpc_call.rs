@@ -37,11 +37,16 @@ pub(crate) fn unsigned_token(user_pool_id: &str) -> String {
 
 /// Calls `rpc` about the demo user so that its operation, and no other, is called once.
 pub(crate) async fn call(service: &TestService, rpc: Rpc, token: &str) -> Result<(), Status> {
-    call_on(service, rpc, POOL, token).await
+    call_in_pool(service, rpc, POOL, token).await
 }
 
 /// As [`call`], on another pool.
-pub(crate) async fn call_on(service: &TestService, rpc: Rpc, user_pool_id: &str, token: &str) -> Result<(), Status> {
+pub(crate) async fn call_in_pool(
+    service: &TestService,
+    rpc: Rpc,
+    user_pool_id: &str,
+    token: &str,
+) -> Result<(), Status> {
     let (user_pool_id, username, access_token) = (user_pool_id.to_owned(), USER.to_owned(), token.to_owned());
     #[expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
     match rpc {

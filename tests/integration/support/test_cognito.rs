@@ -40,38 +40,38 @@ impl TestCognito {
     }
 
     /// Adds a fault; see the module documentation of `mfagate::embedded` for its form.
-    pub(crate) async fn fault(&self, fault: Value) {
+    pub(crate) async fn inject_fault(&self, fault: Value) {
         self.call(Method::PUT, "/_embedded/faults", fault).await;
     }
 
     /// Makes `operation` answer an error once for each try.
-    pub(crate) async fn answer_error(&self, operation: &str, code: &str, message: &str) {
-        self.fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
+    pub(crate) async fn inject_error(&self, operation: &str, code: &str, message: &str) {
+        self.inject_fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
     }
 
     /// Ends all faults.
-    pub(crate) async fn heal(&self) {
+    pub(crate) async fn clear_faults(&self) {
         self.call(Method::DELETE, "/_embedded/faults", Value::Null).await;
     }
 
     /// An access token for a user of the demo pool.
     pub(crate) async fn token(&self, username: &str) -> String {
-        self.mint(json!({ "UserPoolId": POOL, "Username": username })).await
+        self.mint_token(json!({ "UserPoolId": POOL, "Username": username })).await
     }
 
     /// An access token with what the control endpoint lets one choose.
-    pub(crate) async fn mint(&self, wanted: Value) -> String {
+    pub(crate) async fn mint_token(&self, wanted: Value) -> String {
         let minted = self.call(Method::POST, "/_embedded/token", wanted).await;
         minted["AccessToken"].as_str().unwrap().to_owned()
     }
 
     /// Performs an operation of Cognito's own, past the service, as an administrator of us-west-2 does.
-    pub(crate) async fn operate(&self, operation: &str, body: Value) -> Value {
-        self.operate_in("us-west-2", operation, body).await
+    pub(crate) async fn perform(&self, operation: &str, body: Value) -> Value {
+        self.perform_in("us-west-2", operation, body).await
     }
 
     /// Performs an operation as an administrator of `region` does.
-    pub(crate) async fn operate_in(&self, region: &str, operation: &str, body: Value) -> Value {
+    pub(crate) async fn perform_in(&self, region: &str, operation: &str, body: Value) -> Value {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=TEST/20261121/{region}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
         );
@@ -83,20 +83,20 @@ impl TestCognito {
     }
 
     /// Puts a user of the demo pool into a status.
-    pub(crate) async fn set_status(&self, username: &str, status: &str) {
+    pub(crate) async fn set_user_status(&self, username: &str, status: &str) {
         let status = json!({ "UserPoolId": POOL, "Username": username, "UserStatus": status });
         self.call(Method::POST, "/_embedded/user", status).await;
     }
 
     /// The current code of the user's authenticator app.
-    pub(crate) async fn totp(&self, username: &str) -> String {
+    pub(crate) async fn totp_code(&self, username: &str) -> String {
         let path = format!("/_embedded/totp?user_pool_id={POOL}&username={username}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
         answer["Code"].as_str().unwrap().to_owned()
     }
 
     /// Moves the server's clock on.
-    pub(crate) async fn advance(&self, seconds: u64) {
+    pub(crate) async fn advance_clock(&self, seconds: u64) {
         self.call(Method::POST, "/_embedded/clock", json!({ "advance_seconds": seconds })).await;
     }
 

@@ -22,7 +22,7 @@ use crate::support::test_cognito::TestCognito;
 const UNHURRIED: Duration = Duration::from_secs(30);
 
 /// A client that waits for the server's own answer.
-pub(crate) type PatientClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
+pub(crate) type UntimedClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
 
 /// The service under test. It ends when it is dropped.
 pub(crate) struct TestService {
@@ -42,12 +42,12 @@ impl TestService {
     }
 
     /// As [`start`](Self::start), with the limit of one operation.
-    pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
+    pub(crate) async fn with_operation_timeout(operation_timeout: Duration) -> Self {
         Self::with(TestCognito::start().await, operation_timeout).await
     }
 
     /// The service before whatever answers at `cognito_url`.
-    pub(crate) async fn before(cognito_url: &str) -> Self {
+    pub(crate) async fn with_cognito_at(cognito_url: &str) -> Self {
         Self::with(TestCognito::at(cognito_url), UNHURRIED).await
     }
 
@@ -77,8 +77,8 @@ impl TestService {
     }
 
     /// A client that waits for the service's own answer.
-    pub(crate) fn patient(&self) -> PatientClient {
-        patient(self.address)
+    pub(crate) fn untimed_client(&self) -> UntimedClient {
+        untimed_client(self.address)
     }
 
     pub(crate) fn software_tokens(&self) -> SoftwareTokenServiceClient<Channel> {
@@ -95,7 +95,7 @@ impl TestService {
 }
 
 /// A client without timers of its own: tonic's channel ends a call by itself and hides what the server answers.
-pub(crate) fn patient(address: SocketAddr) -> PatientClient {
+pub(crate) fn untimed_client(address: SocketAddr) -> UntimedClient {
     let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     MfaPreferenceServiceClient::with_origin(http, format!("http://{address}").parse().unwrap())
 }

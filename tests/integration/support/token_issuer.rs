@@ -124,6 +124,6 @@ pub(crate) fn signing_input(header: &Value, claims: &Value) -> String {
 }
 
 /// The key set of these keys.
-pub(crate) fn key_set(keys: &[&SigningKey]) -> String {
+pub(crate) fn jwks(keys: &[&SigningKey]) -> String {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()
 }

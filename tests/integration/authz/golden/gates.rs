@@ -15,10 +15,10 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::authz::policy::{client, example_directory, workload};
-use crate::support::certificate_authority::{Authority, uri};
-use crate::support::policy_fixture::Guard;
-use crate::support::process::Binary;
-use crate::support::serve_harness::{AWS_KEYS, bearer};
+use crate::support::certificate_authority::{CertificateAuthority, uri};
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::Process;
+use crate::support::serve_harness::{AWS_CREDENTIALS, bearer};
 use crate::support::test_cognito::TestCognito;
 
 const AUDITOR: &str = "3k9audit0client";
@@ -81,23 +81,23 @@ pub(super) fn callers() -> Vec<Caller> {
 
 /// Two of the real program, each trusting another issuer and both the same authority, before one Cognito.
 pub(super) struct Gates {
-    guard: Guard,
-    authority: Authority,
+    fixture: PolicyFixture,
+    authority: CertificateAuthority,
     cognito: TestCognito,
-    binaries: Vec<Binary>,
+    processes: Vec<Process>,
 }
 
 impl Gates {
     pub(super) async fn open() -> Self {
-        // The policies are the examples, and not the guard's.
-        let (guard, authority) = (Guard::with(""), Authority::new("the authority"));
-        guard.write_tls(&authority.server(), &authority.certificate);
+        // The policies are the examples, and not the fixture's.
+        let (fixture, authority) = (PolicyFixture::with(""), CertificateAuthority::new("the authority"));
+        fixture.write_tls(&authority.server(), &authority.certificate);
         let cognito = TestCognito::start().await;
-        let mut gates = Self { guard, authority, cognito, binaries: Vec::new() };
+        let mut gates = Self { fixture, authority, cognito, processes: Vec::new() };
         for (gate, issuer) in ISSUERS.into_iter().enumerate() {
             let options = gates.options(gate, issuer);
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            gates.binaries.push(Binary::serve_with(&options, &gates.cognito.url, AWS_KEYS).await);
+            gates.processes.push(Process::serve_with(&options, &gates.cognito.url, AWS_CREDENTIALS).await);
         }
         gates
     }
@@ -105,13 +105,13 @@ impl Gates {
     fn options(&self, gate: usize, issuer: &str) -> Vec<String> {
         let policies = example_directory();
         let entities = policies.join("entities.json");
-        let options = self.guard.options_but(&[
+        let options = self.fixture.options_with(&[
             ("--policies", policies.to_str().unwrap()),
             ("--entities", entities.to_str().unwrap()),
             ("--jwt-issuer", issuer),
-            ("--audit-log", &self.guard.path(&audit_log(gate))),
+            ("--audit-log", &self.fixture.path(&audit_log(gate))),
         ]);
-        [options, self.guard.tls_options()].concat()
+        [options, self.fixture.tls_options()].concat()
     }
 
     /// The connection of a caller to its gate.
@@ -120,11 +120,11 @@ impl Gates {
             Proof::Certificate(id) => (Some(self.authority.client(vec![uri(id)])), None),
             Proof::Token(issuer) => {
                 let claims = json!({ "iss": issuer, "scope": AUDIT_SCOPE });
-                (None, Some(bearer(&self.guard.token(AUDITOR, claims))))
+                (None, Some(bearer(&self.fixture.token(AUDITOR, claims))))
             }
             Proof::Nothing => (None, None),
         };
-        let address = self.binaries[caller.gate].address().await;
+        let address = self.processes[caller.gate].address().await;
         let channel = self.authority.channel(address, certificate.as_ref()).await.unwrap();
         Line { channel, authorization }
     }
@@ -135,12 +135,12 @@ impl Gates {
 
     /// Ends the programs as an operator does, and gives the records of all decisions by the id of their call.
     pub(super) async fn close(mut self) -> BTreeMap<String, Vec<Value>> {
-        for binary in std::mem::take(&mut self.binaries) {
-            binary.end().await;
+        for process in std::mem::take(&mut self.processes) {
+            process.terminate().await;
         }
         let mut decisions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for gate in 0..ISSUERS.len() {
-            for line in self.guard.read(&audit_log(gate)).lines() {
+            for line in self.fixture.read(&audit_log(gate)).lines() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 if record["kind"] == "decision" {
                     let id = record["request_id"].as_str().unwrap().to_owned();

@@ -242,10 +242,10 @@ fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
 /// Calls every RPC; each is answered what Cognito answers in success.
 pub(super) async fn succeed(cognito: &TestCognito, door: &Door, access_token: &str) {
     for Call { rpc, answer, make } in calls() {
-        cognito.fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
+        cognito.inject_fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
         make(door.clone(), access_token.to_owned()).await.unwrap();
     }
-    cognito.heal().await;
+    cognito.clear_faults().await;
 }
 
 /// Calls every RPC; each is answered everything that could be wrong. No answer may hold what was sent, nor `secrets`.

@@ -14,12 +14,12 @@ use tonic::transport::Channel;
 
 use super::calls::{Headers, fail, pool_config, succeed};
 use super::{ACCOUNT, DEVICE, ISSUER, KNOWN, PASSWORD, USERNAME, assert_holds_none, parts_of, plant_user};
-use crate::support::process::{Binary, Ended};
+use crate::support::process::{Exit, Process};
 use crate::support::test_cognito::{POOL, TestCognito};
 
 /// The real program at `RUST_LOG=trace`, with a user of its own.
 struct Planted {
-    binary: Binary,
+    process: Process,
     channel: Channel,
     cognito: TestCognito,
     access_token: String,
@@ -27,21 +27,21 @@ struct Planted {
 
 impl Planted {
     async fn start() -> Self {
-        let mut binary = Binary::dev(&[], &[("RUST_LOG", "trace")]).await;
-        let cognito = TestCognito::at(&binary.greeted("embedded Cognito"));
+        let mut process = Process::dev(&[], &[("RUST_LOG", "trace")]).await;
+        let cognito = TestCognito::at(&process.banner_value("embedded Cognito"));
         let access_token = plant_user(&cognito).await;
-        Self { channel: binary.channel().await, binary, cognito, access_token }
+        Self { channel: process.channel().await, process, cognito, access_token }
     }
 
     /// Ends the program and looks for the canaries in everything that it printed.
-    async fn end(self, canaries: &[String]) -> Ended {
-        let ended = self.binary.end().await;
-        for (stream, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr)] {
+    async fn end(self, canaries: &[String]) -> Exit {
+        let exit = self.process.terminate().await;
+        for (stream, text) in [("stdout", &exit.stdout), ("stderr", &exit.stderr)] {
             let known = KNOWN.into_iter().chain(parts_of(&self.access_token));
             assert_holds_none(stream, text, known.chain(canaries.iter().map(String::as_str)));
         }
-        assert!(ended.stderr.contains("call answered"), "the log is not on: {}", ended.stderr);
-        ended
+        assert!(exit.stderr.contains("call answered"), "the log is not on: {}", exit.stderr);
+        exit
     }
 }
 
@@ -66,8 +66,8 @@ async fn the_log_holds_no_secret_of_calls_that_succeed() {
 async fn neither_the_log_nor_the_answer_holds_a_secret_of_calls_that_fail() {
     let planted = Planted::start().await;
     fail(&planted.cognito, &Headers::default().on(&planted.channel), &planted.access_token, &[]).await;
-    let ended = planted.end(&[]).await;
-    assert!(ended.stderr.contains("call failed"), "{}", ended.stderr);
+    let exit = planted.end(&[]).await;
+    assert!(exit.stderr.contains("call failed"), "{}", exit.stderr);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn the_log_holds_nothing_of_an_enrolment() {
     let session = associated.session.unwrap();
     seen.extend([associated.secret_code, associated.otpauth_uri, session.clone()]);
 
-    let code = planted.cognito.totp(USERNAME).await;
+    let code = planted.cognito.totp_code(USERNAME).await;
     let request = VerifySoftwareTokenRequest {
         credential: Some(verify::Credential::Session(session)),
         user_pool_id: POOL.to_owned(),
@@ -112,9 +112,9 @@ async fn the_log_holds_nothing_of_an_enrolment() {
 async fn the_program_refuses_to_start_where_the_sdk_would_log_secrets() {
     for arguments in [&["dev", "--listen", "127.0.0.1:0"][..], &["serve", "--cognito-endpoint", "http://127.0.0.1:9"]] {
         for value in ["true", "false", ""] {
-            let ended = Binary::run(arguments, &[("LOG_SENSITIVE_BODIES", value)]).await;
-            assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-            assert!(ended.stderr.contains("LOG_SENSITIVE_BODIES"), "{ended:?}");
+            let exit = Process::run(arguments, &[("LOG_SENSITIVE_BODIES", value)]).await;
+            assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+            assert!(exit.stderr.contains("LOG_SENSITIVE_BODIES"), "{exit:?}");
         }
     }
 }

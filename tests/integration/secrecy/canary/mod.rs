@@ -37,9 +37,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 /// Gives the demo pool the user whose name is a canary, and gives an access token of that user.
 async fn plant_user(cognito: &TestCognito) -> String {
     let user = json!({ "UserPoolId": POOL, "Username": USERNAME, "MessageAction": "SUPPRESS" });
-    cognito.operate("AdminCreateUser", user).await;
+    cognito.perform("AdminCreateUser", user).await;
     let password = json!({ "UserPoolId": POOL, "Username": USERNAME, "Password": PASSWORD, "Permanent": true });
-    cognito.operate("AdminSetUserPassword", password).await;
+    cognito.perform("AdminSetUserPassword", password).await;
     cognito.token(USERNAME).await
 }
 

@@ -14,18 +14,18 @@ use tonic_prost::ProstCodec;
 
 use super::calls::{Call, Door, Headers, calls, fail, succeed, told};
 use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds, parts_of, plant_user};
-use crate::support::certificate_authority::{Authority, payments};
-use crate::support::policy_fixture::Guard;
-use crate::support::process::Binary;
+use crate::support::certificate_authority::{CertificateAuthority, payments};
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::Process;
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{OPEN, bearer};
+use crate::support::serve_harness::{ALLOW_ALL, bearer};
 use crate::support::test_cognito::TestCognito;
 
 /// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
 struct Planted {
-    guard: Guard,
+    fixture: PolicyFixture,
     cognito: TestCognito,
-    binary: Binary,
+    process: Process,
     channel: Channel,
     access_token: String,
     token: String,
@@ -34,20 +34,20 @@ struct Planted {
 impl Planted {
     /// With these policies, recording usernames so.
     async fn start(policies: &str, audit_username: &str) -> Self {
-        let (guard, authority) = (Guard::with(policies), Authority::new("the authority"));
-        guard.write_tls(&authority.server(), &authority.certificate);
-        guard.write("username.key", USERNAME_KEY);
-        let key = guard.path("username.key");
+        let (fixture, authority) = (PolicyFixture::with(policies), CertificateAuthority::new("the authority"));
+        fixture.write_tls(&authority.server(), &authority.certificate);
+        fixture.write("username.key", USERNAME_KEY);
+        let key = fixture.path("username.key");
         let others = [("--audit-username", audit_username), ("--audit-username-key-file", &key)];
-        let options = [guard.options_but(&others), guard.tls_options()].concat();
+        let options = [fixture.options_with(&others), fixture.tls_options()].concat();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let cognito = TestCognito::start().await;
         let access_token = plant_user(&cognito).await;
-        let mut binary = Binary::serve_with(&options, &cognito.url, ENVIRONMENT).await;
+        let mut process = Process::serve_with(&options, &cognito.url, ENVIRONMENT).await;
         let client = authority.client(payments());
-        let channel = authority.channel(binary.address().await, Some(&client)).await.unwrap();
-        let token = guard.token("batch", canary_claims());
-        Self { guard, cognito, binary, channel, access_token, token }
+        let channel = authority.channel(process.address().await, Some(&client)).await.unwrap();
+        let token = fixture.token("batch", canary_claims());
+        Self { fixture, cognito, process, channel, access_token, token }
     }
 
     /// The way in for the caller with this `authorization` header, with canaries in other headers.
@@ -67,7 +67,7 @@ impl Planted {
 
     /// What must stand nowhere.
     fn secrets(&self) -> Vec<String> {
-        let pem = self.guard.read("server.key");
+        let pem = self.fixture.read("server.key");
         let key = pem.lines().filter(|line| !line.is_empty() && !line.starts_with("-----"));
         let tokens = parts_of(&self.access_token).into_iter().chain(parts_of(&self.token));
         KNOWN.into_iter().chain(key).chain(tokens).map(str::to_owned).collect()
@@ -77,14 +77,14 @@ impl Planted {
     /// stand in the audit log.
     async fn end(self, allowed: &str) -> Vec<Value> {
         let secrets = self.secrets();
-        let ended = self.binary.end().await;
-        let audit = self.guard.read("audit.jsonl");
+        let exit = self.process.terminate().await;
+        let audit = self.fixture.read("audit.jsonl");
         let rest = if allowed.is_empty() { audit } else { audit.replace(allowed, "") };
-        for (place, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr), ("the audit log", &rest)] {
+        for (place, text) in [("stdout", &exit.stdout), ("stderr", &exit.stderr), ("the audit log", &rest)] {
             assert_holds_none(place, text, secrets.iter().map(String::as_str));
         }
-        assert!(ended.stderr.contains("call answered"), "the log is not on: {}", ended.stderr);
-        self.guard.records()
+        assert!(exit.stderr.contains("call answered"), "the log is not on: {}", exit.stderr);
+        self.fixture.records()
     }
 }
 
@@ -121,7 +121,7 @@ fn usernames(records: &[Value]) -> BTreeSet<String> {
 #[tokio::test]
 async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
     for form in ["hmac", "none"] {
-        let planted = Planted::start(OPEN, form).await;
+        let planted = Planted::start(ALLOW_ALL, form).await;
         let door = planted.door(&bearer(&planted.token));
         succeed(&planted.cognito, &door, &planted.access_token).await;
         // The credentials were really there to be told.
@@ -139,7 +139,7 @@ async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
 
 #[tokio::test]
 async fn a_plain_username_is_in_the_record_and_no_other_canary_is() {
-    let planted = Planted::start(OPEN, "plain").await;
+    let planted = Planted::start(ALLOW_ALL, "plain").await;
     let door = planted.door(&bearer(&planted.token));
     succeed(&planted.cognito, &door, &planted.access_token).await;
     let records = planted.end(USERNAME).await;
@@ -149,7 +149,7 @@ async fn a_plain_username_is_in_the_record_and_no_other_canary_is() {
 
 #[tokio::test]
 async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_fail() {
-    let planted = Planted::start(OPEN, "hmac").await;
+    let planted = Planted::start(ALLOW_ALL, "hmac").await;
     let door = planted.door(&bearer(&planted.token));
     let secrets = planted.secrets();
     // The others are in what the false Cognito answers, and `fail` looks for them where they were sent.
@@ -196,10 +196,10 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_are_forb
 
 #[tokio::test]
 async fn neither_log_nor_record_nor_answer_holds_a_secret_of_callers_that_are_unknown() {
-    let planted = Planted::start(OPEN, "hmac").await;
+    let planted = Planted::start(ALLOW_ALL, "hmac").await;
     let secrets = planted.secrets();
-    let false_token = Guard::open().token("batch", canary_claims());
-    let expired = planted.guard.token("batch", json!({ "exp": 1_000_000_000, "jti": "canary-token-id" }));
+    let false_token = PolicyFixture::allow_all().token("batch", canary_claims());
+    let expired = planted.fixture.token("batch", json!({ "exp": 1_000_000_000, "jti": "canary-token-id" }));
     let credentials = [
         bearer(&false_token),
         bearer(&expired),
@@ -219,9 +219,9 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_callers_that_are_un
             refused::<()>(Err(status), Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
         }
     }
-    let log = planted.binary.stderr();
+    let log = planted.process.stderr();
     assert!(!secrets.iter().any(|secret| holds(&log, secret)), "{log}");
-    let audit = planted.guard.read("audit.jsonl");
+    let audit = planted.fixture.read("audit.jsonl");
     assert_holds_none("the audit log", &audit, secrets.iter().copied());
     let records = planted.end("").await;
     assert_eq!(records.len(), credentials.len() * calls().len());
