@@ -1,4 +1,4 @@
-//! The audit log of the real program: rotated, removed, on a full disk, and on standard output.
+//! The audit log of the running program: rotation, removal, a full disk, and standard output.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,14 +14,14 @@ use crate::support::refusal::refused;
 use crate::support::serve_harness::{ALLOW_ALL, AWS_CREDENTIALS, ServeHarness, bearer, read_user, set_sms};
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
-/// The kinds of the records in a text, each with the id of its request.
+/// The kinds of the records in a text, each with its request id.
 fn told(text: &str) -> Vec<(String, String)> {
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     records.map(|record| (word(&record["kind"]), word(&record["request_id"]))).collect()
 }
 
-/// The two records of a change.
+/// The two records that a change leaves.
 fn change(id: &str) -> [(String, String); 2] {
     ["decision", "mutation"].map(|kind| (kind.to_owned(), id.to_owned()))
 }
@@ -37,7 +37,7 @@ async fn after_a_renaming_and_a_hangup_records_go_to_a_new_file() {
     set_sms(channel.clone(), &support, true, "before").await.unwrap();
     rename(&fixture, "audit.jsonl", "audit.jsonl.1");
     process.reload().await;
-    // Already there, before anything is recorded: whoever ships the file need not wait for a call.
+    // The file exists before anything is recorded: a log shipper need not wait for a call.
     assert_eq!(fixture.read("audit.jsonl"), "");
     assert_eq!(fs::metadata(fixture.path("audit.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     set_sms(channel, &support, true, "after").await.unwrap();
@@ -53,7 +53,7 @@ async fn rotation_under_load_loses_and_repeats_no_record() {
     let (rotated, rotating) = tokio::sync::watch::channel(0);
     let rotate = async {
         for number in 0..ROTATIONS {
-            // Only what has been written to is worth rotating.
+            // Only a file with records in it is worth rotating.
             while fs::read(fixture.path("audit.jsonl")).unwrap_or_default().is_empty() {
                 tokio::task::yield_now().await;
             }
@@ -94,10 +94,10 @@ async fn a_removed_file_is_made_again_by_the_next_record() {
     process.wait_for_next_log("the audit log was moved or removed and has been opened anew").await;
 }
 
-/// How large a file may become where the disk is small, in blocks of 512 bytes.
+/// The maximum file size on the small disk, in blocks of 512 bytes.
 const BLOCKS: u32 = 64;
 
-/// Fills the audit log up until there is room for no more than this.
+/// Fills the audit log until only this much room is left.
 fn leave_room(fixture: &PolicyFixture, room: u64) {
     let size = fs::metadata(fixture.path("audit.jsonl")).unwrap().len();
     let filling = u64::from(BLOCKS) * 512 - room - size;
@@ -121,7 +121,7 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
 
     set_sms("roomy").await.unwrap();
     let decision = fixture.read("audit.jsonl").lines().next().unwrap().len() as u64;
-    // A decision differs from another by the digits of its duration, and a mutation is longer than what is left then.
+    // Decisions differ in length by the digits of their duration, and a mutation is longer than what is left.
     leave_room(&fixture, decision + 40);
     set_sms("cut-off").await.unwrap();
     process.wait_for_next_log("the audit log cannot be written: changes are refused").await;
@@ -150,7 +150,7 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
     let after = fixture.read("audit.jsonl");
     assert_eq!(told(&after), expected);
     let gap: Value = serde_json::from_str(after.lines().nth(1).unwrap()).unwrap();
-    // The change that was refused and the read that went on.
+    // The change that was refused and the read that was served.
     assert_eq!(gap["decisions_lost"], 2);
     assert_eq!(process.terminate().await.stdout, "");
 }
@@ -168,7 +168,7 @@ async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told(
         ("reset", Code::Unavailable, "UNAVAILABLE", "COGNITO_UNREACHABLE"),
         ("no_answer", Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
     ] {
-        // Cognito makes the change, and nobody hears of it.
+        // Cognito makes the change, and its response is lost.
         cognito.inject_fault(json!({ "kind": kind, "perform": true })).await;
         refused(set_sms(channel.clone(), &support, true, kind).await, code, reason);
         cognito.clear_faults().await;

@@ -1,4 +1,4 @@
-//! Behaviour of the audit log on real files: full, removed, rotated, shared, and never with a secret in it.
+//! The audit log on real files: full, removed, rotated, shared, and never with a secret in it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -78,7 +78,7 @@ async fn records_are_in_the_file_when_they_are_acknowledged() {
     assert_eq!(kinds, ["decision", "mutation"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // Another process, or the next one, goes on where this one ended.
+    // Another process, or the next one, appends.
     open(&path).decision(&decision("two")).await.unwrap();
     log.decision(&decision("three")).await.unwrap();
     assert_eq!(ids(&path), ["one", "one", "two", "three"]);
@@ -108,7 +108,7 @@ async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
     let gap = &records(&space)[2];
     assert_eq!((&gap["kind"], &gap["decisions_lost"]), (&"gap".into(), &2.into()));
 
-    // What is owed is owed once.
+    // Owed records are written once.
     log.decision(&decision("again")).await.unwrap();
     assert_eq!(ids(&space), ["changed-1", "changed-2", "-", "allowed", "again"]);
 }
@@ -146,7 +146,7 @@ async fn a_removed_file_is_made_again() {
     assert_eq!(ids(&path), ["two"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // With its directory gone there is no place for it.
+    // Without its directory, the file cannot be created.
     let moved = directory.path().with_extension("moved");
     fs::rename(directory.path(), &moved).unwrap();
     assert!(matches!(log.decision(&decision("three")).await, Err(Unavailable::Failed(_))));
@@ -166,7 +166,7 @@ async fn rotation_by_renaming_loses_and_repeats_nothing() {
     log.decision(&decision("two")).await.unwrap();
     assert_eq!((ids(&rotated), ids(&path)), (vec!["one".to_owned()], vec!["two".to_owned()]));
 
-    // Emptied in its place instead.
+    // Truncated in place instead.
     fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     log.decision(&decision("three")).await.unwrap();
     assert_eq!(ids(&path), ["three"]);
@@ -231,7 +231,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
         let path = directory.path().join(name);
         let log = AuditLog::open(AuditTarget::File(path.clone()), form).unwrap();
         for text in [token.as_str(), &session, secret_code] {
-            // A text this short may be a username or an id, as far as anybody can tell.
+            // A text this short may be a username or an id.
             let tellable = if text == secret_code { "" } else { text };
             let mut record = mutation("test");
             record.call = Arc::new(Call {
@@ -299,13 +299,13 @@ fn a_target_that_cannot_be_written_is_refused_at_the_start_by_name() {
     assert_eq!("./stdout".parse(), Ok(AuditTarget::File("./stdout".into())));
 }
 
-/// The variable that tells the test below where to write.
+/// The environment variable that tells the child process where to write.
 const FILE: &str = "AUDIT_TEST_FILE";
 
 /// Runs a test of this file in a process of its own, whose files cannot grow beyond 8 blocks.
 fn in_a_small_process(test: &str, file: &Path) -> std::process::Output {
     Command::new("sh")
-        // Without the trap, the signal would end the process where a full disk only fails the write.
+        // Without the trap, the signal would kill the process; a full disk only fails the write.
         .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
@@ -348,7 +348,7 @@ async fn fills_the_disk_and_makes_room() {
     assert!(!full.ends_with(b"\n"), "a part of the last line was written");
     assert!(written > 5);
 
-    // Room for three lines, by removing whole lines from the start.
+    // Makes room for three lines by removing whole lines from the start.
     let cut = full.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(4).unwrap().0;
     fs::write(&path, &full[cut + 1..]).unwrap();
     log.decision(&decision("after")).await.unwrap();
@@ -369,7 +369,7 @@ fn standard_output_takes_records_as_lines() {
 async fn writes_to_standard_output() {
     assert!(std::env::var_os(FILE).is_some(), "set by the test above");
     let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None).unwrap();
-    // What libtest has printed does not end its line.
+    // libtest does not end the line that it has printed.
     println!();
     log.decision(&decision("one")).await.unwrap();
     log.reopen().await.unwrap();

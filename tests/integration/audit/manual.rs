@@ -1,4 +1,4 @@
-//! The README's table of the audit record names every field that a record can have, and no other.
+//! The README's table of the audit record against the fields that records have.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 /// Fields, each with a kind of record that has it.
 type Fields = BTreeSet<(String, String)>;
 
-/// What the README says.
+/// The fields that the README documents.
 fn documented() -> Fields {
     let readme = include_str!("../../../README.md");
     let (_, section) = readme.split_once("### The audit record\n").unwrap();
@@ -38,7 +38,7 @@ fn documented() -> Fields {
     fields
 }
 
-/// A call of which everything is known, on what the request has for its pool.
+/// A call with every field set, and this pool id from the request.
 fn call(log: &AuditLog, user_pool_id: &str) -> Arc<Call> {
     let certificate = CertificateIdentity { name: "desk.example.com".to_owned(), trust_domain: None };
     let token = TokenIdentity {
@@ -59,7 +59,7 @@ fn call(log: &AuditLog, user_pool_id: &str) -> Arc<Call> {
     })
 }
 
-/// Records a call that changes something.
+/// Records a decision and its mutation.
 async fn record(log: &AuditLog, call: Arc<Call>) -> bool {
     let effect = Some(Effect::default());
     let policies = Policies::new(["policy0"], "c0ffee");

@@ -1,5 +1,5 @@
-//! Whom the real program takes its caller for: by certificate, by token, by both, and by tokens without an audience or
-//! with a prefix.
+//! How the running program identifies its caller: by certificate, by token, by both, and by tokens without an audience
+//! or with a prefix.
 
 use serde_json::{Value, json};
 use tonic::Code;
@@ -10,7 +10,7 @@ use crate::support::refusal::refused;
 use crate::support::serve_harness::{ALLOW_ALL, ServeHarness, bearer, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
 
-/// Both proofs are needed, and each has a part in what is permitted.
+/// Both credentials are needed, and each contributes to the permission.
 const BOTH: &str = r#"
 @id("both")
 permit (principal == Mfagate::Caller::"spiffe://example.com/payments", action, resource)
@@ -68,7 +68,7 @@ async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_thei
     let options =
         fixture.options_with(&[("--jwt-audience", "scope=mfagate/call"), ("--jwt-caller-claim", "client_id")]);
     let served = ServeHarness::with_options(fixture, options).await;
-    // As Cognito's own: `sub` is the client as well, and there is no `aud`.
+    // Like Cognito's own: `sub` is the client as well, and there is no `aud`.
     let token = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
         let more = json!({ "client_id": "client-1", "token_use": "access", "scope": "other/read mfagate/call" });
         let mut claims = claims_for("a-subject", more);
@@ -97,7 +97,7 @@ async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_thei
         without("client_id"),
         put("client_id", json!("")),
         put("client_id", json!(["client-1"])),
-        // An end user's token has the client's id, too.
+        // An end user's token contains the client's id, too.
         put("username", json!("alice")),
     ] {
         assert_eq!(credential_problem(served.read(Some(&authorization), POOL).await), "not accepted");

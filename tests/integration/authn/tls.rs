@@ -1,4 +1,4 @@
-//! Behaviour of the TLS listener: whom it lets in, what it knows of them, what handshakes cost, and how files are reloaded.
+//! The TLS listener: who may connect, how clients are identified, what handshakes cost, and how files are reloaded.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use crate::support::certificate_authority::{
 };
 use crate::support::loopback::listen;
 
-/// A server with health on it, which reports the connection of every request.
+/// A server with a health service, which reports the connection of every request.
 struct TestServer {
     authority: CertificateAuthority,
     address: SocketAddr,
@@ -52,7 +52,7 @@ impl TestServer {
         Self::on(address, TcpIncoming::from(listener), Some(clients), limits).await
     }
 
-    /// A server that lets in clients with and without a certificate.
+    /// A server that accepts clients with and without a certificate.
     async fn limited(limits: ConnectionLimits) -> Self {
         let listener = listen().await;
         let address = listener.local_addr().unwrap();
@@ -212,7 +212,7 @@ async fn a_bad_client_certificate_is_refused_even_where_certificates_are_optiona
     }
 }
 
-/// The alert to a client that presents a certificate and signs with another key, which rustls' usual client does not do.
+/// The alert to a client that presents a certificate and signs with another key, which rustls' client does not do.
 async fn certificate_without_its_key(server: &TestServer, client: &CertificateAndKey) -> String {
     use rustls::sign::{CertifiedKey, SingleCertAndKey};
     let key = PrivateKeyDer::try_from(client.key_der.clone()).unwrap();
@@ -302,19 +302,19 @@ async fn handshakes_that_never_end_do_not_keep_others_out() {
     for round in 0..300 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         if round % 2 == 0 {
-            // The beginning of a client's hello, whose rest never comes.
+            // The beginning of a client hello, whose rest never comes.
             stream.write_all(&[0x16, 3, 1, 2, 0]).await.unwrap();
         }
         half_open.push(stream);
     }
     assert!(server.seen(Some(&client)).await.certificate.is_some());
-    // The oldest were ended to make room: their connections are closed.
+    // The oldest were evicted: their connections are closed.
     for stream in &mut half_open[..200] {
         assert!(is_closed(stream).await);
     }
 }
 
-/// Whether the server closes a connection, which is waited for, whatever it says before.
+/// Waits for the server to close a connection, whatever it sends first.
 async fn is_closed(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     let read_to_the_end = async { while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {} };
     tokio::time::timeout(Duration::from_secs(20), read_to_the_end).await.is_ok()
@@ -343,7 +343,7 @@ async fn a_client_that_speaks_http_2_may_take_its_time_afterwards() {
     let channel = server.channel(None).await.unwrap();
     check(&channel).await.unwrap();
     let first = server.connections.recv().await.unwrap().unwrap().peer;
-    // Another that says nothing from now on is ended later than the first would be.
+    // Another client that is silent from now on is disconnected later than the first would be.
     let mut silent = server.connect(None).await.unwrap();
     assert!(is_closed(&mut silent).await);
     check(&channel).await.unwrap();
@@ -376,7 +376,7 @@ async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
 async fn errors_of_accepting_do_not_end_the_server() {
     let listener = listen().await;
     let address = listener.local_addr().unwrap();
-    // What accept answers without file descriptors (EMFILE, ENFILE), without memory, and for a client that left.
+    // What accept returns without file descriptors (EMFILE, ENFILE), without memory, and for a client that left.
     let errors = [24, 23, 12].map(io::Error::from_raw_os_error);
     let errors = errors.into_iter().chain([io::ErrorKind::ConnectionAborted.into()]);
     let incoming = tokio_stream::iter(errors.map(Err)).chain(TcpIncoming::from(listener));
@@ -486,7 +486,7 @@ async fn a_key_that_would_never_end_is_not_read() {
     std::fs::remove_file(&key).unwrap();
     assert!(Command::new("mkfifo").arg(&key).status().await.unwrap().success());
     let acceptor = Arc::clone(&server.acceptor);
-    // Not on a thread of the runtime, which would wait for it.
+    // Not on a thread of the runtime, which would block on it.
     let (done, reloaded) = oneshot::channel();
     std::thread::spawn(move || done.send(acceptor.reload()));
     let reloaded = tokio::time::timeout(Duration::from_secs(30), reloaded).await;

@@ -1,4 +1,4 @@
-//! Behaviour of token verification: what is accepted, what is refused and why, and where the keys come from.
+//! Token verification: what is accepted, what is refused and why, and where the keys come from.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use crate::support::jwks_server::{JwksReply, JwksServer};
 use crate::support::loopback::listen;
 use crate::support::token_issuer::{ISSUER, SigningKey, jwks, signing_input};
 
-/// What the tests' clock says at first.
+/// The initial time of the tests' clock.
 const NOW: u64 = 1_900_000_000;
 
 /// A clock that tests move.
@@ -40,7 +40,7 @@ impl TestClock {
     }
 }
 
-/// Times at which nothing is fetched in the background during a test.
+/// Intervals so long that nothing is fetched in the background during a test.
 fn times() -> RefreshTimes {
     let never = Duration::from_secs(1_000_000);
     RefreshTimes { url: never, file: never, without_keys: never, ..RefreshTimes::default() }
@@ -86,7 +86,7 @@ impl Service {
 async fn verify(verifier: &TokenVerifier, token: &str) -> Result<TokenIdentity, TokenError> {
     let answer = verifier.verify(&authorization(&format!("Bearer {token}"))).await;
     if let Err(error) = &answer {
-        // Whatever becomes of the error, the token cannot come out of it.
+        // However the error is printed, the token cannot appear in it.
         let texts = format!("{error} {error:?}");
         assert!(token.split('.').all(|part| part.len() < 8 || !texts.contains(part)), "{texts}");
     }
@@ -101,7 +101,7 @@ fn claims() -> Value {
     json!({ "iss": ISSUER, "aud": "mfagate", "sub": "payments", "iat": NOW, "nbf": NOW, "exp": NOW + 3600 })
 }
 
-/// Good claims with these changes.
+/// Valid claims with these changes.
 fn claims_with(changes: &Value) -> Value {
     let mut claims = claims();
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
@@ -454,7 +454,7 @@ async fn a_key_that_the_issuer_withdraws_is_forgotten_at_the_next_fetch_in_the_b
     let service = Service::with(&[&old], |options| options.times.url = Duration::from_millis(5)).await;
     assert!(service.verify(&old.token(&claims())).await.is_ok());
     service.server.reply_with(JwksReply::Body(jwks(&[&new])));
-    // The first of these may still have read the old answer; the last began when the one before was in use.
+    // The first of these may still have read the old reply; the last began when the one before was in use.
     service.server.wait_for_requests(service.server.requested_paths().len() + 3).await;
     assert!(service.verify(&new.token(&claims())).await.is_ok());
     assert_eq!(service.verify(&old.token(&claims())).await, refused(Cause::UnknownKey));
@@ -513,7 +513,7 @@ async fn known_keys_are_never_waited_for_while_the_endpoint_is_slow() {
         async move { service.verify(&token).await }
     });
     service.server.wait_for_requests(2).await;
-    // The fetch is under way and ends in seconds at the earliest.
+    // The fetch is in flight and ends in seconds at the earliest.
     for _ in 0..10 {
         assert!(service.verify(&key.token(&claims())).await.is_ok());
     }
@@ -532,7 +532,7 @@ async fn a_caller_who_leaves_does_not_end_the_fetch_that_others_need() {
     {
         let leaving = service.verifier.verify(&headers);
         tokio::pin!(leaving);
-        // Polled once and dropped, as when the client resets the call. That spends the fetch of these thirty seconds.
+        // Polled once and dropped, as when the client resets the call. That uses up the fetch of these thirty seconds.
         let first = std::future::poll_fn(|context| std::task::Poll::Ready(leaving.as_mut().poll(context))).await;
         assert!(first.is_pending());
     }
@@ -635,7 +635,7 @@ async fn a_changed_key_file_is_noticed() {
     let replacement = directory.path().join("new.json");
     std::fs::write(&replacement, jwks(&[&new])).unwrap();
     std::fs::rename(replacement, &path).unwrap();
-    // The clock stands still, so no unknown key makes the file be read: only the background does.
+    // The clock stands still, so no unknown key makes the file be read: only the background task does.
     let token = new.token(&claims());
     let noticed = async { while verify(&verifier, &token).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(30), noticed).await.expect("the change is noticed");

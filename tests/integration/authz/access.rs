@@ -1,4 +1,4 @@
-//! The real program before callers: who gets in, what they may do, and what is recorded of it.
+//! Access to the running program: who is authenticated, what they may do, and what is recorded of it.
 
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::associate_software_token_request::Credential;
@@ -32,19 +32,19 @@ permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"Adm
 unless { context.weakens_mfa };
 "#;
 
-/// The answer to a caller whose token has expired.
+/// The error for a caller whose token has expired.
 pub(crate) async fn expired() -> Status {
     let served = ServeHarness::with(SUPPORT).await;
     let token = served.fixture.token("support", json!({ "exp": 1_000_000_000 }));
     served.read(Some(&bearer(&token)), POOL).await.unwrap_err()
 }
 
-/// The answer to a caller that no policy knows.
+/// The error for a caller that no policy knows.
 pub(crate) async fn forbidden() -> Status {
     ServeHarness::with(SUPPORT).await.read_as("stranger", POOL).await.unwrap_err()
 }
 
-/// The answer to a change that cannot be recorded.
+/// The error for a change that cannot be recorded.
 pub(crate) async fn unrecorded() -> Status {
     let fixture = PolicyFixture::with(SUPPORT);
     let options = fixture.options_with_audit_log("/dev/full");
@@ -140,7 +140,7 @@ async fn a_forbidden_caller_learns_nothing_about_its_input() {
 async fn a_caller_without_the_rpc_is_denied_before_the_request_is_there() {
     let served = ServeHarness::with(SUPPORT).await;
     let authorization = bearer(&served.fixture.token("stranger", json!({})));
-    // A body that never comes: whoever waited for it would never answer.
+    // A body that never comes: a server that waits for it never replies.
     let body = tonic::body::Body::new(http_body_util::StreamBody::new(tokio_stream::pending::<
         Result<http_body::Frame<tonic::codegen::Bytes>, Status>,
     >()));

@@ -1,4 +1,4 @@
-//! Every row of the catalogue of Cognito's errors, raised behind a real RPC and read by a real client.
+//! Every row of the table of Cognito's errors, raised behind a real RPC and read by a real client.
 //!
 //! The expectations are those of Cognito's documentation and of `error_reason.proto`, not of the code under test.
 
@@ -28,10 +28,10 @@ use Rpc::{
     StartWebAuthnRegistration, VerifySoftwareToken,
 };
 
-/// Stands in every text that Cognito answers here; no caller may see it.
+/// Part of every text that Cognito returns here; no caller may see it.
 const MARKER: &str = "Upstream-Marker";
 
-/// What Cognito answers to an RPC's operation, and what the caller of the RPC gets.
+/// What Cognito returns to an RPC's operation, and what the caller of the RPC receives.
 #[derive(Clone, Debug)]
 struct Row {
     rpc: Rpc,
@@ -86,7 +86,7 @@ impl Row {
         Self { retryable: true, ..self }
     }
 
-    /// What is wrong with the answer, if anything is.
+    /// What is wrong with the status, if anything is.
     fn compare(&self, status: &Status) -> Result<(), String> {
         let details = status.get_error_details();
         let info = details.error_info().ok_or("no ErrorInfo")?;
@@ -117,7 +117,7 @@ impl Row {
     }
 }
 
-/// Raises each row's error and compares the answer; names every row that is wrong.
+/// Raises each row's error and compares the status; names every row that is wrong.
 async fn check(rows: &[Row]) {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
@@ -154,7 +154,7 @@ async fn answer(cognito: &TestCognito, row: &Row) {
         .await;
 }
 
-/// How often the marker stands in a reply: in its text, its details and its headers.
+/// How often the marker occurs in a status: in its text, its details and its headers.
 fn marks(status: &Status) -> usize {
     let whole = format!("{}\n{}\n{:?}", status.message(), String::from_utf8_lossy(status.details()), status.metadata());
     whole.to_lowercase().matches(&MARKER.to_lowercase()).count()
@@ -556,7 +556,7 @@ async fn the_namespace_of_a_code_is_not_part_of_it() {
     );
 }
 
-/// A server that gives every request the same bytes; where it is.
+/// Serves the same bytes to every request, and returns the URL.
 async fn server_of(answer: String) -> String {
     let listener = listen().await;
     let url = url_of(&listener);
@@ -566,7 +566,7 @@ async fn server_of(answer: String) -> String {
             tokio::spawn(async move {
                 let mut request = Vec::new();
                 while !request.ends_with(b"}") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
-                // A client that does not wait for the answer is no matter of the test.
+                // A client that does not wait for the response is not part of the test.
                 let _ = stream.write_all(answer.as_bytes()).await;
             });
         }
@@ -574,7 +574,7 @@ async fn server_of(answer: String) -> String {
     url
 }
 
-/// The reason, code and metadata that `rpc` answers before a server of this HTTP answer.
+/// The code, reason and metadata that `rpc` returns before a server of this HTTP response.
 async fn answered_before(rpc: Rpc, http_status: &str, body: &str) -> (Code, String, BTreeMap<String, String>) {
     let answer = format!(
         "HTTP/1.1 {http_status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",

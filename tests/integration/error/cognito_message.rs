@@ -1,4 +1,4 @@
-//! Behaviour of the one text of Cognito that reaches a caller: `cognito_message`, without what must not leave.
+//! The one text of Cognito that reaches a caller, `cognito_message`, and what is masked in it.
 
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::{
@@ -14,7 +14,7 @@ use crate::support::test_service::TestService;
 
 const ARN: &str = "arn:aws:iam::123456789012:role/secret-role";
 
-/// The message that the caller gets.
+/// The message that the caller receives.
 fn message(answer: Result<(), Status>) -> String {
     let details = refused(answer, Code::InvalidArgument, "INVALID_PARAMETER");
     details.error_info().unwrap().metadata["cognito_message"].clone()
@@ -43,7 +43,7 @@ async fn credential_user_and_pool_are_masked_in_every_rpc() {
         let named = if takes_token(rpc) { &token } else { USER };
         say(&service, rpc, &format!("In {POOL}: '{named}' or {} is bad", named.to_uppercase())).await;
         let message = message(call(&service, rpc, &token).await);
-        // Of a pool's operations, the request names no user.
+        // A request for a pool's operation names no user.
         let wanted = if [Rpc::GetUserPoolMfaConfig, Rpc::SetUserPoolMfaConfig].contains(&rpc) {
             "In [masked]: 'testuser' or TESTUSER is bad"
         } else {

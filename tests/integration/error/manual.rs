@@ -1,4 +1,4 @@
-//! The error manual is true: the example at each value of `ErrorReason` is what is answered for that reason.
+//! The error manual in the proto: the example at each value of `ErrorReason` is what callers receive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::support::rpc_call::{call, operation};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// What the comment at one value of the enum says.
+/// The comment at one value of the enum.
 struct Entry {
     reason: String,
     comment: String,
@@ -59,7 +59,7 @@ impl Entry {
         self.example["metadata"][key].as_str()
     }
 
-    /// What stands between "Answered as " and the full stop: the code, and the detail if there is one.
+    /// The text between "Answered as " and the full stop: the code, and the detail if there is one.
     fn answered_as(&self) -> (String, Option<String>) {
         let sentence = self.comment.split("Answered as ").nth(1).unwrap().split('.').next().unwrap();
         let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -67,7 +67,7 @@ impl Entry {
         (code.to_owned(), detail.split([' ', ',']).next().filter(|kind| !kind.is_empty()).map(str::to_owned))
     }
 
-    /// The RPC of the example's operation; a change of a pool for the operations that mfagate does not call as yet.
+    /// The RPC of the example's operation; a change of a pool for operations that mfagate does not call yet.
     fn rpc(&self) -> Rpc {
         let wanted = self.metadata("operation").unwrap();
         Rpc::ALL.into_iter().find(|rpc| operation(*rpc) == wanted).unwrap_or(Rpc::SetUserPoolMfaConfig)
@@ -89,7 +89,7 @@ impl Entry {
         let mut documented: BTreeMap<_, _> =
             documented.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         assert!(answered.keys().eq(documented.keys()), "{reason}: {answered:?} is documented as {documented:?}");
-        // Made anew for each answer, or of an operation that is not called as yet.
+        // Different in each response, or of an operation that is not called yet.
         for changing in ["aws_request_id", "cognito_message"] {
             answered.remove(changing);
             documented.remove(changing);
@@ -118,7 +118,7 @@ fn code_name(code: Code) -> String {
     name
 }
 
-/// The sentence of Cognito by which the reason is told from others of the same code; any other where the code is enough.
+/// Cognito's sentence that tells the reason from others of the same code; any sentence if the code is enough.
 fn text(reason: &str) -> &'static str {
     match reason {
         "USER_TOKEN_EXPIRED" => "Access Token has expired",
@@ -136,7 +136,7 @@ fn text(reason: &str) -> &'static str {
     }
 }
 
-/// What is answered to a message on a path, whatever the path takes.
+/// The status for a message on a path, whatever the path accepts.
 async fn send<M: prost::Message + 'static>(service: &TestService, path: &'static str, message: M) -> Status {
     let mut client = Grpc::new(service.channel());
     client.ready().await.unwrap();
@@ -144,7 +144,7 @@ async fn send<M: prost::Message + 'static>(service: &TestService, path: &'static
     client.unary(Request::new(message), path.parse().unwrap(), codec).await.unwrap_err()
 }
 
-/// The answer of a reason that no code of Cognito leads to. A new reason needs an arm here, or a code in its example.
+/// The status of a reason that no code of Cognito leads to. A new reason needs an arm here, or a code in its example.
 async fn provoke(reason: &str) -> Status {
     let service = TestService::start().await;
     let admin_get_user = Rpc::AdminGetUser.path();
@@ -154,7 +154,7 @@ async fn provoke(reason: &str) -> Status {
     };
     match reason {
         "REQUEST_INVALID" => send(&service, admin_get_user, ()).await,
-        // The first field is a number here, where a text is due.
+        // The first field is a number here, where a text is expected.
         "REQUEST_MALFORMED" => send(&service, admin_get_user, prost_types::Duration { seconds: 1, nanos: 0 }).await,
         "REQUEST_TOO_LARGE" => {
             let username = "a".repeat(5 << 20);
@@ -184,7 +184,7 @@ async fn provoke(reason: &str) -> Status {
         "AUDIT_UNAVAILABLE" => access::unrecorded().await,
         "COGNITO_UNREACHABLE" => answer_with(Rpc::AdminSetUserMfaPreference, json!({ "kind": "reset" })).await,
         "COGNITO_ANSWER_UNREADABLE" => {
-            // A web server that knows no such page.
+            // A web server without that page.
             let pages = axum::Router::new().fallback(|| async { http::StatusCode::NOT_FOUND });
             let service = TestService::with_cognito_at(&serve(pages).await).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()

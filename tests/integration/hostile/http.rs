@@ -1,4 +1,4 @@
-//! Hostile HTTP/2: whatever stands around a message gets a clear status, and the connection and the process live on.
+//! Hostile HTTP/2: whatever surrounds a message gets a clear status, and the connection and the process survive.
 
 use std::io::ErrorKind;
 

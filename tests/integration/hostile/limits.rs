@@ -1,4 +1,4 @@
-//! What a caller can make mfagate hold or answer, whatever it sends.
+//! Limits on what a caller can make mfagate hold or return.
 #![expect(deprecated, reason = "the legacy RPCs are deprecated and still served")]
 
 use std::collections::BTreeMap;

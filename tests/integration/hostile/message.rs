@@ -1,4 +1,4 @@
-//! Hostile messages: whatever stands in a body gets a clear status, and the connection lives on.
+//! Hostile messages: whatever is in a body gets a clear status, and the connection survives.
 
 use std::collections::BTreeMap;
 

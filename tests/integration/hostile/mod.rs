@@ -1,4 +1,4 @@
-//! Hostile input: HTTP/2, messages, and what either may make mfagate hold.
+//! Hostile input: HTTP/2, messages, and limits.
 
 mod http;
 mod limits;

@@ -1,10 +1,10 @@
-//! What the program refuses to start with: everything that would put an open gate where others can reach it.
+//! Options that the program refuses: everything that would put an open gate where others can reach it.
 
 use crate::support::loopback::{listen, unused_url};
 use crate::support::policy_fixture::PolicyFixture;
 use crate::support::process::{Exit, Process};
 
-/// Runs the program with options that it must refuse, saying why.
+/// Runs the program with options that it must refuse for this reason.
 async fn refuses(arguments: &[&str], environment: &[(&str, &str)], why: &str) {
     let exit: Exit = Process::run(arguments, environment).await;
     assert_eq!(exit.status.code(), Some(2), "{arguments:?} {exit:?}");
@@ -35,7 +35,7 @@ async fn addresses_that_others_can_reach_are_refused() {
     for address in NOT_LOOPBACK {
         refuses(&["dev", "--listen", address], &[], "must be on loopback").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be on loopback").await;
-        // With everything else in place, so that nothing else can be what is refused.
+        // Every other option is valid, so that only this one can be refused.
         let fixture = PolicyFixture::allow_all();
         let options = fixture.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();

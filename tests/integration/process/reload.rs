@@ -1,4 +1,4 @@
-//! What the real program takes up while it serves: certificates, authorities, policies and key sets that changed.
+//! What the running program reloads: certificates, authorities, policies and key sets.
 
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -13,14 +13,14 @@ use crate::support::serve_harness::{ALLOW_ALL, ServeHarness, bearer, credential_
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::token_issuer::{SigningKey, jwks};
 
-/// The certificate that a new connection is banner_value with.
-async fn greeting(served: &mut ServeHarness, authority: &CertificateAuthority) -> Vec<u8> {
+/// The server certificate of a new connection.
+async fn server_certificate(served: &mut ServeHarness, authority: &CertificateAuthority) -> Vec<u8> {
     let address = served.process.address().await;
     let stream = authority.connect(address, None).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
-/// The other ends of the connections that the recorded calls came over.
+/// The peers of the connections that the recorded calls came over.
 fn peers(fixture: &PolicyFixture) -> Vec<Value> {
     fixture.records().iter().map(|record| record["peer"].clone()).collect()
 }
@@ -35,7 +35,7 @@ async fn a_hangup_puts_new_certificates_in_force_and_open_connections_go_on() {
     let (pair, clients) = (authority.server(), CertificateAuthority::new("another authority of callers"));
     served.fixture.write_tls(&pair, &clients.certificate);
     served.process.reload().await;
-    assert_eq!(greeting(&mut served, &authority).await, pair.der.to_vec());
+    assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
     let address = served.process.address().await;
     assert!(authority.alert(address, Some(&client)).await.contains("UnknownCA"));
     let newcomer = clients.client(payments());
@@ -56,7 +56,7 @@ async fn a_certificate_that_changed_on_the_disk_is_noticed_without_a_signal() {
     let pair = authority.server();
     served.fixture.write_tls(&pair, &authority.certificate);
     served.process.wait_for_next_log("the TLS files were reloaded").await;
-    assert_eq!(greeting(&mut served, &authority).await, pair.der.to_vec());
+    assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
     let peers = peers(&served.fixture);
     assert!(peers.len() == 2 && peers[0] == peers[1], "{peers:?}");
@@ -67,14 +67,14 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_pair_stays_in_use()
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
-    let before = greeting(&mut served, &authority).await;
+    let before = server_certificate(&mut served, &authority).await;
     let good = served.fixture.read("server.key");
     served.fixture.write("server.key", &authority.server().key);
     served.process.signal("HUP").await;
     served.process.wait_for_next_log("changed TLS files were refused, the last good ones stay in use").await;
     served.process.wait_for_next_log("server.key: the key is not that of the certificate").await;
     served.process.wait_for_next_log("reloaded in part").await;
-    assert_eq!(greeting(&mut served, &authority).await, before);
+    assert_eq!(server_certificate(&mut served, &authority).await, before);
     let channel = authority.channel(served.process.address().await, Some(&client)).await.unwrap();
     assert_eq!(read_user(channel, None, POOL).await.unwrap(), USER);
 
@@ -83,7 +83,7 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_pair_stays_in_use()
     served.process.wait_for_next_log("the TLS files were reloaded").await;
 }
 
-/// The hash of the policies by which the last call was decided.
+/// The hash of the policies that decided the last call.
 fn policy_set(fixture: &PolicyFixture) -> Value {
     fixture.records().last().unwrap()["policy_set_hash"].clone()
 }
@@ -125,7 +125,7 @@ async fn an_emptied_directory_of_policies_is_refused_and_the_old_set_stays_in_fo
     refused(served.read_as("console", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
 }
 
-/// `mfagate serve` whose keys are at that URL.
+/// `mfagate serve` with its keys at that URL.
 async fn served_with_keys_at(url: &str) -> ServeHarness {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", url)]);
@@ -146,7 +146,7 @@ async fn a_hangup_fetches_the_keys_again_and_forgets_those_that_are_withdrawn() 
     assert_eq!(served.read(Some(&token(&new)), POOL).await.unwrap(), USER);
     assert_eq!(credential_problem(served.read(Some(&token(&old)), POOL).await), "not accepted");
 
-    // What is no key set does not take the keys away.
+    // A response that is not a key set does not remove the keys.
     issuer.reply_with(JwksReply::Status(500));
     served.process.signal("HUP").await;
     served.process.wait_for_next_log("the key set was not read, the last good keys stay in use").await;
@@ -156,7 +156,7 @@ async fn a_hangup_fetches_the_keys_again_and_forgets_those_that_are_withdrawn() 
 
 #[tokio::test]
 async fn without_the_issuer_it_starts_and_accepts_tokens_once_the_issuer_is_there() {
-    // The port is ours, and nobody listens on it yet.
+    // The port is reserved, and nothing listens on it yet.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}/keys", socket.local_addr().unwrap());
@@ -176,7 +176,7 @@ async fn without_the_issuer_it_starts_and_accepts_tokens_once_the_issuer_is_ther
 #[tokio::test]
 async fn a_file_that_never_ends_holds_up_neither_the_calls_nor_the_end() {
     let mut served = ServeHarness::with(ALLOW_ALL).await;
-    // Opening a FIFO that nobody writes to takes for ever.
+    // Opening a FIFO that nobody writes to never returns.
     let keys = served.fixture.path("jwks.json");
     std::fs::remove_file(&keys).unwrap();
     assert!(Command::new("mkfifo").arg(&keys).status().await.unwrap().success());

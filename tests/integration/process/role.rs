@@ -1,4 +1,4 @@
-//! Behaviour of the role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
+//! The role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn each_caller_signs_with_a_session_of_its_own_through_one_client() {
         }),
     ))
     .await;
-    // As `Cognito` has it: one client and one identity cache for everybody.
+    // As in `Cognito`: one client and one identity cache for all callers.
     let shared = config::Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .identity_cache(IdentityCache::lazy().build())
@@ -96,7 +96,7 @@ async fn callers_at_the_same_time_share_one_question_and_its_failure() {
         sts.hold();
         let before = sts.request_count();
         let mut callers = JoinSet::new();
-        // On this runtime of one thread, each has begun to wait before the answer is let go.
+        // On this single-threaded runtime, each has begun to wait before the reply is released.
         for _ in 0..8 {
             let provider = role.for_caller("payments");
             callers.spawn(async move { key_of(&provider).await });
@@ -128,7 +128,7 @@ async fn credentials_are_renewed_before_they_end_and_used_while_sts_fails() {
     let provider = role.for_caller("support");
     sts.reply_with(StsReply::Grant(4 * MINUTE));
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
-    // Renewing is not waited for, and its failure is nobody's.
+    // Renewal is not waited for, and its failure reaches nobody.
     sts.hold();
     sts.reply_with(StsReply::Refuse);
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
@@ -200,7 +200,7 @@ async fn an_sts_that_is_not_there_is_said_to_be_so_and_nothing_prints_a_key() {
     let options = RoleOptions {
         arn: ROLE.parse().unwrap(),
         region: "eu-west-1".to_owned(),
-        // Nothing listens on the port that is reserved for discarding.
+        // Nothing listens on the discard port.
         endpoint: Endpoint::Url("http://127.0.0.1:9".to_owned()),
     };
     let role = AssumedRole::new(options, &Credentials::for_development());
@@ -231,7 +231,7 @@ async fn serve_assuming(fixture: &PolicyFixture, cognito: &TestCognito, sts: &Fa
     Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await
 }
 
-/// Ends the program and looks for what it must not tell in everything that it has told.
+/// Terminates the program, checks everything that it wrote for secrets, and returns its log.
 async fn end_without_secrets(process: Process, fixture: &PolicyFixture) -> String {
     let exit = process.terminate().await;
     let told = fixture.read("audit.jsonl") + &exit.stdout + &exit.stderr;
@@ -302,7 +302,7 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
         assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
     }
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
-    // Nobody's credentials stand in for those that were refused, and the next try may succeed.
+    // No other credentials stand in for those that were refused, and the next try may succeed.
     sts.reply_with(StsReply::Grant(HOUR));
     set_sms(channel, &support, true, "set").await.unwrap();
     let log = end_without_secrets(process, &fixture).await;
@@ -317,11 +317,11 @@ async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_
     let channel = process.channel().await;
     let support = bearer(&fixture.token("support", json!({})));
     sts.hold();
-    // Not that the time was up, which would mean that the change may have been made.
+    // Not `DEADLINE_EXCEEDED`, which would mean that the change may have been made.
     refused(set_sms(channel.clone(), &support, true, "set").await, Code::Internal, "FACADE_DISPATCH_FAILED");
     let outcome = fixture.records().last().unwrap()["outcome"].clone();
     assert_eq!(outcome, json!({ "code": "INTERNAL", "reason": "FACADE_DISPATCH_FAILED" }));
-    // Where it was the caller who would not wait longer, the caller is told so.
+    // A caller whose own deadline was the shorter one is told so.
     let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
     request.metadata_mut().insert("authorization", support.parse().unwrap());
     request.metadata_mut().insert("grpc-timeout", "900m".parse().unwrap());

@@ -1,4 +1,4 @@
-//! The real program: what it prints, what it refuses, how it ends, and what it serves beside the RPCs.
+//! The running program: what it prints, how it shuts down, and what it serves besides the RPCs.
 
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
@@ -90,7 +90,7 @@ async fn serve_ends_with_success_too() {
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 }
 
-/// A Cognito that answers when it is told to.
+/// A Cognito that responds when the test says so.
 struct HeldCognito {
     listener: TcpListener,
 }
@@ -104,7 +104,7 @@ impl HeldCognito {
         url_of(&self.listener)
     }
 
-    /// The connection of a request that has come in and waits for its answer.
+    /// The connection of a request that has arrived and waits for its response.
     async fn request(&self) -> TcpStream {
         let (mut stream, _) = self.listener.accept().await.unwrap();
         stream.read_u8().await.unwrap();
@@ -189,7 +189,7 @@ async fn a_change_whose_caller_has_left_is_waited_for() {
     assert!(exit.stderr.contains("every call has ended"), "{exit:?}");
 }
 
-/// Ends the program, which takes longer than any patience unless nothing is left to drain.
+/// Terminates the program, which would exceed every timeout if anything were left to drain.
 async fn ends_at_once(process: Process) {
     process.signal("TERM").await;
     let exit = process.wait().await;

@@ -1,4 +1,4 @@
-//! Behaviour of the process where there are no AWS credentials.
+//! The program without AWS credentials.
 
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, GetUserRequest};
@@ -17,7 +17,7 @@ const NO_CREDENTIALS: &[(&str, &str)] = &[
     ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
 ];
 
-/// What an RPC of an administrator answers through `mfagate serve` without credentials.
+/// The result of an administrator's RPC through `mfagate serve` without credentials.
 pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
     let fixture = PolicyFixture::allow_all();
     let mut process = Process::serve(&fixture, cognito_url, NO_CREDENTIALS).await;

@@ -1,4 +1,4 @@
-//! Behaviour that all RPCs share: the one operation each calls, and the refusals that any of them may answer.
+//! What all RPCs share: the one operation each calls, and the errors that any of them may return.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::support::rpc_call::{call, operation, takes_token};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// What satisfies every RPC as Cognito's answer.
+/// A Cognito response that satisfies every RPC.
 fn any_answer() -> Value {
     json!({
         "Username": USER,
@@ -33,7 +33,7 @@ async fn asked(service: &TestService) -> Vec<String> {
     requests.map(|request| request["Operation"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The answers of all RPCs, called at once.
+/// The results of all RPCs, called at once.
 async fn call_all(service: &Arc<TestService>, token: &str) -> Vec<(Rpc, Result<(), Status>)> {
     let mut calls = JoinSet::new();
     for rpc in Rpc::ALL {

@@ -1,4 +1,4 @@
-//! Health: Check and Watch, for the whole and for each service, and for what is not served.
+//! Health: Check and Watch, for the whole, for each service, and for what is not served.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Behaviour of the legacy settings: SMS to the phone number, sent to Cognito as they are.
+//! Legacy settings: SMS to the phone number, sent to Cognito unchanged.
 
 #![expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
 
@@ -31,7 +31,7 @@ async fn set(service: &TestService, access_token: String, mfa_options: Vec<MfaOp
     service.preferences().set_user_settings(request).await.map(drop)
 }
 
-/// The legacy options and the factor list of the demo user, which know nothing of each other.
+/// The legacy options and the factor list of the demo user, which are independent.
 async fn read_back(service: &TestService) -> (Vec<MfaOption>, Vec<String>) {
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
     let user = service.preferences().admin_get_user(request).await.unwrap().into_inner();

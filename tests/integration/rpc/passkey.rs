@@ -1,4 +1,4 @@
-//! Behaviour of the registration, the list and the deletion of passkeys, with an authenticator in software.
+//! Registering, listing and deleting passkeys, with an authenticator in software.
 
 use aws_lc_rs::digest;
 use ciborium::cbor;
@@ -17,7 +17,7 @@ use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// A JSON value as the protobuf value that means the same.
+/// Converts a JSON value to a protobuf value.
 fn to_proto(value: Value) -> prost_types::Value {
     let kind = match value {
         Value::Null => Kind::NullValue(0),
@@ -35,7 +35,7 @@ fn to_struct(value: Value) -> Struct {
     Struct { fields: members.into_iter().map(|(name, value)| (name, to_proto(value))).collect() }
 }
 
-/// A protobuf value as the JSON value that means the same; every number is whole here.
+/// Converts a protobuf value to JSON; every number is whole here.
 fn to_json(value: &prost_types::Value) -> Value {
     match value.kind.as_ref().unwrap() {
         Kind::NullValue(_) => Value::Null,
@@ -66,7 +66,7 @@ impl Authenticator {
         Self { id, origin: "http://localhost:3000", relying_party: "localhost", algorithm: -7, format: "none" }
     }
 
-    /// The `RegistrationResponseJSON` that answers these options.
+    /// The `RegistrationResponseJSON` for these options.
     fn register(self, options: &Struct) -> Struct {
         let options = object_to_json(options);
         let client_data =

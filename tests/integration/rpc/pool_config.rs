@@ -1,4 +1,4 @@
-//! Behaviour of a pool's MFA configuration: a read, and a full replacement.
+//! A pool's MFA configuration: read, and replaced in full.
 
 use mfagate::proto::v1::{
     EmailMfaConfiguration, EumsSmsConfiguration, GetUserPoolMfaConfigRequest, GetUserPoolMfaConfigResponse,
@@ -25,7 +25,7 @@ async fn set(
     service.pool_configs().set_user_pool_mfa_config(request).await.map(Response::into_inner)
 }
 
-/// A request with nothing but whether users are asked.
+/// A request with nothing but the MFA mode.
 fn only(mode: UserPoolMfaType) -> SetUserPoolMfaConfigRequest {
     SetUserPoolMfaConfigRequest { user_pool_id: POOL.to_owned(), mfa_configuration: mode.into(), ..Default::default() }
 }
@@ -92,7 +92,7 @@ fn same(request: SetUserPoolMfaConfigRequest) -> GetUserPoolMfaConfigResponse {
     }
 }
 
-/// The answer of a write as that of a read, to compare them.
+/// A write's response as that of a read, to compare them.
 fn as_read(answer: SetUserPoolMfaConfigResponse) -> GetUserPoolMfaConfigResponse {
     GetUserPoolMfaConfigResponse {
         mfa_configuration: answer.mfa_configuration,

@@ -1,4 +1,4 @@
-//! Behaviour of a user's MFA preference through the whole service.
+//! A user's MFA preference through the whole service.
 
 use mfagate::proto::v1::{
     AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, EmailMfaSettings, SetUserMfaPreferenceRequest,
@@ -37,7 +37,7 @@ impl Actor {
         }
     }
 
-    /// The operation that reads the preference which is to be kept.
+    /// The operation that reads the preference to keep.
     fn read(self) -> &'static str {
         match self {
             Self::Administrator => "AdminGetUser",
@@ -76,7 +76,7 @@ impl Actor {
         }
     }
 
-    /// The blocks that Cognito received last, the user apart.
+    /// The blocks of the last request to Cognito, without the user.
     async fn sent(self, service: &TestService) -> Value {
         let mut body = service.cognito.bodies(self.operation()).await.pop().unwrap();
         let members = body.as_object_mut().unwrap();
@@ -98,7 +98,7 @@ fn state(preferred: Option<&str>, enabled: &[&str]) -> (Option<String>, Vec<Stri
     (preferred.map(str::to_owned), enabled.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// The three factors that can be preferred: their change, their member, their name.
+/// A change to one of the three factors that can be preferred, and the factor's member in Cognito.
 fn factor(name: &str, setting: (bool, Option<bool>)) -> (FactorChange, &'static str) {
     match name {
         "SMS_MFA" => (FactorChange { sms: Some(setting), ..FactorChange::default() }, "SMSMfaSettings"),

@@ -1,4 +1,4 @@
-//! Reflection, in both versions: every service is listed, and whatever grpcurl needs to print an answer is described.
+//! Reflection, in both versions: it lists every service, and describes what grpcurl needs to print a response.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Behaviour of the enrolment and the removal of a software token.
+//! Enrolling and removing a software token.
 
 use data_encoding::BASE32_NOPAD;
 use mfagate::embedded::demo;
@@ -66,7 +66,7 @@ async fn is_enrolled(service: &TestService, username: &str) -> bool {
     read.configured_user_auth_factors.contains(&AuthFactor::SoftwareToken.into())
 }
 
-/// The session of an `MFA_SETUP` challenge of the user without factors.
+/// The session of an `MFA_SETUP` challenge for the user without factors.
 async fn setup_session(service: &TestService) -> String {
     let config = json!({
         "UserPoolId": POOL,
@@ -93,7 +93,7 @@ fn parts(uri: &str) -> (String, Vec<(String, String)>) {
     (label, uri.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
 }
 
-/// The code that an app which read `secret` from the URI shows now.
+/// The code that an app shows now which read `secret` from the URI.
 fn code_of(uri: &str) -> String {
     let (_, parameters) = parts(uri);
     let (_, secret) = parameters.iter().find(|(name, _)| name == "secret").unwrap();

@@ -1,4 +1,4 @@
-//! Behaviour of time: deadlines, retries, and changes whose caller has left.
+//! Time: deadlines, retries, and changes whose caller has left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::support::rpc_call::{call_in_pool, operation, unsigned_token};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// Far more than any call needs here; who reaches it has met no limit at all.
+/// Far longer than any call takes here; a call that takes this long has no limit.
 const FOREVER: Duration = Duration::from_mins(10);
 
-/// What a test gives its own steps, against hanging without end.
+/// The limit of a test's own steps, so that none hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn read(grpc_timeout: &'static str) -> Request<AdminGetUserRequest> {
@@ -108,9 +108,9 @@ async fn an_answer_within_the_deadline_is_given() {
     assert_eq!(user.username, USER);
 }
 
-/// How often each RPC asked Cognito while `fault` was all that it answered.
+/// How often each RPC called Cognito when every response was `fault`.
 ///
-/// The SDK has one allowance of retries a Region and process, so each test uses up that of a Region of its own.
+/// The SDK has one retry quota per Region and process, so each test uses that of a Region of its own.
 async fn tries(region: &str, fault: Value) -> BTreeMap<&'static str, usize> {
     let service = Arc::new(TestService::start().await);
     let pool = format!("{region}_POOL");
@@ -131,7 +131,7 @@ async fn tries(region: &str, fault: Value) -> BTreeMap<&'static str, usize> {
     tries
 }
 
-/// Three tries of all RPCs but those whose repetition has another effect.
+/// Three tries for every RPC that may be repeated, and one for the others.
 fn three_tries_unless_not_idempotent() -> BTreeMap<&'static str, usize> {
     let once = [Rpc::AssociateSoftwareToken, Rpc::VerifySoftwareToken, Rpc::CompleteWebAuthnRegistration];
     Rpc::ALL.map(|rpc| (rpc.name(), if once.contains(&rpc) { 1 } else { 3 })).into()

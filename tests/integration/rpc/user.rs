@@ -1,4 +1,4 @@
-//! Behaviour of the reads of one user, `GetUser` and `GetUserAuthFactors`, and their admin forms.
+//! Reading one user: `GetUser` and `GetUserAuthFactors`, and their admin forms.
 
 use mfagate::proto::v1::{
     AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
@@ -31,7 +31,7 @@ async fn factors(service: &TestService, access_token: String) -> Result<GetUserA
     service.preferences().get_user_auth_factors(request).await.map(tonic::Response::into_inner)
 }
 
-/// Everything that a user can have, in the words of Cognito.
+/// Everything that a user can have, in Cognito's words.
 fn everything() -> serde_json::Value {
     json!({
         "Username": "jane",
@@ -325,7 +325,7 @@ async fn the_state_of_a_signed_in_user_is_a_failed_precondition() {
 async fn a_disabled_user_who_reads_is_a_failed_precondition() {
     let service = TestService::start().await;
     service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
-    // Disabling ends the sign-ins there were, so this is a later one.
+    // Disabling revokes the existing tokens, so this is a later one.
     let token = service.cognito.token(USER).await;
     refused(get_user(&service, token).await, Code::FailedPrecondition, "USER_DISABLED");
 }

@@ -1,4 +1,4 @@
-//! Every constrained field of every request against the independent reading of the constraints in `constraint_oracle.rs`.
+//! Every constrained field of every request against the constraint oracle.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ fn collect(rpc: Rpc, message: &MessageDescriptor, prefix: &str, paths: &mut BTre
             Kind::Message(inner) if inner.package_name() == "mfagate.v1" => {
                 collect(rpc, &inner, &format!("{path}."), paths);
             }
-            // Flags have no wrong value; the credential document has tests of its own.
+            // Flags have no invalid value; the credential document has tests of its own.
             Kind::Bool | Kind::Message(_) => {}
             _ => assert!(paths.insert((rpc, path))),
         }

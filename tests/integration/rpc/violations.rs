@@ -1,4 +1,4 @@
-//! A request that breaks several constraints is answered with all of them at once, and with nothing else.
+//! Requests with several violations: all of them are reported at once, and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -89,7 +89,7 @@ prop_compose! {
     }
 }
 
-/// What the facts refuse of a pool configuration: the constraints of its texts, and P2.
+/// The fields of a pool configuration that must be refused: by the constraints of its texts, and by P2.
 fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String> {
     let mut refused = BTreeSet::new();
     let mut broken = |path: &str, is_broken: bool| {
@@ -145,7 +145,7 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
     refused
 }
 
-/// What is asked of one factor: enabled, and preferred.
+/// The setting of one factor: enabled, and preferred.
 type Factor = Option<(bool, Option<bool>)>;
 
 fn factor() -> impl Strategy<Value = Factor> {

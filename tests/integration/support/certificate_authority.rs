@@ -1,4 +1,4 @@
-//! This file makes certificates, and TLS connections of clients that present them.
+//! A certificate authority, and TLS connections of clients with its certificates.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
-/// An authority of certificates.
+/// A certificate authority.
 pub(crate) struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, as PEM.
     pub(crate) certificate: String,
 }
 
-/// A certificate and its key, as PEM.
+/// A certificate and its key, as PEM and DER.
 #[derive(Clone)]
 pub(crate) struct CertificateAndKey {
     pub(crate) certificate: String,
@@ -92,12 +92,12 @@ pub(crate) fn payments() -> Vec<SanType> {
 }
 
 impl CertificateAuthority {
-    /// What connects to servers of this authority, with this client certificate.
+    /// Connects to servers of this authority, with this client certificate.
     pub(crate) fn connector(&self, client: Option<&CertificateAndKey>) -> tokio_rustls::TlsConnector {
         connector_with(client, rustls::ALL_VERSIONS, self.roots())
     }
 
-    /// This authority as the one that is trusted.
+    /// The roots of a client that trusts this authority.
     pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(pem_certificate(&self.certificate)).unwrap();
@@ -132,7 +132,7 @@ impl CertificateAuthority {
         Endpoint::from_static("http://localhost").connect_with_connector(connect).await
     }
 
-    /// Why the server ends the connection of this client, in the words of the TLS alert.
+    /// The TLS alert with which the server ends the connection of this client.
     pub(crate) async fn alert(&self, address: SocketAddr, client: Option<&CertificateAndKey>) -> String {
         let read = async {
             let mut stream = self.connect(address, client).await?;

@@ -1,17 +1,17 @@
-//! This file reads Cognito's constraints on texts a second time, as plain predicates over characters, and names characters
-//! and texts around their edges. Nothing of the service's own reading is used.
+//! An independent reading of Cognito's constraints on texts, as plain predicates over characters, with characters and
+//! texts around their edges. It shares nothing with the service's own reading.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// One kind of text.
+/// The constraint on one kind of text.
 #[derive(Clone, Copy)]
 pub(crate) struct Constraint {
-    /// The fewest and the most characters.
+    /// The minimum and the maximum number of characters.
     pub(crate) length: (usize, usize),
-    /// Whether the characters are as they must be, whatever their number.
+    /// Whether the characters are valid, whatever their number.
     pub(crate) form: fn(&str) -> bool,
-    /// A text that keeps the constraint and goes on keeping it when letters are put behind it.
+    /// A valid text that stays valid when letters are appended.
     pub(crate) prefix: &'static str,
 }
 
@@ -68,7 +68,7 @@ fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
-/// White space as Java's patterns know it.
+/// White space in Java's patterns.
 fn is_ascii_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r')
 }
@@ -94,7 +94,7 @@ fn is_sms_message(text: &str) -> bool {
     text.contains("{####}") && !text.chars().any(is_line_break)
 }
 
-/// `arn:partition:service:region:account:resource`, the Region may be empty, and up to two more parts.
+/// `arn:partition:service:region:account:resource`, where the Region may be empty, and up to two more parts.
 fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.split(':').collect();
     let is_part = |part: &&str| part.chars().all(|c| is_word(c) || "+=/,.@-".contains(c));
@@ -105,7 +105,7 @@ fn is_arn(text: &str) -> bool {
         && parts[4].chars().all(|c| c.is_ascii_digit())
 }
 
-/// Of every general category of letters, marks, symbols, numbers and punctuation, with one to four bytes in UTF-8.
+/// One of every general category of letters, marks, symbols, numbers and punctuation, of one to four bytes in UTF-8.
 pub(crate) const PRINTING: &[char] = &[
     'Ω',
     'é',
@@ -141,7 +141,7 @@ pub(crate) const PRINTING: &[char] = &[
     '𐄀', // punctuation
 ];
 
-/// Of every other general category: separators, controls, format characters, private use and unassigned.
+/// One of every other general category: separators, controls, format characters, private use and unassigned.
 pub(crate) const NON_PRINTING: &[char] = &[
     '\u{a0}',
     '\u{2003}',
@@ -175,7 +175,7 @@ pub(crate) fn character() -> impl Strategy<Value = char> {
     ]
 }
 
-/// Texts around the constraint: a good one with a few characters put in, taken out or exchanged, or anything short.
+/// Texts near the constraint: a valid one with a few characters inserted, removed or replaced, or anything short.
 pub(crate) fn around(constraint: Constraint) -> impl Strategy<Value = String> {
     let edits = proptest::collection::vec((any::<prop::sample::Index>(), 0..3_u8, character()), 0..3);
     let longest = constraint.length.1.min(constraint.length.0 + 40);

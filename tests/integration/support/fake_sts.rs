@@ -1,4 +1,4 @@
-//! This file is a part of STS, `AssumeRole`, over real HTTP.
+//! A fake STS: `AssumeRole` over real HTTP.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 use crate::support::loopback::serve;
 
-/// The role that is asked for.
+/// The role that is assumed.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/mfagate";
-/// How long its credentials are good unless a test says otherwise.
+/// How long its credentials are valid unless a test says otherwise.
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
-/// A part of STS: `AssumeRole`, over HTTP.
+/// A fake STS with `AssumeRole`, over HTTP.
 #[derive(Clone)]
 pub(crate) struct FakeSts {
     pub(crate) url: String,
@@ -29,11 +29,11 @@ pub(crate) struct FakeSts {
 struct State {
     asked: watch::Sender<Vec<AssumeRoleRequest>>,
     answer: Mutex<StsReply>,
-    /// Whether answers wait.
+    /// Whether replies are held back.
     held: watch::Sender<bool>,
 }
 
-/// What a request asked for, and whose access key signed it.
+/// One request for the role, and the access key that signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AssumeRoleRequest {
     pub(crate) session: String,
@@ -43,11 +43,11 @@ pub(crate) struct AssumeRoleRequest {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StsReply {
-    /// Credentials that are good for so long.
+    /// Credentials that are valid for so long.
     Grant(Duration),
     /// `AccessDenied`.
     Refuse,
-    /// HTTP 200 with something else.
+    /// HTTP 200 without credentials.
     Malformed,
 }
 
@@ -69,7 +69,7 @@ impl FakeSts {
         Self { url: serve(app).await, state }
     }
 
-    /// The role, and the way to it.
+    /// The role, assumed at this STS.
     pub(crate) fn role(&self) -> AssumedRole {
         let options = RoleOptions {
             arn: ROLE.parse().unwrap(),
@@ -87,11 +87,11 @@ impl FakeSts {
         self.state.asked.borrow().clone()
     }
 
-    /// Done when so many requests have come.
+    /// Waits until so many requests have arrived.
     pub(crate) async fn wait_for_requests(&self, times: usize) {
         let mut asked = self.state.asked.subscribe();
         let came = asked.wait_for(|asked| asked.len() >= times);
-        // Without a limit, a question that never comes would hold up the tests instead of failing one.
+        // Without a limit, a request that never comes would hang the tests instead of failing one.
         tokio::time::timeout(Duration::from_secs(10), came).await.unwrap().unwrap();
     }
 
@@ -99,7 +99,7 @@ impl FakeSts {
         self.requests().len()
     }
 
-    /// Lets nothing be answered until `release`.
+    /// Holds all replies back until `release`.
     pub(crate) fn hold(&self) {
         self.state.held.send_replace(true);
     }

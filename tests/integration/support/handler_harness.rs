@@ -1,4 +1,4 @@
-//! This file asks the handlers of the RPCs, without a wire and without a Cognito, which fields of a request they refuse.
+//! The RPC handlers without a network and without a Cognito, and the fields of a request that they refuse.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
-/// The handlers, and something to run them on.
+/// The handlers, and a runtime for them.
 pub(crate) struct HandlerHarness {
     pub(crate) facade: Facade,
     runtime: Runtime,
 }
 
 impl HandlerHarness {
-    /// Nothing is ever sent: no operation has any time.
+    /// Nothing is ever sent: every operation is out of time.
     pub(crate) fn new() -> Self {
         let nowhere = Endpoint::Url("http://127.0.0.1:9".to_owned());
         let cognito = Cognito::new(nowhere, Credentials::for_development(), Duration::ZERO);
@@ -24,7 +24,7 @@ impl HandlerHarness {
         Self { facade: Facade::new(Gate::Open, cognito), runtime }
     }
 
-    /// The paths of the fields that are refused, in order; none if the request would be sent on.
+    /// The paths of the refused fields, sorted; none if the request would be sent to Cognito.
     pub(crate) fn refused_fields<T: std::fmt::Debug>(
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,

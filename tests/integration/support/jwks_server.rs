@@ -1,4 +1,4 @@
-//! This file publishes key sets over HTTP, well and badly.
+//! A server of JSON Web Key Sets over HTTP, with valid and invalid replies.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::support::loopback::listen;
 
-/// What a key server answers.
+/// What the server replies.
 #[derive(Clone, Debug)]
 pub(crate) enum JwksReply {
     /// This body with status 200.
@@ -25,7 +25,7 @@ pub(crate) enum JwksReply {
     Stalled,
 }
 
-/// A server of a key set at `/keys`. It ends when it is dropped.
+/// A server of a key set at `/keys`. It stops when it is dropped.
 pub(crate) struct JwksServer {
     pub(crate) address: SocketAddr,
     answer: Arc<Mutex<JwksReply>>,
@@ -67,12 +67,12 @@ impl JwksServer {
         *self.answer.lock().unwrap() = answer;
     }
 
-    /// What was asked for, in order.
+    /// The paths of the requests, in order.
     pub(crate) fn requested_paths(&self) -> Vec<String> {
         self.paths.borrow().clone()
     }
 
-    /// Done when there have been this many requests.
+    /// Waits until there have been this many requests.
     pub(crate) async fn wait_for_requests(&self, times: usize) {
         let mut paths = self.paths.clone();
         let requested = paths.wait_for(|paths| paths.len() >= times);

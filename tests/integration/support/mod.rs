@@ -1,4 +1,4 @@
-//! Helpers of the tests: harnesses, issuers, servers.
+//! The tests' helpers: harnesses, fixtures, fake servers, oracles.
 
 pub(crate) mod certificate_authority;
 pub(crate) mod constraint_oracle;

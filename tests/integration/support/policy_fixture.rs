@@ -1,4 +1,4 @@
-//! This file makes what `mfagate serve` demands: policies, an issuer with a key, and a caller with a token.
+//! The files that `mfagate serve` requires: policies and keys, and tokens for its callers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use crate::support::certificate_authority::CertificateAndKey;
 use crate::support::serve_harness::ALLOW_ALL;
 use crate::support::token_issuer::{ISSUER, SigningKey, jwks};
 
-/// The files and the issuer of one service. The files are gone when it is dropped.
+/// The files and the token issuer of one service. The files are removed when it is dropped.
 pub(crate) struct PolicyFixture {
     directory: TempDir,
     key: SigningKey,
@@ -27,7 +27,7 @@ impl PolicyFixture {
         fixture
     }
 
-    /// With a policy that permits everything to everybody who is known.
+    /// With a policy that permits everything to every authenticated caller.
     pub(crate) fn allow_all() -> Self {
         Self::with(ALLOW_ALL)
     }
@@ -44,7 +44,7 @@ impl PolicyFixture {
         self.write("clients.pem", client_ca);
     }
 
-    /// What a file holds.
+    /// The contents of a file.
     pub(crate) fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.path(file)).unwrap()
     }
@@ -68,7 +68,7 @@ impl PolicyFixture {
         self.options_with(&[("--audit-log", audit_log)])
     }
 
-    /// The usual options, with these in place of those of the same name. An empty value leaves an option out.
+    /// The usual options, with these in place of those of the same name. An empty value removes an option.
     pub(crate) fn options_with(&self, others: &[(&str, &str)]) -> Vec<String> {
         let [policies, keys, audit_log] = ["policies", "jwks.json", "audit.jsonl"].map(|file| self.path(file));
         let usual = [
@@ -84,13 +84,13 @@ impl PolicyFixture {
         given.flat_map(|&(name, value)| [name.to_owned(), value.to_owned()]).collect()
     }
 
-    /// The options of a `serve` over TLS that callers may present certificates to.
+    /// The options of a `serve` over TLS that accepts client certificates.
     pub(crate) fn tls_options(&self) -> Vec<String> {
         let options = [("certificate", "server.pem"), ("key", "server.key"), ("client-ca", "clients.pem")];
         options.into_iter().flat_map(|(name, file)| [format!("--tls-{name}"), self.path(file)]).collect()
     }
 
-    /// A token of the caller `name`, with these claims besides.
+    /// A token of the caller `name`, with these additional claims.
     pub(crate) fn token(&self, name: &str, claims: Value) -> String {
         self.sign(&claims_for(name, claims))
     }
@@ -100,7 +100,7 @@ impl PolicyFixture {
         self.key.token(claims)
     }
 
-    /// What makes every request one of the caller `name`.
+    /// An interceptor that adds a token of the caller `name` to every request.
     pub(crate) fn as_caller(
         &self,
         name: &str,
@@ -113,7 +113,7 @@ impl PolicyFixture {
     }
 }
 
-/// What the usual token of the caller `name` claims, with these claims besides.
+/// The claims of the usual token of the caller `name`, with these additional claims.
 pub(crate) fn claims_for(name: &str, claims: Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let expires = (now + Duration::from_mins(5)).as_secs();

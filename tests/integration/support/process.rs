@@ -1,4 +1,4 @@
-//! This file runs the real program, reads what it prints, and ends it as an operator would.
+//! The real program as a child process: its output, and signals as an operator sends them.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -25,7 +25,7 @@ pub(crate) struct Process {
     stderr: Output,
 }
 
-/// How the program exited, and all that it printed.
+/// The exit status, and everything that was printed.
 #[derive(Debug)]
 pub(crate) struct Exit {
     pub(crate) status: ExitStatus,
@@ -33,12 +33,12 @@ pub(crate) struct Exit {
     pub(crate) stderr: String,
 }
 
-/// What a program has printed until now.
+/// What a program has printed so far.
 struct Output {
     text: Arc<Mutex<String>>,
     lines: watch::Receiver<usize>,
     reading: JoinHandle<()>,
-    /// How much of it was waited for.
+    /// The position up to which output was waited for.
     seen: usize,
 }
 
@@ -61,7 +61,7 @@ impl Output {
         self.text.lock().unwrap().clone()
     }
 
-    /// Waits until `wanted` was printed.
+    /// Waits until `wanted` has been printed.
     async fn wait_for(&mut self, wanted: &str) {
         while !self.text().contains(wanted) {
             let printed = tokio::time::timeout(TIMEOUT, self.lines.changed()).await;
@@ -69,7 +69,7 @@ impl Output {
         }
     }
 
-    /// Waits until `wanted` is printed behind what was waited for so before.
+    /// Waits until `wanted` is printed after what the last call waited for.
     async fn wait_for_next(&mut self, wanted: &str) {
         loop {
             let text = self.text();
@@ -90,7 +90,7 @@ impl Output {
 }
 
 impl Process {
-    /// Starts the program with nothing of this process's environment.
+    /// Starts the program with an environment of its own.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(PROGRAM);
         program.args(arguments);
@@ -100,7 +100,7 @@ impl Process {
     /// As [`start`](Self::start), on a disk whose files hold so many blocks of 512 bytes.
     pub(crate) fn start_on_small_disk(blocks: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("/bin/sh");
-        // Without the trap, the signal would end the process where a full disk only fails the write.
+        // Without the trap, the signal would kill the process; a full disk only fails the write.
         shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh", PROGRAM]).args(arguments);
         Self::spawn(shell, environment)
     }
@@ -120,14 +120,14 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
-    /// `mfagate dev` on free ports, greeting read.
+    /// `mfagate dev` on free ports, once it has printed its banner.
     pub(crate) async fn dev(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut process = Self::start(&[&["dev", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
         process.stdout.wait_for("Ctrl-C ends it.").await;
         process
     }
 
-    /// `mfagate dev` on a free port before another Cognito, serving.
+    /// `mfagate dev` on a free port before another Cognito, once it serves.
     pub(crate) async fn dev_with_cognito(cognito_url: &str, arguments: &[&str]) -> Self {
         let dev = ["dev", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
         let mut process = Self::start(&[&dev, arguments].concat(), &[]);
@@ -135,14 +135,14 @@ impl Process {
         process
     }
 
-    /// `mfagate serve` on a free port before that Cognito, for the callers of `fixture`, serving.
+    /// `mfagate serve` on a free port before that Cognito, for the callers of `fixture`, once it serves.
     pub(crate) async fn serve(fixture: &PolicyFixture, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let options = fixture.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         Self::serve_with(&options, cognito_url, environment).await
     }
 
-    /// `mfagate serve` on a free port before that Cognito, with these options, serving.
+    /// `mfagate serve` on a free port before that Cognito, with these options, once it serves.
     pub(crate) async fn serve_with(options: &[&str], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
         let mut process = Self::start(&[&serve, options].concat(), environment);
@@ -150,32 +150,32 @@ impl Process {
         process
     }
 
-    /// Runs the program to its own end.
+    /// Runs the program until it exits.
     pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Exit {
         Self::start(arguments, environment).wait().await
     }
 
-    /// What was printed to standard output until now.
+    /// What was printed to standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }
 
-    /// Waits until the log has `wanted`.
+    /// Waits until the log contains `wanted`.
     pub(crate) async fn wait_for_log(&mut self, wanted: &str) {
         self.stderr.wait_for(wanted).await;
     }
 
-    /// Waits until the log has `wanted` behind what was waited for so before: of what may happen again, the next time.
+    /// Waits until the log contains `wanted` after what the last call waited for: for events that repeat.
     pub(crate) async fn wait_for_next_log(&mut self, wanted: &str) {
         self.stderr.wait_for_next(wanted).await;
     }
 
-    /// What was logged until now.
+    /// What was logged so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// The word that follows `label` in the greeting.
+    /// The word after `label` in the banner.
     pub(crate) fn banner_value(&self, label: &str) -> String {
         let text = self.stdout();
         let after = text.lines().find_map(|line| line.strip_prefix(label));
@@ -185,7 +185,7 @@ impl Process {
             .to_owned()
     }
 
-    /// Where gRPC is served, as the log says.
+    /// The address of the gRPC listener, from the log.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         self.wait_for_log("serving address=").await;
         let text = self.stderr.text();
@@ -205,19 +205,19 @@ impl Process {
         assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
     }
 
-    /// Has everything reloaded as an operator does, which must succeed.
+    /// Reloads everything as an operator does, which must succeed.
     pub(crate) async fn reload(&mut self) {
         self.signal("HUP").await;
         self.wait_for_next_log("serve: reloaded\n").await;
     }
 
-    /// Waits for the end.
+    /// Waits for the exit.
     pub(crate) async fn wait(mut self) -> Exit {
         let status = tokio::time::timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap();
         Exit { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
     }
 
-    /// Ends it as an operator does.
+    /// Terminates it as an operator does, which must succeed.
     pub(crate) async fn terminate(self) -> Exit {
         self.signal("TERM").await;
         let exit = self.wait().await;

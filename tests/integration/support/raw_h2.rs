@@ -1,4 +1,4 @@
-//! This file speaks HTTP/2 by hand, for requests that no gRPC client would send.
+//! HTTP/2 by hand, for requests that no gRPC client would send.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use tonic_types::ErrorDetails;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::POOL;
 
-/// One connection.
+/// A client of one connection.
 #[derive(Clone)]
 pub(crate) struct RawClient {
     send: SendRequest<Bytes>,
@@ -31,7 +31,7 @@ pub(crate) struct RawResponse {
 }
 
 impl RawResponse {
-    /// The gRPC status, wherever it stands.
+    /// The gRPC status, from the headers or the trailers.
     pub(crate) fn status(&self) -> Status {
         let status = Status::from_header_map(&self.headers).or_else(|| Status::from_header_map(&self.trailers));
         status.unwrap_or_else(|| panic!("no gRPC status in {self:?}"))
@@ -46,7 +46,7 @@ impl RawClient {
         Self { send }
     }
 
-    /// Sends one request and reads its whole answer. A server may stop reading a body that it refuses.
+    /// Sends one request and reads the whole response. A server may stop reading a body that it refuses.
     pub(crate) async fn call(&mut self, request: Request<()>, body: impl Into<Bytes>) -> RawResponse {
         let mut body = body.into();
         let mut send = self.send.clone().ready().await.unwrap();
@@ -69,7 +69,7 @@ impl RawClient {
         answer
     }
 
-    /// Sends `request`, expects a refusal, and that the connection still serves.
+    /// Sends `request`, expects a refusal, and checks that the connection still serves.
     pub(crate) async fn refused(
         &mut self,
         request: Request<()>,
@@ -119,7 +119,7 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
     frame_with(0, u32::try_from(message.len()).unwrap(), message)
 }
 
-/// A frame that says what it likes of itself.
+/// A frame with this flag and this length, whatever the message.
 pub(crate) fn frame_with(flag: u8, length: u32, message: &[u8]) -> Bytes {
     let mut frame = vec![flag];
     frame.extend_from_slice(&length.to_be_bytes());
@@ -177,7 +177,7 @@ impl RawFrames {
         self.0.write_all(&encoded(kind, flags, stream, payload)).await.unwrap();
     }
 
-    /// The kind of the next frame of `stream`, unless the connection ends before.
+    /// The kind of the next frame of `stream`; `None` if the connection ends first.
     pub(crate) async fn read_of_stream(&mut self, stream: u32) -> Option<u8> {
         loop {
             let mut head = [0; 9];

@@ -1,11 +1,11 @@
-//! Checks of what every error that a caller receives must carry.
+//! What every error must carry.
 
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorDetails, StatusExt as _};
 
-/// What every error must carry, checked; gives the details for more.
+/// Checks an error for its code, its reason and what every error carries, and returns its details.
 #[track_caller]
 pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, reason: &str) -> ErrorDetails {
     let status = answer.unwrap_err();
@@ -21,7 +21,7 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
     details
 }
 
-/// The kinds of details beside the one `ErrorInfo` and the one `RequestInfo` that every error has. Each says something.
+/// The kinds of the details other than `ErrorInfo` and `RequestInfo`, which every error has once. None may be empty.
 #[track_caller]
 pub(crate) fn other_details(status: &Status) -> Vec<&'static str> {
     let kinds = status.get_error_details_vec();

@@ -1,4 +1,4 @@
-//! This file lists every text, enum and number of every request, each in a request that is good but for it.
+//! Every text, enum and number of every request, each in a request that is otherwise valid.
 
 use data_encoding::BASE64URL_NOPAD;
 use mfagate::proto::Rpc;
@@ -22,7 +22,7 @@ use crate::support::constraint_oracle::{self as oracle, Constraint};
 use crate::support::handler_harness::HandlerHarness;
 use crate::support::test_cognito::{POOL, USER};
 
-/// A text in a request, and which fields are refused of the request with it.
+/// A text in a request, and the fields that are refused when it has a given value.
 pub(crate) struct TextField {
     pub(crate) rpc: Rpc,
     pub(crate) path: &'static str,
@@ -30,7 +30,7 @@ pub(crate) struct TextField {
     pub(crate) refused: fn(&HandlerHarness, String) -> Vec<String>,
 }
 
-/// An enum or a number in a request, and which fields are refused of the request with it.
+/// An enum or a number in a request, and the fields that are refused when it has a given value.
 pub(crate) struct NumberField {
     pub(crate) rpc: Rpc,
     pub(crate) path: &'static str,

@@ -1,4 +1,4 @@
-//! This file makes one well-formed request of each RPC, for tests about all of them.
+//! One well-formed call of each RPC, for tests about all of them.
 
 use data_encoding::BASE64URL_NOPAD;
 use mfagate::proto::Rpc;
@@ -29,7 +29,7 @@ pub(crate) fn takes_token(rpc: Rpc) -> bool {
     !rpc.name().starts_with("Admin") && !rpc.name().contains("UserPool")
 }
 
-/// A token that nobody signed, but that names its pool.
+/// An unsigned token that names its pool.
 pub(crate) fn unsigned_token(user_pool_id: &str) -> String {
     let claims = json!({ "iss": format!("https://cognito-idp.example.com/{user_pool_id}") }).to_string();
     format!("e30.{}.signature", BASE64URL_NOPAD.encode(claims.as_bytes()))
@@ -78,7 +78,7 @@ pub(crate) async fn call_in_pool(
             service.preferences().set_user_settings(request).await.map(drop)
         }
         Rpc::AssociateSoftwareToken => {
-            // Neither the enrolment nor the name needs to be read then.
+            // Then neither the enrolment nor the name is read first.
             let request = AssociateSoftwareTokenRequest {
                 credential: Some(associate_software_token_request::Credential::AccessToken(access_token)),
                 account_name: Some("account".to_owned()),

@@ -1,4 +1,4 @@
-//! This file runs `mfagate serve` before an embedded Cognito, and makes the calls of its callers.
+//! `mfagate serve` before an embedded Cognito, and calls of its callers.
 
 use std::fmt::Debug;
 
@@ -14,10 +14,10 @@ use crate::support::process::Process;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
-/// The credentials that the program signs with.
+/// The AWS credentials of the program.
 pub(crate) const AWS_CREDENTIALS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
-/// A policy that permits everything to everybody who is known.
+/// A policy that permits everything to every authenticated caller.
 pub(crate) const ALLOW_ALL: &str = "@id(\"everything\") permit (principal, action, resource);";
 
 /// `mfagate serve` before an embedded Cognito, and a connection to it.
@@ -45,8 +45,8 @@ impl ServeHarness {
         Self { fixture, cognito, process, channel }
     }
 
-    /// With these policies, over TLS: callers may have a certificate of `authority`, a token, or both. The connection is one
-    /// of `client`.
+    /// With these policies, over TLS: callers may have a certificate of `authority`, a token, or both. The connection
+    /// presents `client`.
     pub(crate) async fn with_tls(
         policies: &str,
         authority: &CertificateAuthority,
@@ -94,7 +94,7 @@ pub(crate) async fn read_user(
     Ok(answer.into_inner().username)
 }
 
-/// Enables or disables SMS messages of the demo user over that connection, with this `authorization` header and request id.
+/// Enables or disables SMS messages of the demo user over that connection, with this header and request id.
 pub(crate) async fn set_sms(channel: Channel, authorization: &str, enabled: bool, id: &str) -> Result<(), Status> {
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
@@ -108,7 +108,7 @@ pub(crate) async fn set_sms(channel: Channel, authorization: &str, enabled: bool
     MfaPreferenceServiceClient::new(channel).admin_set_user_mfa_preference(request).await.map(|_| ())
 }
 
-/// What a caller who is not known is told of its credential: the kind of fault that it has.
+/// What an unauthenticated caller is told about its credential.
 #[track_caller]
 pub(crate) fn credential_problem<T: Debug>(answer: Result<T, Status>) -> String {
     let details = refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");

@@ -34,7 +34,7 @@ impl TestCognito {
         Self { url: embedded.url(), _embedded: Some(Arc::new(embedded)) }
     }
 
-    /// One that something else has started.
+    /// One that is already running.
     pub(crate) fn at(url: &str) -> Self {
         Self { url: url.to_owned(), _embedded: None }
     }
@@ -44,12 +44,12 @@ impl TestCognito {
         self.call(Method::PUT, "/_embedded/faults", fault).await;
     }
 
-    /// Makes `operation` answer an error once for each try.
+    /// Makes `operation` fail once for each try.
     pub(crate) async fn inject_error(&self, operation: &str, code: &str, message: &str) {
         self.inject_fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
     }
 
-    /// Ends all faults.
+    /// Removes all faults.
     pub(crate) async fn clear_faults(&self) {
         self.call(Method::DELETE, "/_embedded/faults", Value::Null).await;
     }
@@ -65,12 +65,12 @@ impl TestCognito {
         minted["AccessToken"].as_str().unwrap().to_owned()
     }
 
-    /// Performs an operation of Cognito's own, past the service, as an administrator of us-west-2 does.
+    /// Performs a Cognito operation directly, past the service, as an administrator of us-west-2.
     pub(crate) async fn perform(&self, operation: &str, body: Value) -> Value {
         self.perform_in("us-west-2", operation, body).await
     }
 
-    /// Performs an operation as an administrator of `region` does.
+    /// Performs an operation as an administrator of `region`.
     pub(crate) async fn perform_in(&self, region: &str, operation: &str, body: Value) -> Value {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=TEST/20261121/{region}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
@@ -82,7 +82,7 @@ impl TestCognito {
         self.send(request, body).await
     }
 
-    /// Puts a user of the demo pool into a status.
+    /// Sets the status of a user of the demo pool.
     pub(crate) async fn set_user_status(&self, username: &str, status: &str) {
         let status = json!({ "UserPoolId": POOL, "Username": username, "UserStatus": status });
         self.call(Method::POST, "/_embedded/user", status).await;
@@ -95,7 +95,7 @@ impl TestCognito {
         answer["Code"].as_str().unwrap().to_owned()
     }
 
-    /// Moves the server's clock on.
+    /// Advances the server's clock.
     pub(crate) async fn advance_clock(&self, seconds: u64) {
         self.call(Method::POST, "/_embedded/clock", json!({ "advance_seconds": seconds })).await;
     }
@@ -112,7 +112,7 @@ impl TestCognito {
         self.requests(operation).await.into_iter().map(|mut request| request["Body"].take()).collect()
     }
 
-    /// Calls a control endpoint and gives its JSON answer.
+    /// Calls a control endpoint and returns its JSON response.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         self.send(Request::builder().method(method).uri(format!("{}{path}", self.url)), body).await
     }

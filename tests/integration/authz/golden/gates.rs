@@ -1,4 +1,4 @@
-//! This file opens the gates of the golden access table: the real program with the example policies, and its callers.
+//! The deployment behind the golden access table: the real program with the example policies, and its callers.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +24,17 @@ use crate::support::test_cognito::TestCognito;
 const AUDITOR: &str = "3k9audit0client";
 const AUDIT_SCOPE: &str = "mfagate/audit";
 
-/// The issuer of the company, whose tokens the examples know, and another.
+/// The company's issuer, whose tokens the examples know, and another.
 const ISSUERS: [&str; 2] = ["https://login.example.org", "https://login.example.net"];
 
-/// The gates, by the place of the issuer that they trust.
+/// The servers, by the index of the issuer that they trust.
 const OF_THE_COMPANY: usize = 0;
 const OF_ANOTHER: usize = 1;
 
 /// One caller of the table.
 pub(super) struct Caller {
     pub(super) name: &'static str,
-    /// Whom the policies see, if anybody.
+    /// The caller that the policies see; `None` if unauthenticated.
     pub(super) named: Option<Named>,
     gate: usize,
     presents: Proof,
@@ -44,12 +44,12 @@ pub(super) struct Caller {
 enum Proof {
     /// A client certificate for this SPIFFE ID.
     Certificate(String),
-    /// A bearer token of the auditor, of this issuer.
+    /// A bearer token of the auditor from this issuer.
     Token(&'static str),
     Nothing,
 }
 
-/// The callers of the examples, one that nobody knows, one with the token of an issuer that is not trusted, and one that
+/// The callers of the examples, one that no policy knows, one with the token of an untrusted issuer, and one that
 /// presents nothing.
 pub(super) fn callers() -> Vec<Caller> {
     let by_certificate = |name, path: &str| {
@@ -79,7 +79,7 @@ pub(super) fn callers() -> Vec<Caller> {
     ]
 }
 
-/// Two of the real program, each trusting another issuer and both the same authority, before one Cognito.
+/// Two instances of the program before one Cognito: they trust the same certificate authority and different issuers.
 pub(super) struct Gates {
     fixture: PolicyFixture,
     authority: CertificateAuthority,
@@ -114,7 +114,7 @@ impl Gates {
         [options, self.fixture.tls_options()].concat()
     }
 
-    /// The connection of a caller to its gate.
+    /// The connection of a caller to its server.
     pub(super) async fn line(&mut self, caller: &Caller) -> Line {
         let (certificate, authorization) = match &caller.presents {
             Proof::Certificate(id) => (Some(self.authority.client(vec![uri(id)])), None),
@@ -133,7 +133,7 @@ impl Gates {
         &self.cognito
     }
 
-    /// Ends the programs as an operator does, and gives the records of all decisions by the id of their call.
+    /// Terminates the programs, and returns the records of all decisions by request id.
     pub(super) async fn close(mut self) -> BTreeMap<String, Vec<Value>> {
         for process in std::mem::take(&mut self.processes) {
             process.terminate().await;
@@ -156,7 +156,7 @@ fn audit_log(gate: usize) -> String {
     format!("audit-{gate}.jsonl")
 }
 
-/// One connection of one caller, which presents what the caller has.
+/// One caller's connection, with the credentials that the caller presents.
 #[derive(Clone)]
 pub(super) struct Line {
     channel: Channel,
@@ -168,7 +168,7 @@ impl Line {
     pub(super) async fn send<M: Message + 'static>(&self, rpc: Rpc, id: &str, message: M) -> Result<(), Status> {
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         client.ready().await.unwrap();
-        // What is answered does not matter here: no message at all reads any.
+        // The response does not matter here: an empty message decodes from any.
         let codec = ProstCodec::<M, ()>::default();
         client.unary(self.presenting(id, message), PathAndQuery::from_static(rpc.path()), codec).await.map(drop)
     }

@@ -1,6 +1,6 @@
-//! The golden access table: what the real program with the example policies answers every caller at every RPC.
+//! The golden access table: what the real program with the example policies decides for every caller and every RPC.
 //!
-//! `UPDATE_GOLDEN=1 cargo test golden` writes it anew; review the difference as a change of access.
+//! `UPDATE_GOLDEN=1 cargo test golden` rewrites it; review the difference as a change of access.
 
 mod gates;
 mod rows;
@@ -37,13 +37,13 @@ const HEAD: &str = "\
 
 ";
 
-/// What came back to one call.
+/// The result of one call.
 struct Answered {
     id: String,
     answer: Result<(), Status>,
 }
 
-/// Every row, and then reflection, of one caller. The ids of the calls are those of their cells.
+/// Makes the calls of one caller: every row, then reflection. A request id names its cell.
 async fn column(line: Line, rows: Arc<[Row]>, column: usize) -> Vec<Answered> {
     let mut answered = Vec::new();
     for (number, row) in rows.iter().enumerate() {
@@ -55,7 +55,7 @@ async fn column(line: Line, rows: Arc<[Row]>, column: usize) -> Vec<Answered> {
     answered
 }
 
-/// What was decided on a call, as both the caller and the audit log know it.
+/// The decision on a call, on which the caller's result and the audit log agree.
 fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
     let reason = answer.as_ref().err().and_then(|status| Some(status.get_error_details().error_info()?.reason.clone()));
     // Reflection has no effect, and is decided once.
@@ -79,7 +79,7 @@ fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
     }
 }
 
-/// What the policies say without anything around them.
+/// What the policies decide by themselves.
 fn decided(policies: &Policies, caller: Option<&Caller>, row: &Row) -> &'static str {
     let Some(caller) = caller else { return "unauthenticated" };
     let in_reach = policies.may_ever(caller, row.rpc);
@@ -130,7 +130,7 @@ fn recorded_effect(record: &Value) -> Effect {
     }
 }
 
-/// A record shows the call, and what it would do where that was looked at.
+/// Checks that a record shows the call, and its effect if it was decided with one.
 fn shows(record: &Value, row: &Row) {
     assert_eq!(record["rpc"], row.rpc.name(), "{record}");
     if record.get("effect").is_some() {
@@ -139,7 +139,7 @@ fn shows(record: &Value, row: &Row) {
     }
 }
 
-/// How often Cognito was asked for each operation.
+/// How often each Cognito operation was called.
 async fn asked_of_cognito(gates: &Gates) -> BTreeMap<&'static str, usize> {
     let mut asked = BTreeMap::new();
     for operation in Rpc::ALL.map(operation) {
@@ -151,7 +151,7 @@ async fn asked_of_cognito(gates: &Gates) -> BTreeMap<&'static str, usize> {
     asked
 }
 
-/// Makes every call and gives the table of what was decided. Policies, answers, records and what Cognito was asked for agree.
+/// Makes every call and renders the decisions. Policies, results, records and calls to Cognito must agree.
 async fn table() -> String {
     let (policies, callers, rows) = (example_policies(), callers(), Arc::<[Row]>::from(Row::all()));
     let mut gates = Gates::open().await;
@@ -230,7 +230,7 @@ async fn the_golden_access_table_is_what_the_examples_decide() {
     );
 }
 
-/// Counted from the descriptors that reflection serves, and not from the table that the proof is of.
+/// Counted from the descriptors that reflection serves, and not from the table under test.
 #[test]
 fn the_golden_access_table_has_every_rpc_of_the_protos_and_nothing_else() {
     let descriptors = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();

@@ -1,4 +1,4 @@
-//! This file holds the rows of the golden access table: each RPC, what a request of it can do, and the request that does it.
+//! The rows of the golden access table: each RPC, what a request of it can do, and the request that does it.
 
 use std::collections::BTreeSet;
 
@@ -23,20 +23,20 @@ use crate::support::test_cognito::USER;
 const POOLS: [(&str, &str); 3] =
     [("eu", "eu-west-1_Shop01"), ("us", "us-east-1_Shop01"), ("lab", "eu-central-1_Lab01")];
 
-/// What a request can do that a policy may care about.
+/// What a request can do that a policy may distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variant {
     /// One thing only.
     Only,
     EnablesTotp,
     DisablesTotp,
-    /// An enrolment, which stops no software token.
+    /// An enrolment that replaces no software token.
     First,
-    /// An enrolment, which may stop one that works.
+    /// An enrolment that may replace a working software token.
     Again,
-    /// Acts by the session of a challenge, of which the request says which pool it is of.
+    /// Acts by the session of a challenge, whose pool only the request states.
     BySession,
-    /// A pool's configuration, where one is stated.
+    /// A pool's configuration, if the request states one.
     Pool(Option<MfaConfiguration>),
     /// A pool's configuration ON that leaves no factor out.
     PoolWithEveryFactor,
@@ -52,7 +52,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Every RPC with all that it can do, on every pool.
+    /// Every RPC in all its variants, on every pool.
     pub(super) fn all() -> Vec<Self> {
         let with_variants = Rpc::ALL.into_iter().flat_map(|rpc| variants(rpc).into_iter().map(move |one| (rpc, one)));
         with_variants.flat_map(|(rpc, variant)| POOLS.map(|(short, pool)| Self { rpc, variant, short, pool })).collect()
@@ -76,7 +76,7 @@ impl Row {
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     }
 
-    /// What the request of this row would do.
+    /// The effect of this row's request.
     pub(super) fn effect(&self) -> Effect {
         let of = |factors: &[Factor]| factors.iter().copied().collect::<BTreeSet<_>>();
         let totp = || of(&[Factor::SoftwareTokenMfa]);
@@ -117,12 +117,12 @@ impl Row {
         }
     }
 
-    /// The Cognito operation that the request asks for first once it is allowed, if any: it cannot say that it leaves a pool's
-    /// configuration open.
+    /// The first Cognito operation that the request calls once it is allowed. `None` if validation refuses it: Cognito
+    /// cannot be asked to leave a pool's configuration open.
     pub(super) fn operation(&self) -> Option<&'static str> {
         match self.variant {
             Variant::Pool(None) => None,
-            // Whether there is a software token is read before.
+            // Whether the user has a software token is read first.
             Variant::First => Some(operation(Rpc::GetUserAuthFactors)),
             Variant::Only
             | Variant::EnablesTotp
@@ -178,7 +178,7 @@ impl Row {
                 let request = AssociateSoftwareTokenRequest {
                     credential: Some(self.credential(Credential::AccessToken, Credential::Session)),
                     user_pool_id: self.claimed_pool(),
-                    // A name that need not be read.
+                    // With a name given, none is read.
                     account_name: Some("account".to_owned()),
                     allow_reenrolment: self.variant == Variant::Again,
                     ..Default::default()
@@ -222,7 +222,7 @@ impl Row {
         if self.variant == Variant::BySession { session("s".repeat(20)) } else { token(unsigned_token(self.pool)) }
     }
 
-    /// The pool that a session is said to be of.
+    /// The pool that the request claims for a session.
     fn claimed_pool(&self) -> String {
         if self.variant == Variant::BySession { self.pool.to_owned() } else { String::new() }
     }

@@ -1,4 +1,4 @@
-//! Paths before the real program: what is not exactly the path of something served is refused, and reaches nothing.
+//! Paths before the running program: only the exact path of something served reaches it.
 
 mod change;
 
@@ -31,12 +31,12 @@ const OTHERS: [&str; 4] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// Every path that something is served on.
+/// Every path that is served.
 fn known() -> Vec<&'static str> {
     Rpc::ALL.map(Rpc::path).into_iter().chain(OTHERS).collect()
 }
 
-/// `mfagate serve`, which permits everything to callers that it knows, and its audit log as far as it was read.
+/// `mfagate serve`, which permits everything to authenticated callers, and its audit log as far as it was read.
 struct Prober {
     fixture: PolicyFixture,
     cognito: TestCognito,
@@ -47,12 +47,12 @@ struct Prober {
     calls: usize,
 }
 
-/// What became of a request that was written by hand.
+/// The outcome of a request that was written by hand.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     /// Whether it was answered, or its stream or connection was closed instead.
     answered: bool,
-    /// What was recorded of it: the RPC and the decision.
+    /// The recorded decisions on it: the RPC and the decision.
     decisions: Vec<(Option<String>, String)>,
 }
 
@@ -71,7 +71,7 @@ impl Prober {
         format!("call-{}", self.calls)
     }
 
-    /// The decisions on a call. They are recorded before it is answered.
+    /// The decisions on a call. They are recorded before the response is sent.
     fn decisions(&mut self, id: &str) -> Vec<(Option<String>, String)> {
         let mut decisions = Vec::new();
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
@@ -106,7 +106,7 @@ impl Prober {
         Outcome { answered, decisions: self.decisions(&id) }
     }
 
-    /// A path is refused as one that nothing is served on, or no path at all for HTTP/2.
+    /// Checks that a path is refused as one that is not served, or that HTTP/2 does not accept it as a path.
     async fn serves_nothing_on(&mut self, path: &[u8]) -> Result<(), TestCaseError> {
         let shown = String::from_utf8_lossy(path);
         let expressed = expressed(path);
@@ -116,7 +116,7 @@ impl Prober {
             let outcome = self.send(path, with_token).await;
             prop_assert_eq!(outcome, expected, "{:?}, with token: {}", shown, with_token);
         }
-        // What a client can express is sent by one as well, to read the answer.
+        // A path that a client can express is sent by one as well, to read the status.
         let Some(path) = expressed.filter(|expressed| expressed.as_str().as_bytes() == path) else {
             return Ok(());
         };
@@ -139,7 +139,7 @@ impl Prober {
         Ok(())
     }
 
-    /// Cognito was asked for nothing, and what was recorded are decisions on nothing.
+    /// Checks that Cognito was not called, and that every record is a decision on an unknown RPC.
     async fn reached_nothing(self) {
         let requests = self.cognito.call(Method::GET, "/_embedded/requests", Value::Null).await;
         assert_eq!(requests["Requests"], json!([]));
@@ -150,12 +150,12 @@ impl Prober {
     }
 }
 
-/// The path that HTTP/2 makes of these bytes, if they are one: a text that begins with a slash, a query or a fragment.
+/// The path that HTTP/2 parses from these bytes, if any: a text that begins with a slash, a query or a fragment.
 fn expressed(path: &[u8]) -> Option<PathAndQuery> {
     std::str::from_utf8(path).ok()?.parse().ok()
 }
 
-/// Whether something is served on the path itself: what stands before a query and a fragment.
+/// Whether the path without its query and fragment is served.
 fn is_known(path: &[u8]) -> bool {
     let path = path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
     known().iter().any(|known| known.as_bytes() == path)

@@ -1,4 +1,4 @@
-//! Behaviour of the policy commands' logic: the schema, explanations, and tables of expected decisions.
+//! The policy commands' logic: the schema, explanations, and tables of expected decisions.
 
 use std::fs;
 
@@ -56,7 +56,7 @@ fn support_may_reset_totp_in_the_eu_pools() {
 
 #[test]
 fn support_never_switches_mfa_off_whatever_else_it_may() {
-    // Even a careless permit for everything leaves the guard standing.
+    // Even a careless permit for everything leaves the guard in place.
     let examples = example_directory();
     let mut directory = PolicyDirectory::with("permit (principal, action, resource);");
     for name in ["guards.cedar", "support.cedar"] {

@@ -1,4 +1,4 @@
-//! Behaviour of decisions: deny by default, forbid over permit, and names that try to be something else.
+//! Policy decisions: deny by default, forbid over permit, and names that try to be something else.
 
 use std::collections::BTreeSet;
 

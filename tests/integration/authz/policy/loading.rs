@@ -1,4 +1,4 @@
-//! Behaviour of a set of policies that is loaded: every fault is found and named, and only a faultless set is used.
+//! Loading a policy set: every problem is found and named, and only a set without problems is used.
 
 use std::process::Command;
 
@@ -65,7 +65,7 @@ fn a_mistake_that_every_action_shares_is_named_once() {
     assert_eq!(directory.faults().len(), 1, "{:#?}", directory.faults());
 }
 
-/// Strictness: each of these is what a typing mistake makes of a guard, and would guard nothing.
+/// Each of these is a guard with a typing mistake, which would guard nothing.
 #[test]
 fn policies_that_break_the_schema_are_refused() {
     let conditions = [
@@ -233,7 +233,7 @@ fn the_hash_names_the_contents_and_not_the_place() {
         PolicyDirectory::empty().and("a.cedar", &format!("{PERMIT}{PERMIT}")).load(),
     );
     assert_ne!(split.hash(), whole.hash());
-    // Ids come from names of files, and are in the record.
+    // Ids come from file names, and are recorded.
     let renamed = PolicyDirectory::empty().and("renamed.cedar", PERMIT).load();
     assert_ne!(renamed.hash().as_ref(), hash);
 }

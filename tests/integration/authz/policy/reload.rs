@@ -1,4 +1,4 @@
-//! Behaviour of policies whose files change: a good set replaces the old one whole, a bad one never does.
+//! Reloading policies: a valid set replaces the current one as a whole, an invalid one never does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,7 @@ fn a_good_set_replaces_the_old_one() {
     assert_eq!(store.reload(), Ok(Reload::Replaced));
     assert!(!is_allowed(&store));
     assert_ne!(store.current().hash(), before.hash());
-    // Who had taken the old set before decides by it to the end.
+    // A call that began with the old set is decided by it.
     assert!(decide(&before, &workload("a"), Rpc::GetUser, POOL).allowed);
 
     directory.remove("guard.cedar");
@@ -56,7 +56,7 @@ fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
         "@id(\"guard\") permit (principal, action, resource);",
     ] {
         directory.write("more.cedar", bad);
-        // The guard's removal is good by itself, and must not come into force with the rest refused.
+        // Removing the guard is valid by itself, and must not take effect while the rest is refused.
         directory.write("guard.cedar", "");
         directory.write("policies.cedar", "@id(\"guard\") permit (principal, action, resource);");
         let error = store.reload().unwrap_err();

@@ -1,4 +1,4 @@
-//! This file makes one call of each RPC with canaries in all of its secret fields, so that it succeeds and so that it fails.
+//! One call of each RPC with canaries in all of its secret fields, in success and in failure.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ use crate::support::test_cognito::{POOL, TestCognito};
 /// A connection whose requests have headers of their own.
 pub(super) type Door = InterceptedService<Channel, Headers>;
 
-/// What every request has in its headers.
+/// The headers of every request.
 #[derive(Clone, Default)]
 pub(super) struct Headers(MetadataMap);
 
@@ -71,7 +71,7 @@ impl Interceptor for Headers {
 /// One RPC with canaries in all of its secret fields.
 pub(super) struct Call {
     pub(super) rpc: Rpc,
-    /// What Cognito could answer in success.
+    /// A successful response of Cognito.
     answer: serde_json::Value,
     pub(super) make: fn(Door, String) -> BoxFuture<(), Status>,
 }
@@ -211,12 +211,12 @@ pub(super) fn pool_config(mfa_configuration: i32) -> SetUserPoolMfaConfigRequest
     }
 }
 
-/// Cognito's name of the operation of that name.
+/// Cognito's name of the RPC's operation.
 fn operation(rpc: Rpc) -> String {
     rpc.name().replace("MfaPreference", "MFAPreference")
 }
 
-/// What a Cognito-compatible server may answer that repeats what it was sent: moto puts the access token into its messages.
+/// Responses of a Cognito-compatible server that repeat what it was sent: moto puts the access token into its messages.
 fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
     let error = |code: &str, message: &str| json!({ "kind": "error", "operation": operation, "code": code, "message": message });
     let replaced = |body: serde_json::Value| json!({ "kind": "replace", "operation": operation, "body": body });
@@ -239,7 +239,7 @@ fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
     ]
 }
 
-/// Calls every RPC; each is answered what Cognito answers in success.
+/// Calls every RPC, each with a successful response of Cognito.
 pub(super) async fn succeed(cognito: &TestCognito, door: &Door, access_token: &str) {
     for Call { rpc, answer, make } in calls() {
         cognito.inject_fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
@@ -248,14 +248,14 @@ pub(super) async fn succeed(cognito: &TestCognito, door: &Door, access_token: &s
     cognito.clear_faults().await;
 }
 
-/// Calls every RPC; each is answered everything that could be wrong. No answer may hold what was sent, nor `secrets`.
+/// Calls every RPC with every faulty response. No error may hold what was sent, nor `secrets`.
 pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str, secrets: &[String]) {
     let mut tasks = JoinSet::new();
     for Call { rpc, make, .. } in calls() {
         let (cognito, door, secrets) = (cognito.clone(), door.clone(), secrets.to_vec());
         let token = access_token.to_owned();
         tasks.spawn(async move {
-            // Without a fault, to see what is sent; most calls fail for want of what they name.
+            // Without a fault, to see what is sent; most calls fail because what they name does not exist.
             let _: Result<(), Status> = make(door.clone(), token.clone()).await;
             let texts = [USERNAME, DEVICE, EXTERNAL_ID, DOCUMENT, NEXT_TOKEN, CREDENTIAL_ID, SESSION, CODE, &token];
             let body = cognito.requests(&operation(rpc)).await[0]["Body"].to_string();
@@ -277,7 +277,7 @@ pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str,
     tasks.join_all().await;
 }
 
-/// All that a caller is told: the message, the details as they came, and the headers.
+/// Everything that a caller receives: the message, the details as bytes, and the headers.
 pub(super) fn told(status: &Status) -> String {
     format!("{}\n{}\n{:?}", status.message(), String::from_utf8_lossy(status.details()), status.metadata())
 }

@@ -1,4 +1,4 @@
-//! `mfagate check` names the file that is wrong, and nothing that is in it.
+//! `mfagate check`: it names the file that is wrong, and prints nothing of its contents.
 
 use data_encoding::BASE64;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::support::token_issuer::SigningKey;
 
 const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]"#;
 
-/// Every file that the options of `serve` can name, all of them good.
+/// Every file that the options of `serve` can name, all of them valid.
 struct Files {
     fixture: PolicyFixture,
     server: CertificateAndKey,
@@ -28,7 +28,7 @@ impl Files {
         Self { fixture, server }
     }
 
-    /// Runs `mfagate check`, and looks for canaries and private keys in all that it prints.
+    /// Runs `mfagate check`, and looks for canaries and private keys in everything that it prints.
     async fn check(&self, canaries: &[&str]) -> Exit {
         let (key, entities) = (self.fixture.path("username.key"), self.fixture.path("entities.json"));
         let others = [("--audit-username", "hmac"), ("--audit-username-key-file", &*key), ("--entities", &*entities)];
@@ -43,13 +43,13 @@ impl Files {
     }
 }
 
-/// What a PEM block holds, line by line.
+/// The lines inside a PEM block.
 fn lines_of(pem: &str) -> impl Iterator<Item = &str> {
     let is_secret = |line: &&str| !line.is_empty() && !line.starts_with("-----");
     pem.lines().filter(is_secret)
 }
 
-/// Something in a PEM block of a private key that is none.
+/// A PEM block of a private key with something else in it.
 fn false_key(secret: &str) -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n")
 }
@@ -97,7 +97,7 @@ async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
     }
 }
 
-/// A key whose private part is published, too.
+/// A key that is published with its private part.
 fn private_jwk() -> serde_json::Value {
     let mut jwk = SigningKey::p256("key-1").jwk();
     jwk["d"] = json!("canary-private-part");

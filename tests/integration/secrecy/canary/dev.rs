@@ -33,7 +33,7 @@ impl Planted {
         Self { channel: process.channel().await, process, cognito, access_token }
     }
 
-    /// Ends the program and looks for the canaries in everything that it printed.
+    /// Terminates the program and looks for the canaries in everything that it printed.
     async fn end(self, canaries: &[String]) -> Exit {
         let exit = self.process.terminate().await;
         for (stream, text) in [("stdout", &exit.stdout), ("stderr", &exit.stderr)] {

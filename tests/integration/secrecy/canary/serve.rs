@@ -1,5 +1,5 @@
-//! The canaries through `mfagate serve`: calls that succeed, fail and are denied, by a caller whose token, whose key and
-//! whose credentials are canaries as well, and the audit log of all that.
+//! The canaries through `mfagate serve`: calls that succeed, fail and are denied, by a caller whose token, key and
+//! credentials are canaries as well, and the audit log of all of them.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ struct Planted {
 }
 
 impl Planted {
-    /// With these policies, recording usernames so.
+    /// With these policies, and usernames recorded in this form.
     async fn start(policies: &str, audit_username: &str) -> Self {
         let (fixture, authority) = (PolicyFixture::with(policies), CertificateAuthority::new("the authority"));
         fixture.write_tls(&authority.server(), &authority.certificate);
@@ -50,7 +50,7 @@ impl Planted {
         Self { fixture, cognito, process, channel, access_token, token }
     }
 
-    /// The way in for the caller with this `authorization` header, with canaries in other headers.
+    /// The connection of a caller with this `authorization` header, with canaries in other headers.
     fn door(&self, authorization: &str) -> Door {
         let headers = [
             ("authorization", authorization),
@@ -65,7 +65,7 @@ impl Planted {
         Headers::of(&headers).on(&self.channel)
     }
 
-    /// What must stand nowhere.
+    /// The texts that must appear nowhere.
     fn secrets(&self) -> Vec<String> {
         let pem = self.fixture.read("server.key");
         let key = pem.lines().filter(|line| !line.is_empty() && !line.starts_with("-----"));
@@ -73,8 +73,8 @@ impl Planted {
         KNOWN.into_iter().chain(key).chain(tokens).map(str::to_owned).collect()
     }
 
-    /// Ends the program, looks for the canaries in everything that it wrote, and gives the records. `allowed` is what may
-    /// stand in the audit log.
+    /// Terminates the program, looks for the canaries in everything that it wrote, and returns the records. `allowed`
+    /// may appear in the audit log.
     async fn end(self, allowed: &str) -> Vec<Value> {
         let secrets = self.secrets();
         let exit = self.process.terminate().await;
@@ -106,14 +106,14 @@ fn names(rpcs: impl IntoIterator<Item = Rpc>) -> BTreeSet<String> {
     rpcs.into_iter().map(|rpc| rpc.name().to_owned()).collect()
 }
 
-/// Every RPC has left its records: a look at nothing would find nothing.
+/// Every RPC has left its records: a search in nothing would find nothing.
 fn assert_complete(records: &[Value]) {
     assert_eq!(recorded(records, "decision"), names(Rpc::ALL));
     assert_eq!(recorded(records, "mutation"), names(Rpc::ALL.into_iter().filter(|rpc| !rpc.is_read())));
     assert!(records.iter().all(|record| record["kind"] == "mutation" || record["authenticated"] == "both"));
 }
 
-/// What the username of the canaries is recorded as.
+/// The recorded form of the canaries' username.
 fn usernames(records: &[Value]) -> BTreeSet<String> {
     records.iter().filter_map(|record| record["username"].as_str().map(str::to_owned)).collect()
 }
@@ -124,7 +124,7 @@ async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
         let planted = Planted::start(ALLOW_ALL, form).await;
         let door = planted.door(&bearer(&planted.token));
         succeed(&planted.cognito, &door, &planted.access_token).await;
-        // The credentials were really there to be told.
+        // The credentials were really sent.
         let requests = planted.cognito.requests("AdminGetUser").await;
         assert_eq!(requests[0]["Headers"]["x-amz-security-token"], "canary-session-token");
         let records = planted.end("").await;
@@ -152,7 +152,7 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_fail() {
     let planted = Planted::start(ALLOW_ALL, "hmac").await;
     let door = planted.door(&bearer(&planted.token));
     let secrets = planted.secrets();
-    // The others are in what the false Cognito answers, and `fail` looks for them where they were sent.
+    // The others are in the faulty responses of Cognito, and `fail` looks for them where they were sent.
     let ours = ["canary-secret", "canary-session-token", "canary-key", "canary-cookie", "canary-nickname"];
     let unsent = secrets.into_iter().filter(|secret| !KNOWN.contains(&secret.as_str()));
     let unsent: Vec<String> = unsent.chain(ours.map(str::to_owned)).collect();
@@ -163,9 +163,9 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_fail() {
     assert!(records.iter().filter(failed).count() > 50);
 }
 
-/// Nobody may anything in the demo pool; each RPC is permitted somewhere else, so that the request is read.
+/// Nothing is permitted in the demo pool; each RPC is permitted in another, so that the request is read.
 const ELSEWHERE: &str = r#"permit (principal, action, resource == Mfagate::UserPool::"us-west-2_ELSEWHERE");"#;
-/// Only a caller that there is not may anything.
+/// Only a caller that does not exist is permitted anything.
 const NOBODY: &str = r#"permit (principal == Mfagate::Caller::"nobody", action, resource);"#;
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_are_forb
         let records = planted.end("").await;
         assert_eq!(recorded(&records, "decision"), names(Rpc::ALL));
         assert!(records.len() == calls().len() + 1 && records.iter().all(|record| record["decision"] == "deny"));
-        // Only where the request was read is there a user to speak of.
+        // A user is recorded only if the request was read.
         assert_eq!(usernames(&records).is_empty(), policies == NOBODY);
     }
 }
