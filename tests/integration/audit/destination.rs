@@ -15,14 +15,14 @@ use crate::support::serve_harness::{ALLOW_ALL, AWS_CREDENTIALS, ServeHarness, be
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// The kinds of the records in a text, each with its request id.
-fn told(text: &str) -> Vec<(String, String)> {
+fn kinds_and_ids(text: &str) -> Vec<(String, String)> {
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     records.map(|record| (word(&record["kind"]), word(&record["request_id"]))).collect()
 }
 
 /// The two records that a change leaves.
-fn change(id: &str) -> [(String, String); 2] {
+fn change_records(id: &str) -> [(String, String); 2] {
     ["decision", "mutation"].map(|kind| (kind.to_owned(), id.to_owned()))
 }
 
@@ -31,7 +31,7 @@ fn rename(fixture: &PolicyFixture, from: &str, to: &str) {
 }
 
 #[tokio::test]
-async fn after_a_renaming_and_a_hangup_records_go_to_a_new_file() {
+async fn after_a_rename_and_a_sighup_records_go_to_a_new_file() {
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } = ServeHarness::with(ALLOW_ALL).await;
     let support = bearer(&fixture.token("support", json!({})));
     set_sms(channel.clone(), &support, true, "before").await.unwrap();
@@ -41,12 +41,12 @@ async fn after_a_renaming_and_a_hangup_records_go_to_a_new_file() {
     assert_eq!(fixture.read("audit.jsonl"), "");
     assert_eq!(fs::metadata(fixture.path("audit.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     set_sms(channel, &support, true, "after").await.unwrap();
-    assert_eq!(told(&fixture.read("audit.jsonl.1")), change("before"));
-    assert_eq!(told(&fixture.read("audit.jsonl")), change("after"));
+    assert_eq!(kinds_and_ids(&fixture.read("audit.jsonl.1")), change_records("before"));
+    assert_eq!(kinds_and_ids(&fixture.read("audit.jsonl")), change_records("after"));
 }
 
 #[tokio::test]
-async fn rotation_under_load_loses_and_repeats_no_record() {
+async fn rotation_under_load_neither_loses_nor_repeats_a_record() {
     const ROTATIONS: usize = 4;
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } = ServeHarness::with(ALLOW_ALL).await;
     let support = bearer(&fixture.token("support", json!({})));
@@ -73,9 +73,9 @@ async fn rotation_under_load_loses_and_repeats_no_record() {
     };
     let ((), first, second, third) = tokio::join!(rotate, call(1), call(2), call(3));
 
-    let mut expected: Vec<_> = [first, second, third].concat().iter().flat_map(|id| change(id)).collect();
+    let mut expected: Vec<_> = [first, second, third].concat().iter().flat_map(|id| change_records(id)).collect();
     let files = (0..ROTATIONS).map(|number| format!("audit.{number}")).chain(["audit.jsonl".to_owned()]);
-    let mut found: Vec<_> = files.flat_map(|file| told(&fixture.read(&file))).collect();
+    let mut found: Vec<_> = files.flat_map(|file| kinds_and_ids(&fixture.read(&file))).collect();
     expected.sort();
     found.sort();
     assert!(expected.len() >= 2 * ROTATIONS, "{expected:?}");
@@ -83,13 +83,13 @@ async fn rotation_under_load_loses_and_repeats_no_record() {
 }
 
 #[tokio::test]
-async fn a_removed_file_is_made_again_by_the_next_record() {
+async fn a_removed_file_is_recreated_by_the_next_record() {
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } = ServeHarness::with(ALLOW_ALL).await;
     let support = bearer(&fixture.token("support", json!({})));
     set_sms(channel.clone(), &support, true, "before").await.unwrap();
     fs::remove_file(fixture.path("audit.jsonl")).unwrap();
     set_sms(channel, &support, true, "after").await.unwrap();
-    assert_eq!(told(&fixture.read("audit.jsonl")), change("after"));
+    assert_eq!(kinds_and_ids(&fixture.read("audit.jsonl")), change_records("after"));
     assert_eq!(fs::metadata(fixture.path("audit.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     process.wait_for_next_log("the audit log was moved or removed and has been opened anew").await;
 }
@@ -107,7 +107,7 @@ fn leave_room(fixture: &PolicyFixture, room: u64) {
 }
 
 #[tokio::test]
-async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_room() {
+async fn a_change_whose_record_did_not_fit_is_recorded_first_once_there_is_room() {
     let fixture = PolicyFixture::allow_all();
     let cognito = TestCognito::start().await;
     let options = fixture.options();
@@ -143,12 +143,12 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
 
     let full = fixture.read("audit.jsonl.1");
     let (lines, cut) = full.split_at(full.rfind('\n').unwrap() + 1);
-    assert_eq!(told(lines)[3..], change("cut-off")[..1]);
+    assert_eq!(kinds_and_ids(lines)[3..], change_records("cut-off")[..1]);
     assert!(full.len() as u64 == u64::from(BLOCKS) * 512 && !cut.is_empty(), "{cut}");
-    let mut expected = vec![change("cut-off")[1].clone(), ("gap".to_owned(), String::new())];
-    expected.extend(change("roomy-again"));
+    let mut expected = vec![change_records("cut-off")[1].clone(), ("gap".to_owned(), String::new())];
+    expected.extend(change_records("roomy-again"));
     let after = fixture.read("audit.jsonl");
-    assert_eq!(told(&after), expected);
+    assert_eq!(kinds_and_ids(&after), expected);
     let gap: Value = serde_json::from_str(after.lines().nth(1).unwrap()).unwrap();
     // The change that was refused and the read that was served.
     assert_eq!(gap["decisions_lost"], 2);
@@ -156,7 +156,7 @@ async fn a_change_whose_record_no_longer_fits_is_recorded_first_when_there_is_ro
 }
 
 #[tokio::test]
-async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told() {
+async fn a_change_whose_response_is_lost_is_recorded_with_the_callers_status() {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options_with(&[("--operation-timeout", "2s")]);
     let ServeHarness { fixture, channel, cognito, process: _binary } =
@@ -172,7 +172,10 @@ async fn a_change_whose_answer_is_lost_is_recorded_with_what_its_caller_is_told(
         cognito.inject_fault(json!({ "kind": kind, "perform": true })).await;
         refused(set_sms(channel.clone(), &support, true, kind).await, code, reason);
         cognito.clear_faults().await;
-        assert_eq!(told(&fixture.read("audit.jsonl")).split_off(fixture.records().len() - 2), change(kind));
+        assert_eq!(
+            kinds_and_ids(&fixture.read("audit.jsonl")).split_off(fixture.records().len() - 2),
+            change_records(kind)
+        );
         let outcome = fixture.records().last().unwrap()["outcome"].clone();
         assert_eq!(outcome, json!({ "code": name, "reason": reason }), "{kind}");
     }
@@ -196,7 +199,7 @@ async fn a_change_whose_caller_has_left_is_recorded() {
     }
     process.wait_for_next_log("cognito made a change").await;
     process.terminate().await;
-    assert_eq!(told(&fixture.read("audit.jsonl")), change("left"));
+    assert_eq!(kinds_and_ids(&fixture.read("audit.jsonl")), change_records("left"));
     assert_eq!(fixture.records()[1]["outcome"], json!({ "code": "OK" }));
 }
 
@@ -211,7 +214,7 @@ async fn records_on_standard_output_are_not_mixed_with_the_log() {
     process.reload().await;
     set_sms(channel, &support, true, "after").await.unwrap();
     let exit = process.terminate().await;
-    assert_eq!(told(&exit.stdout), [change("before"), change("after")].concat());
+    assert_eq!(kinds_and_ids(&exit.stdout), [change_records("before"), change_records("after")].concat());
     assert!(!exit.stderr.contains("\"kind\"") && exit.stderr.contains("cognito made a change"), "{}", exit.stderr);
     assert!(!Path::new(&fixture.path("audit.jsonl")).exists());
 }

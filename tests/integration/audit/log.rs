@@ -85,7 +85,7 @@ async fn records_are_in_the_file_when_they_are_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
+async fn a_full_disk_refuses_decisions_keeps_mutations_and_recovers_by_itself() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     symlink("/dev/full", &path).unwrap();
@@ -114,7 +114,7 @@ async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn a_kept_mutation_is_written_at_the_end_or_on_reopening_without_another_call() {
+async fn a_kept_mutation_is_written_on_flush_or_reopen_without_another_call() {
     let directory = TempDir::new().unwrap();
     let (path, space) = (directory.path().join("audit.jsonl"), directory.path().join("space"));
     symlink("/dev/full", &path).unwrap();
@@ -136,7 +136,7 @@ async fn a_kept_mutation_is_written_at_the_end_or_on_reopening_without_another_c
 }
 
 #[tokio::test]
-async fn a_removed_file_is_made_again() {
+async fn a_removed_file_is_recreated() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
@@ -156,7 +156,7 @@ async fn a_removed_file_is_made_again() {
 }
 
 #[tokio::test]
-async fn rotation_by_renaming_loses_and_repeats_nothing() {
+async fn rotation_by_renaming_neither_loses_nor_repeats_a_record() {
     let directory = TempDir::new().unwrap();
     let (path, rotated) = (directory.path().join("audit.jsonl"), directory.path().join("audit.jsonl.1"));
     let log = open(&path);
@@ -209,7 +209,7 @@ async fn concurrent_records_of_two_logs_are_whole_lines_while_the_file_is_rotate
 }
 
 #[tokio::test]
-async fn what_was_handed_over_is_written_though_nobody_waits_for_it() {
+async fn a_submitted_record_is_written_even_if_nobody_waits_for_it() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
@@ -256,7 +256,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
 }
 
 #[tokio::test]
-async fn names_that_callers_choose_stay_in_their_line_and_short() {
+async fn names_that_callers_choose_stay_within_one_line_and_short() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
@@ -282,7 +282,7 @@ async fn names_that_callers_choose_stay_in_their_line_and_short() {
 }
 
 #[test]
-fn a_target_that_cannot_be_written_is_refused_at_the_start_by_name() {
+fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
     let directory = TempDir::new().unwrap();
     let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -316,7 +316,7 @@ fn in_a_small_process(test: &str, file: &Path) -> std::process::Output {
 }
 
 #[test]
-fn a_disk_that_is_full_in_the_middle_of_a_line_leaves_one_broken_line_and_no_glued_ones() {
+fn a_disk_that_fills_up_within_a_line_breaks_that_line_only() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let child = in_a_small_process("audit::log::fills_the_disk_and_makes_room", &path);

@@ -84,7 +84,7 @@ fn recorded(path: &Path) -> Fields {
 }
 
 #[tokio::test]
-async fn the_readme_names_every_field_of_the_audit_record_with_its_kinds() {
+async fn the_readme_documents_every_field_of_the_audit_record_with_its_kinds() {
     let directory = TempDir::new().unwrap();
     let (path, space) = (directory.path().join("audit.jsonl"), directory.path().join("space"));
     symlink("/dev/full", &path).unwrap();

@@ -46,7 +46,7 @@ async fn policies_see_certificate_and_token_together() {
 }
 
 #[tokio::test]
-async fn a_bad_token_is_refused_beside_a_good_certificate_and_so_is_neither() {
+async fn a_bad_token_is_refused_even_with_a_good_certificate_and_so_is_no_credential() {
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
@@ -63,7 +63,7 @@ async fn a_bad_token_is_refused_beside_a_good_certificate_and_so_is_neither() {
 }
 
 #[tokio::test]
-async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_their_client() {
+async fn client_credentials_tokens_are_accepted_by_scope_and_name_their_client() {
     let fixture = PolicyFixture::with(r#"permit (principal == Mfagate::Caller::"client-1", action, resource);"#);
     let options =
         fixture.options_with(&[("--jwt-audience", "scope=mfagate/call"), ("--jwt-caller-claim", "client_id")]);
@@ -108,7 +108,7 @@ async fn client_credentials_tokens_are_meant_for_us_by_their_scope_and_name_thei
 }
 
 #[tokio::test]
-async fn a_token_beyond_the_limit_is_answered_like_any_other_bad_one() {
+async fn a_token_beyond_the_limit_is_refused_like_any_other_bad_one() {
     let served = ServeHarness::with(ALLOW_ALL).await;
     let padded = |length: usize| bearer(&served.fixture.token("support", json!({ "padding": "x".repeat(length) })));
     assert_eq!(served.read(Some(&padded(11 * 1024)), POOL).await.unwrap(), USER);
@@ -118,7 +118,7 @@ async fn a_token_beyond_the_limit_is_answered_like_any_other_bad_one() {
 }
 
 #[tokio::test]
-async fn a_prefix_keeps_a_token_from_naming_what_a_certificate_names() {
+async fn a_prefix_keeps_a_token_from_naming_a_certificates_caller() {
     let fixture = PolicyFixture::with(
         r#"permit (principal == Mfagate::Caller::"desk.example.com", action, resource);
            permit (principal == Mfagate::Caller::"token:batch", action, resource);"#,

@@ -150,14 +150,14 @@ async fn the_caller_is_named_by_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_names_nobody_makes_a_connection_of_nobody() {
+async fn a_certificate_without_a_name_leaves_the_peer_unauthenticated() {
     let mut server = TestServer::start(ClientCertificates::Required).await;
     let client = server.authority.client(vec![]);
     assert_eq!(server.seen(Some(&client)).await.certificate, None);
 }
 
 #[tokio::test]
-async fn a_client_without_a_certificate_is_let_in_only_where_certificates_are_optional() {
+async fn a_client_without_a_certificate_is_accepted_only_if_certificates_are_optional() {
     let server = TestServer::start(ClientCertificates::Required).await;
     assert!(server.alert(None).await.contains("CertificateRequired"));
     let mut server = TestServer::start(ClientCertificates::Optional).await;
@@ -167,7 +167,7 @@ async fn a_client_without_a_certificate_is_let_in_only_where_certificates_are_op
 }
 
 #[tokio::test]
-async fn without_an_authority_no_certificate_is_asked_for() {
+async fn without_an_authority_no_certificate_is_requested() {
     let listener = listen().await;
     let address = listener.local_addr().unwrap();
     let mut server = TestServer::on(address, TcpIncoming::from(listener), None, ConnectionLimits::default()).await;
@@ -176,7 +176,7 @@ async fn without_an_authority_no_certificate_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_bad_client_certificate_is_refused_even_where_certificates_are_optional() {
+async fn a_bad_client_certificate_is_refused_even_if_certificates_are_optional() {
     let day = time::Duration::DAY;
     for clients in [ClientCertificates::Required, ClientCertificates::Optional] {
         let server = TestServer::start(clients).await;
@@ -256,7 +256,7 @@ async fn both_versions_of_tls_speak_http_2_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_session_is_never_resumed_so_that_every_handshake_verifies_the_client() {
+async fn no_session_is_resumed_so_that_every_handshake_verifies_the_client() {
     let server = TestServer::start(ClientCertificates::Required).await;
     let client = server.authority.client(payments());
     let roots = server.authority.roots();
@@ -294,7 +294,7 @@ async fn plaintext_to_the_tls_port_is_never_answered_as_grpc() {
 }
 
 #[tokio::test]
-async fn handshakes_that_never_end_do_not_keep_others_out() {
+async fn handshakes_that_never_finish_do_not_keep_others_out() {
     let limits = HandshakeLimits { timeout: Duration::from_mins(10), most: 16 };
     let mut server = TestServer::with(ClientCertificates::Required, limits).await;
     let client = server.authority.client(payments());
@@ -321,7 +321,7 @@ async fn is_closed(stream: &mut (impl AsyncRead + Unpin)) -> bool {
 }
 
 #[tokio::test]
-async fn a_handshake_that_takes_too_long_is_ended() {
+async fn a_handshake_that_takes_too_long_is_aborted() {
     let limits = HandshakeLimits { timeout: Duration::from_millis(20), most: 16 };
     let server = TestServer::with(ClientCertificates::Required, limits).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -329,7 +329,7 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn a_client_that_makes_a_handshake_and_says_nothing_is_ended() {
+async fn a_client_that_is_silent_after_the_handshake_is_disconnected() {
     let limits = ConnectionLimits { patience: Duration::from_millis(20), ..ConnectionLimits::default() };
     let server = TestServer::limited(limits).await;
     let mut stream = server.connect(None).await.unwrap();
@@ -337,7 +337,7 @@ async fn a_client_that_makes_a_handshake_and_says_nothing_is_ended() {
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_http_2_may_take_its_time_afterwards() {
+async fn a_client_that_has_spoken_http_2_may_be_idle_afterwards() {
     let limits = ConnectionLimits { patience: Duration::from_secs(1), ..ConnectionLimits::default() };
     let mut server = TestServer::limited(limits).await;
     let channel = server.channel(None).await.unwrap();
@@ -351,7 +351,7 @@ async fn a_client_that_speaks_http_2_may_take_its_time_afterwards() {
 }
 
 #[tokio::test]
-async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
+async fn unauthenticated_clients_do_not_keep_out_authenticated_ones() {
     let limits = ConnectionLimits { places: Places::new(4), ..ConnectionLimits::default() };
     let mut server = TestServer::limited(limits).await;
     let client = server.authority.client(payments());
@@ -373,7 +373,7 @@ async fn clients_that_prove_nothing_do_not_keep_out_those_that_do() {
 }
 
 #[tokio::test]
-async fn errors_of_accepting_do_not_end_the_server() {
+async fn accept_errors_do_not_stop_the_server() {
     let listener = listen().await;
     let address = listener.local_addr().unwrap();
     // What accept returns without file descriptors (EMFILE, ENFILE), without memory, and for a client that left.
@@ -402,7 +402,7 @@ async fn a_connection_ends_when_the_certificate_of_its_client_expires() {
 }
 
 #[tokio::test]
-async fn new_files_are_used_for_new_connections_and_old_connections_stay() {
+async fn new_files_apply_to_new_connections_and_open_connections_stay() {
     let mut server = TestServer::start(ClientCertificates::Required).await;
     let old_client = server.authority.client(payments());
     let old_channel = server.channel(Some(&old_client)).await.unwrap();
@@ -432,7 +432,7 @@ const ENCRYPTED_SEC_1: &str = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCR
                                8TXMZQM2\n-----END EC PRIVATE KEY-----\n";
 
 #[tokio::test]
-async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
+async fn a_bad_new_certificate_is_refused_and_the_old_one_stays_in_use() {
     let mut server = TestServer::start(ClientCertificates::Required).await;
     let client = server.authority.client(payments());
     let good = server.authority.server();
@@ -480,7 +480,7 @@ async fn a_bad_new_pair_is_refused_and_the_old_one_stays_in_use() {
 }
 
 #[tokio::test]
-async fn a_key_that_would_never_end_is_not_read() {
+async fn an_endless_key_file_is_not_read() {
     let server = TestServer::start(ClientCertificates::Required).await;
     let key = files(&server.directory).key;
     std::fs::remove_file(&key).unwrap();
@@ -494,7 +494,7 @@ async fn a_key_that_would_never_end_is_not_read() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_said_at_once() {
+async fn every_problem_is_reported_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let faults = TlsAcceptor::load(files(&directory), ClientCertificates::Required).unwrap_err();
     let TlsFiles { certificate, key, client_ca } = files(&directory);

@@ -113,7 +113,7 @@ fn refused(cause: Cause) -> Result<TokenIdentity, TokenError> {
 }
 
 #[tokio::test]
-async fn a_good_token_of_each_accepted_algorithm_names_its_caller() {
+async fn a_valid_token_of_each_accepted_algorithm_names_its_caller() {
     let (rsa, p256, ed25519) = (SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::ed25519("e"));
     let service = Service::start(&[&rsa, &p256, &ed25519]).await;
     let claims = claims_with(&json!({ "scope": "mfagate/read mfagate/write", "groups": ["support"] }));
@@ -141,7 +141,7 @@ async fn the_caller_is_named_by_the_configured_claim() {
 }
 
 #[tokio::test]
-async fn client_credentials_tokens_of_cognito_are_recognised_by_another_claim_than_aud() {
+async fn cognitos_client_credentials_tokens_are_recognised_by_a_claim_other_than_aud() {
     let key = SigningKey::rsa("k");
     // The claims that Cognito's documentation shows for the client credentials grant.
     let token = key.token_with(
@@ -179,7 +179,7 @@ async fn the_token_of_a_user_does_not_name_the_client_that_the_user_signed_in_wi
 }
 
 #[tokio::test]
-async fn a_prefix_stands_before_the_name_in_every_token() {
+async fn a_prefix_precedes_the_name_from_every_token() {
     let key = SigningKey::ed25519("k");
     let service = Service::with(&[&key], |options| options.caller_prefix = "token:".parse().ok()).await;
     assert_eq!(service.verify(&key.token(&claims())).await.unwrap().name, "token:payments");
@@ -206,7 +206,7 @@ async fn the_scheme_is_bearer_in_any_case_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn two_authorization_headers_are_malformed_even_if_both_are_good() {
+async fn two_authorization_headers_are_malformed_even_if_both_are_valid() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
     let mut headers = authorization(&format!("Bearer {}", key.token(&claims())));
@@ -273,7 +273,7 @@ async fn a_token_without_a_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn the_public_key_is_never_an_hmac_secret() {
+async fn the_public_key_is_never_used_as_an_hmac_secret() {
     for key in [SigningKey::rsa("k"), SigningKey::p256("k"), SigningKey::ed25519("k")] {
         let service = Service::start(&[&key]).await;
         let (der, bare) = (key.public_der(), key.public_bytes());
@@ -298,7 +298,7 @@ async fn the_public_key_is_never_an_hmac_secret() {
 }
 
 #[tokio::test]
-async fn the_algorithm_must_be_one_of_the_key() {
+async fn the_algorithm_must_fit_the_key() {
     let (rsa, p256, ed25519) = (SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::ed25519("e"));
     let service = Service::start(&[&rsa, &p256, &ed25519]).await;
     for (key, algorithm) in [(&rsa, "ES256"), (&rsa, "EdDSA"), (&p256, "RS256"), (&p256, "EdDSA"), (&ed25519, "ES256")]
@@ -313,7 +313,7 @@ async fn the_algorithm_must_be_one_of_the_key() {
 }
 
 #[tokio::test]
-async fn a_key_with_an_algorithm_of_its_own_is_used_for_no_other() {
+async fn a_key_with_a_declared_algorithm_is_used_for_no_other() {
     let key = SigningKey::rsa("k");
     let mut jwk = key.jwk();
     jwk["alg"] = json!("PS256");
@@ -326,7 +326,7 @@ async fn a_key_with_an_algorithm_of_its_own_is_used_for_no_other() {
 }
 
 #[tokio::test]
-async fn what_another_key_signed_is_refused_whatever_key_the_token_brings_along() {
+async fn a_token_signed_by_another_key_is_refused_whatever_key_it_carries() {
     let (key, attacker) = (SigningKey::rsa("k"), SigningKey::rsa("k"));
     let service = Service::start(&[&key]).await;
     assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Cause::Signature));
@@ -342,7 +342,7 @@ async fn what_another_key_signed_is_refused_whatever_key_the_token_brings_along(
 }
 
 #[tokio::test]
-async fn the_caller_is_told_that_a_token_expired_only_if_it_was_good_once() {
+async fn the_caller_is_told_of_expiry_only_if_the_token_was_valid_before() {
     let (key, attacker) = (SigningKey::ed25519("k"), SigningKey::ed25519("k"));
     let service = Service::start(&[&key]).await;
     let token = key.token(&claims());
@@ -357,7 +357,7 @@ async fn the_caller_is_told_that_a_token_expired_only_if_it_was_good_once() {
 }
 
 #[tokio::test]
-async fn claims_for_others_or_for_later_are_refused() {
+async fn tokens_for_another_audience_or_a_later_time_are_refused() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
     for (changes, cause) in [
@@ -406,7 +406,7 @@ async fn a_key_id_is_required() {
 }
 
 #[tokio::test]
-async fn made_up_key_ids_are_looked_up_and_fetched_once_in_thirty_seconds() {
+async fn made_up_key_ids_cause_at_most_one_fetch_in_thirty_seconds() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
     let made_up = ["../../etc/passwd", "k/../k", "' OR 1=1 --", "k\u{0}", "http://127.0.0.1/", "K", &"k".repeat(4000)];
@@ -430,7 +430,7 @@ async fn made_up_key_ids_are_looked_up_and_fetched_once_in_thirty_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_are_rotated_under_load_with_one_fetch_and_no_refusal() {
+async fn keys_rotate_under_load_with_one_fetch_and_no_refusal() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let service = Arc::new(Service::start(&[&old]).await);
     service.server.reply_with(JwksReply::Body(jwks(&[&old, &new])));
@@ -449,7 +449,7 @@ async fn keys_are_rotated_under_load_with_one_fetch_and_no_refusal() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_issuer_withdraws_is_forgotten_at_the_next_fetch_in_the_background() {
+async fn a_withdrawn_key_is_dropped_by_the_next_background_fetch() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let service = Service::with(&[&old], |options| options.times.url = Duration::from_millis(5)).await;
     assert!(service.verify(&old.token(&claims())).await.is_ok());
@@ -464,7 +464,7 @@ async fn a_key_that_the_issuer_withdraws_is_forgotten_at_the_next_fetch_in_the_b
 type Check = fn(&SourceFault) -> bool;
 
 #[tokio::test]
-async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well() {
+async fn the_last_valid_keys_stay_in_use_when_the_endpoint_fails() {
     let (key, other) = (SigningKey::ed25519("k"), SigningKey::ed25519("other"));
     let times = |options: &mut TokenOptions| options.times.timeout = Duration::from_millis(200);
     let service = Service::with(&[&key], times).await;
@@ -503,7 +503,7 @@ async fn the_last_good_keys_stay_in_use_when_the_endpoint_does_not_answer_well()
 }
 
 #[tokio::test]
-async fn known_keys_are_never_waited_for_while_the_endpoint_is_slow() {
+async fn known_keys_are_used_at_once_while_the_endpoint_is_slow() {
     let (key, unknown) = (SigningKey::ed25519("k"), SigningKey::ed25519("unknown"));
     let service = Arc::new(Service::start(&[&key]).await);
     service.server.reply_with(JwksReply::Stalled);
@@ -522,7 +522,7 @@ async fn known_keys_are_never_waited_for_while_the_endpoint_is_slow() {
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_does_not_end_the_fetch_that_others_need() {
+async fn a_caller_who_leaves_does_not_cancel_the_fetch_that_others_need() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let service = Arc::new(Service::start(&[&old]).await);
     service.server.reply_with(JwksReply::Body(jwks(&[&old, &new])));
@@ -542,7 +542,7 @@ async fn a_caller_who_leaves_does_not_end_the_fetch_that_others_need() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_at_the_start_is_tried_until_it_is_there() {
+async fn an_endpoint_that_is_down_at_startup_is_retried_until_it_is_up() {
     let key = SigningKey::ed25519("k");
     let free = listen().await;
     let address = free.local_addr().unwrap();
@@ -562,7 +562,7 @@ async fn an_endpoint_that_is_down_at_the_start_is_tried_until_it_is_there() {
 }
 
 #[tokio::test]
-async fn keys_for_something_else_and_keys_that_anybody_has_are_ignored() {
+async fn keys_for_other_uses_and_keys_that_anyone_can_sign_with_are_ignored() {
     let (key, other) = (SigningKey::p256("k"), SigningKey::rsa("other"));
     let service = Service::start(&[]).await;
     let changed = |field: &str, value: Value| {
@@ -595,7 +595,7 @@ async fn keys_for_something_else_and_keys_that_anybody_has_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_key_file_must_be_good_at_the_start_and_is_kept_when_it_turns_bad() {
+async fn a_key_file_must_be_valid_at_startup_and_its_keys_stay_when_it_turns_invalid() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");

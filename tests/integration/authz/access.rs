@@ -52,7 +52,7 @@ pub(crate) async fn unrecorded() -> Status {
 }
 
 #[tokio::test]
-async fn a_caller_learns_of_its_credential_what_kind_of_fault_it_has_and_no_more() {
+async fn a_caller_learns_which_kind_of_problem_its_credential_has_and_no_more() {
     let served = ServeHarness::with(SUPPORT).await;
     let other = PolicyFixture::with(SUPPORT);
     for (authorization, kind) in [
@@ -95,7 +95,7 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
 }
 
 #[tokio::test]
-async fn a_pool_is_weakened_by_a_factor_left_out_as_by_one_switched_off() {
+async fn a_pool_is_weakened_by_an_omitted_factor_as_by_a_disabled_one() {
     let policy = r#"
 permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) unless { context.weakens_mfa };
 "#;
@@ -137,7 +137,7 @@ async fn a_forbidden_caller_learns_nothing_about_its_input() {
 }
 
 #[tokio::test]
-async fn a_caller_without_the_rpc_is_denied_before_the_request_is_there() {
+async fn a_caller_without_the_rpc_is_denied_before_the_request_has_arrived() {
     let served = ServeHarness::with(SUPPORT).await;
     let authorization = bearer(&served.fixture.token("stranger", json!({})));
     // A body that never comes: a server that waits for it never replies.
@@ -220,7 +220,7 @@ async fn every_decision_and_every_change_is_recorded_once_and_without_a_secret()
 }
 
 #[tokio::test]
-async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
+async fn changes_are_refused_and_reads_continue_while_nothing_can_be_recorded() {
     let fixture = PolicyFixture::with(SUPPORT);
     let options = fixture.options_with_audit_log("/dev/full");
     let served = ServeHarness::with_options(fixture, options).await;
@@ -230,7 +230,7 @@ async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
 }
 
 #[tokio::test]
-async fn a_hangup_puts_new_policies_in_force_and_bad_ones_never() {
+async fn a_sighup_activates_valid_policies_and_never_invalid_ones() {
     let mut served = ServeHarness::with(SUPPORT).await;
     served.fixture.write("policies/all.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
     served.process.signal("HUP").await;
@@ -245,7 +245,7 @@ async fn a_hangup_puts_new_policies_in_force_and_bad_ones_never() {
 }
 
 #[tokio::test]
-async fn a_policy_can_tell_a_session_whose_pool_is_only_claimed_from_an_access_token() {
+async fn a_policy_can_tell_a_session_with_a_claimed_pool_from_an_access_token() {
     let served = ServeHarness::with(
         r#"permit (principal, action == Mfagate::Action::"AssociateSoftwareToken", resource) unless { context.by_session };"#,
     )

@@ -123,12 +123,12 @@ async fn check(rows: &[Row]) {
     let token = service.cognito.token(USER).await;
     let mut wrong = Vec::new();
     for row in rows {
-        answer(&service.cognito, row).await;
+        inject(&service.cognito, row).await;
         let answer = call(&service, row.rpc, &token).await;
         service.cognito.clear_faults().await;
         let problem = match answer {
             Ok(()) => Err("the call succeeded".to_owned()),
-            Err(status) => row.compare(&status).and_then(|()| match marks(&status) {
+            Err(status) => row.compare(&status).and_then(|()| match marker_count(&status) {
                 0 => Ok(()),
                 1 if row.reason == "INVALID_PARAMETER" => Ok(()),
                 _ => Err(format!("Cognito's text came through: {status:?}")),
@@ -141,7 +141,7 @@ async fn check(rows: &[Row]) {
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-async fn answer(cognito: &TestCognito, row: &Row) {
+async fn inject(cognito: &TestCognito, row: &Row) {
     let text = if row.text.is_empty() { MARKER.to_owned() } else { format!("{} {MARKER}", row.text) };
     cognito
         .inject_fault(json!({
@@ -155,13 +155,13 @@ async fn answer(cognito: &TestCognito, row: &Row) {
 }
 
 /// How often the marker occurs in a status: in its text, its details and its headers.
-fn marks(status: &Status) -> usize {
+fn marker_count(status: &Status) -> usize {
     let whole = format!("{}\n{}\n{:?}", status.message(), String::from_utf8_lossy(status.details()), status.metadata());
     whole.to_lowercase().matches(&MARKER.to_lowercase()).count()
 }
 
 #[tokio::test]
-async fn a_modelled_exception_of_a_user_operation_is_answered_as_documented() {
+async fn modelled_exceptions_of_user_operations_map_as_documented() {
     check(&[
         row(AdminSetUserMfaPreference, "InvalidParameterException").is(InvalidArgument, "INVALID_PARAMETER", "CALLER"),
         row(GetUser, "InvalidParameterException").is(InvalidArgument, "INVALID_PARAMETER", "CALLER"),
@@ -242,7 +242,7 @@ async fn a_modelled_exception_of_a_user_operation_is_answered_as_documented() {
 }
 
 #[tokio::test]
-async fn a_modelled_exception_of_a_pool_or_passkey_operation_is_answered_as_documented() {
+async fn modelled_exceptions_of_pool_and_passkey_operations_map_as_documented() {
     check(&[
         row(SetUserPoolMfaConfig, "FeatureUnavailableInTierException")
             .is(FailedPrecondition, "FEATURE_UNAVAILABLE_IN_TIER", "OPERATOR")
@@ -319,7 +319,7 @@ async fn a_modelled_exception_of_a_pool_or_passkey_operation_is_answered_as_docu
 }
 
 #[tokio::test]
-async fn throttling_is_recognised_by_its_code_where_the_model_lacks_it() {
+async fn throttling_is_recognised_by_its_code_if_the_model_lacks_it() {
     let throttled = |rpc, code, http| {
         row(rpc, code).http(http).is(ResourceExhausted, "RATE_LIMITED", "AWS").with("RetryInfo").retryable()
     };
@@ -341,7 +341,7 @@ async fn throttling_is_recognised_by_its_code_where_the_model_lacks_it() {
 }
 
 #[tokio::test]
-async fn a_fault_of_mfagates_own_is_internal_and_never_blamed_on_the_caller() {
+async fn mfagates_own_failures_are_internal_and_never_blamed_on_the_caller() {
     let credentials =
         |code, http| row(AdminGetUser, code).http(http).is(Internal, "FACADE_CREDENTIALS_REJECTED", "FACADE");
     let clock = |code, http| row(AdminGetUser, code).http(http).is(Internal, "FACADE_CLOCK_SKEWED", "FACADE");
@@ -377,7 +377,7 @@ async fn a_fault_of_mfagates_own_is_internal_and_never_blamed_on_the_caller() {
 }
 
 #[tokio::test]
-async fn other_codes_outside_the_model_are_answered_as_documented() {
+async fn other_codes_outside_the_model_map_as_documented() {
     let unavailable = |rpc, code, http| row(rpc, code).http(http).is(Unavailable, "COGNITO_UNAVAILABLE", "AWS");
     let internal = |rpc, code| row(rpc, code).http(500).is(Internal, "COGNITO_INTERNAL_ERROR", "AWS");
     let missing =
@@ -405,7 +405,7 @@ async fn other_codes_outside_the_model_are_answered_as_documented() {
 }
 
 #[tokio::test]
-async fn the_sentence_of_a_refused_token_or_session_tells_the_reasons_apart() {
+async fn the_message_of_a_refused_token_or_session_distinguishes_the_reasons() {
     let says = |rpc, text| row(rpc, "NotAuthorizedException").saying(text);
     let disabled = |rpc| {
         says(rpc, "User is disabled.").is(FailedPrecondition, "USER_DISABLED", "END_USER").with("PreconditionFailure")
@@ -438,7 +438,7 @@ async fn the_sentence_of_a_refused_token_or_session_tells_the_reasons_apart() {
 }
 
 #[tokio::test]
-async fn the_sentence_about_a_factor_that_is_not_enrolled_names_the_factor() {
+async fn the_message_about_a_factor_that_is_not_enrolled_names_the_factor() {
     let lacks = |rpc, factor, text| {
         row(rpc, "InvalidParameterException")
             .saying(text)
@@ -482,7 +482,7 @@ async fn the_sentence_about_a_factor_that_is_not_enrolled_names_the_factor() {
 }
 
 #[tokio::test]
-async fn the_sentence_about_a_pools_configuration_tells_request_and_settings_apart() {
+async fn the_message_about_a_pools_configuration_distinguishes_request_and_settings() {
     let combination = |text| {
         row(SetUserPoolMfaConfig, "InvalidParameterException").saying(text).is(
             InvalidArgument,
@@ -557,7 +557,7 @@ async fn the_namespace_of_a_code_is_not_part_of_it() {
 }
 
 /// Serves the same bytes to every request, and returns the URL.
-async fn server_of(answer: String) -> String {
+async fn serve_bytes(answer: String) -> String {
     let listener = listen().await;
     let url = url_of(&listener);
     tokio::spawn(async move {
@@ -575,20 +575,20 @@ async fn server_of(answer: String) -> String {
 }
 
 /// The code, reason and metadata that `rpc` returns before a server of this HTTP response.
-async fn answered_before(rpc: Rpc, http_status: &str, body: &str) -> (Code, String, BTreeMap<String, String>) {
+async fn status_before(rpc: Rpc, http_status: &str, body: &str) -> (Code, String, BTreeMap<String, String>) {
     let answer = format!(
         "HTTP/1.1 {http_status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    let service = TestService::with_cognito_at(&server_of(answer).await).await;
+    let service = TestService::with_cognito_at(&serve_bytes(answer).await).await;
     let status = call(&service, rpc, &unsigned_token(POOL)).await.unwrap_err();
-    assert_eq!(marks(&status), 0, "{status:?}");
+    assert_eq!(marker_count(&status), 0, "{status:?}");
     assert!(other_details(&status).is_empty(), "{status:?}");
     let info = status.get_error_details().error_info().unwrap().clone();
     (status.code(), info.reason, info.metadata.into_iter().collect())
 }
 
-fn unreadable(rpc: Rpc, http_status: &str, retryable: bool) -> BTreeMap<String, String> {
+fn unreadable_metadata(rpc: Rpc, http_status: &str, retryable: bool) -> BTreeMap<String, String> {
     [
         ("fault", "AWS".to_owned()),
         ("retryable", retryable.to_string()),
@@ -601,21 +601,21 @@ fn unreadable(rpc: Rpc, http_status: &str, retryable: bool) -> BTreeMap<String, 
 }
 
 #[tokio::test]
-async fn an_answer_of_a_server_error_without_a_code_is_unavailable() {
+async fn a_server_error_without_a_code_is_unavailable() {
     for (rpc, body, retryable) in [
         (AdminGetUser, "<html>Upstream-Marker</html>", true),
         (AdminGetUser, "", true),
         (SetUserMfaPreference, "{\"message\": \"Upstream-Marker\"}", true),
         (AssociateSoftwareToken, "<html>Upstream-Marker</html>", false),
     ] {
-        let answered = answered_before(rpc, "503 Service Unavailable", body).await;
-        let wanted = (Unavailable, "COGNITO_UNAVAILABLE".to_owned(), unreadable(rpc, "503", retryable));
+        let answered = status_before(rpc, "503 Service Unavailable", body).await;
+        let wanted = (Unavailable, "COGNITO_UNAVAILABLE".to_owned(), unreadable_metadata(rpc, "503", retryable));
         assert_eq!(answered, wanted, "{} {body}", rpc.name());
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_one_of_cognito_is_internal() {
+async fn a_response_that_is_not_cognitos_is_internal() {
     for (rpc, http_status, body, retryable) in [
         (AdminGetUser, "404", "<html>Upstream-Marker</html>", true),
         (AdminGetUser, "400", "", true),
@@ -628,14 +628,15 @@ async fn an_answer_that_is_not_one_of_cognito_is_internal() {
         (GetUserPoolMfaConfig, "200", "[1, 2", true),
         (AssociateSoftwareToken, "200", "{\"SecretCode\": 1}", false),
     ] {
-        let answered = answered_before(rpc, http_status, body).await;
-        let wanted = (Internal, "COGNITO_ANSWER_UNREADABLE".to_owned(), unreadable(rpc, http_status, retryable));
+        let answered = status_before(rpc, http_status, body).await;
+        let wanted =
+            (Internal, "COGNITO_ANSWER_UNREADABLE".to_owned(), unreadable_metadata(rpc, http_status, retryable));
         assert_eq!(answered, wanted, "{} {http_status} {body}", rpc.name());
     }
 }
 
 #[tokio::test]
-async fn an_answer_without_a_required_member_is_unreadable() {
+async fn a_response_without_a_required_member_is_unreadable() {
     for rpc in [
         AdminGetUser,
         AdminGetUserAuthFactors,
@@ -645,7 +646,7 @@ async fn an_answer_without_a_required_member_is_unreadable() {
         StartWebAuthnRegistration,
     ] {
         for body in ["", "{}"] {
-            let (code, reason, _) = answered_before(rpc, "200", body).await;
+            let (code, reason, _) = status_before(rpc, "200", body).await;
             assert_eq!((code, reason.as_str()), (Internal, "COGNITO_ANSWER_UNREADABLE"), "{} {body:?}", rpc.name());
         }
     }
@@ -678,7 +679,7 @@ async fn a_broken_connection_is_unavailable() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_comes_exceeds_the_deadline() {
+async fn a_response_that_never_comes_exceeds_the_deadline() {
     let service = TestService::with_operation_timeout(Duration::from_millis(200)).await;
     let token = service.cognito.token(USER).await;
     service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;

@@ -197,7 +197,7 @@ async fn provoke(reason: &str) -> Status {
 }
 
 #[tokio::test]
-async fn every_reason_is_answered_as_its_example_shows() {
+async fn every_reason_is_returned_as_its_example_shows() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for entry in manual() {

@@ -21,7 +21,7 @@ async fn service() -> (TestService, RawClient) {
 }
 
 #[tokio::test]
-async fn paths_that_are_no_rpc_are_unimplemented() {
+async fn paths_that_are_not_rpcs_are_unimplemented() {
     let (_service, mut raw) = service().await;
     let path = Rpc::GetUserPoolMfaConfig.path();
     for path in [
@@ -44,7 +44,7 @@ async fn paths_that_are_no_rpc_are_unimplemented() {
 }
 
 #[tokio::test]
-async fn a_request_for_a_tunnel_is_not_allowed() {
+async fn a_connect_request_is_not_allowed() {
     let (_service, mut raw) = service().await;
     let request = Request::builder().method(Method::CONNECT).uri("mfagate:80").body(()).unwrap();
     let answer = raw.call(request, valid_body()).await;
@@ -94,7 +94,7 @@ async fn methods_other_than_post_are_not_allowed() {
 }
 
 #[tokio::test]
-async fn timeouts_that_are_none_are_ignored() {
+async fn invalid_timeouts_are_ignored() {
     let (_service, mut raw) = service().await;
     for timeout in
         ["", "5", "S", "abc", "1x", "-5S", "+5S", "5 S", "1.5S", "999999999S", "99999999999999999999H", "0x5S"]
@@ -107,7 +107,7 @@ async fn timeouts_that_are_none_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_timeout_in_bytes_that_are_no_text_is_ignored() {
+async fn a_timeout_that_is_not_text_is_ignored() {
     let (_service, mut raw) = service().await;
     let (mut request, body) = valid_request();
     request.headers_mut().insert("grpc-timeout", HeaderValue::from_bytes(b"5\xc3\xa9").unwrap());
@@ -126,7 +126,7 @@ async fn the_longest_timeouts_are_served() {
 }
 
 #[tokio::test]
-async fn request_ids_that_could_not_stand_in_a_log_are_replaced() {
+async fn request_ids_that_are_unsafe_in_a_log_are_replaced() {
     let (_service, mut raw) = service().await;
     let long = "a".repeat(129);
     let hostile: &[&[u8]] = &[
@@ -199,7 +199,7 @@ async fn headers_written_by_hand_are_served() {
 }
 
 #[tokio::test]
-async fn a_second_request_id_does_not_slip_in() {
+async fn a_second_request_id_is_ignored() {
     let (_service, mut raw) = service().await;
     let (mut request, _) = valid_request();
     request.headers_mut().insert("x-request-id", "good".parse().unwrap());
@@ -280,7 +280,7 @@ async fn a_flood_of_resets_ends_that_connection_only() {
 }
 
 #[tokio::test]
-async fn more_streams_at_a_time_than_allowed_wait_for_their_turn() {
+async fn streams_beyond_the_concurrency_limit_wait_for_their_turn() {
     let (_service, raw) = service().await;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..600 {
@@ -292,7 +292,7 @@ async fn more_streams_at_a_time_than_allowed_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn http_1_is_turned_away_and_the_next_caller_served() {
+async fn http_1_is_rejected_and_the_next_caller_is_served() {
     let service = TestService::start().await;
     for bytes in [
         &b"POST /mfagate.v1.PoolConfigService/GetUserPoolMfaConfig HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"[..],

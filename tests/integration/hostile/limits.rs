@@ -22,7 +22,7 @@ fn credential_of(values: Vec<Value>) -> Struct {
 }
 
 #[tokio::test]
-async fn very_many_wrong_options_are_one_violation() {
+async fn too_many_options_are_one_violation() {
     let service = TestService::start().await;
     let request = |mfa_options| AdminSetUserSettingsRequest {
         user_pool_id: POOL.to_owned(),
@@ -39,7 +39,7 @@ async fn very_many_wrong_options_are_one_violation() {
 }
 
 #[tokio::test]
-async fn a_credential_beyond_any_authenticator_is_refused_and_not_sent() {
+async fn a_credential_beyond_the_limits_is_refused_and_not_sent() {
     let service = TestService::start().await;
     let access_token = service.cognito.token(USER).await;
     for credential in [credential_of(vec![text("a"); 300]), credential_of(vec![text(&"a".repeat(70_000))])] {

@@ -38,17 +38,17 @@ async fn a_lone_surrogate_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_message_that_breaks_off_is_malformed() {
+async fn a_truncated_message_is_malformed() {
     malformed(framed(b"\x0a\x64abc")).await;
 }
 
 #[tokio::test]
-async fn a_frame_that_breaks_off_is_malformed() {
+async fn a_truncated_frame_is_malformed() {
     malformed(frame_with(0, 100, b"\x0a\x01a")).await;
 }
 
 #[tokio::test]
-async fn a_frame_header_that_breaks_off_is_malformed() {
+async fn a_truncated_frame_header_is_malformed() {
     malformed(&b"\0\0"[..]).await;
 }
 
@@ -63,7 +63,7 @@ async fn a_field_of_another_wire_type_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_no_field_is_malformed() {
+async fn an_invalid_tag_is_malformed() {
     malformed(framed(b"\x00\x00")).await;
 }
 
@@ -83,7 +83,7 @@ async fn an_unknown_compression_flag_is_malformed() {
 }
 
 #[tokio::test]
-async fn an_unknown_encoding_is_unimplemented_and_answered_with_the_known_ones() {
+async fn an_unknown_encoding_is_unimplemented_and_the_known_ones_are_returned() {
     let (_service, mut raw) = service().await;
     let request = grpc_request(Rpc::AdminGetUser.path()).header("grpc-encoding", "zpaq").body(()).unwrap();
     let answer = raw.call(request, frame_with(1, 3, b"\x0a\x01a")).await;
@@ -134,7 +134,7 @@ async fn every_rpc_refuses_the_empty_message() {
 }
 
 #[tokio::test]
-async fn every_rpc_refuses_what_is_no_message() {
+async fn every_rpc_refuses_what_is_not_a_message() {
     let (_service, mut raw) = service().await;
     for each in Rpc::ALL {
         raw.refused(rpc_request(each), framed(b"\x0a\x02\xff\xfe"), Code::InvalidArgument, "REQUEST_MALFORMED").await;
@@ -200,7 +200,7 @@ async fn a_document_as_deep_as_can_be_read_is_sent_to_cognito() {
 }
 
 #[tokio::test]
-async fn numbers_that_json_lacks_are_refused_wherever_they_stand() {
+async fn numbers_that_json_lacks_are_refused_at_any_depth() {
     let service = TestService::start().await;
     let access_token = service.cognito.token(USER).await;
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {

@@ -19,7 +19,7 @@ const CALLS: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_up_no_call() {
+async fn a_log_that_nobody_reads_delays_no_call() {
     let fixture = PolicyFixture::allow_all();
     let mut child = Command::new(env!("CARGO_BIN_EXE_mfagate"))
         .args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", "http://127.0.0.1:9"])

@@ -44,14 +44,14 @@ async fn addresses_that_others_can_reach_are_refused() {
 }
 
 #[tokio::test]
-async fn addresses_in_the_environment_are_refused_alike() {
+async fn addresses_in_the_environment_are_refused_as_well() {
     refuses(&["dev"], &[("MFAGATE_LISTEN", "0.0.0.0:0")], "must be on loopback").await;
     refuses(&["dev"], &[("MFAGATE_EMBEDDED_LISTEN", "0.0.0.0:0")], "must be on loopback").await;
     refuses(&["serve"], &[("MFAGATE_COGNITO_ENDPOINT", "http://192.0.2.1")], "http is for loopback only").await;
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_whatever_the_log_is_to_tell() {
+async fn problems_are_reported_whatever_the_log_level() {
     // The second is a slip for `info`, and means a crate of that name.
     for directives in ["off", "inf", "another_crate=trace", "info,mfagate=off"] {
         refuses(&["serve"], &[("RUST_LOG", directives)], "--policies is missing").await;
@@ -59,7 +59,7 @@ async fn what_is_wrong_is_said_whatever_the_log_is_to_tell() {
 }
 
 #[tokio::test]
-async fn names_are_refused_where_an_address_is_due() {
+async fn host_names_are_refused_as_listen_addresses() {
     for address in NO_ADDRESSES {
         refuses(&["dev", "--listen", address], &[], "must be an IP address and a port").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be an IP address and a port").await;
@@ -67,7 +67,7 @@ async fn names_are_refused_where_an_address_is_due() {
 }
 
 #[tokio::test]
-async fn endpoints_elsewhere_are_refused() {
+async fn unsafe_and_malformed_endpoints_are_refused() {
     const ELSEWHERE: (&str, &str) = ("must be on loopback", "http is for loopback only");
     const NO_HOST: (&str, &str) = ("must have a host", "must have a host");
     const NO_URL: (&str, &str) = ("must be a URL", "must be a URL");
@@ -123,7 +123,7 @@ async fn serve_and_check_name_everything_that_is_missing() {
 }
 
 #[tokio::test]
-async fn check_finds_a_key_set_that_is_not_there() {
+async fn check_finds_a_missing_key_set() {
     let url = format!("{}/jwks.json", unused_url().await);
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", &url)]);
@@ -132,14 +132,14 @@ async fn check_finds_a_key_set_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn prefixes_that_names_in_certificates_could_begin_with_are_refused() {
+async fn prefixes_that_certificate_names_could_begin_with_are_refused() {
     for prefix in ["", "token", "spiffe://example.org/"] {
         refuses(&["serve", "--jwt-caller-prefix", prefix], &[], "must hold a character that no DNS name has").await;
     }
 }
 
 #[tokio::test]
-async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
+async fn check_accepts_what_serve_accepts_and_names_every_policy_problem() {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -171,7 +171,7 @@ async fn the_embedded_cognito_and_another_exclude_each_other() {
 }
 
 #[tokio::test]
-async fn durations_that_are_none_are_refused() {
+async fn invalid_durations_are_refused() {
     for value in ["0s", "0ms", "5", "s", "+1s", "1h", "1.5s", "99999999999999999999s", "5 s", "5S", ""] {
         refuses(&["dev", "--operation-timeout", value], &[], "must be a number and ms, s or m").await;
         refuses(&["dev", "--drain-timeout", value], &[], "must be a number and ms, s or m").await;
@@ -179,7 +179,7 @@ async fn durations_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_and_ends_the_program() {
+async fn the_program_exits_on_a_port_in_use_and_names_it() {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -198,7 +198,7 @@ async fn a_port_that_is_taken_is_named_and_ends_the_program() {
 }
 
 #[tokio::test]
-async fn a_data_file_that_cannot_be_read_is_named_and_ends_the_program() {
+async fn the_program_exits_on_an_unreadable_data_file_and_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.json");
     std::fs::write(&file, "no state").unwrap();

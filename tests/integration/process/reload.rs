@@ -26,7 +26,7 @@ fn peers(fixture: &PolicyFixture) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_hangup_puts_new_certificates_in_force_and_open_connections_go_on() {
+async fn a_sighup_activates_new_certificates_and_open_connections_continue() {
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
@@ -48,7 +48,7 @@ async fn a_hangup_puts_new_certificates_in_force_and_open_connections_go_on() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_changed_on_the_disk_is_noticed_without_a_signal() {
+async fn a_certificate_changed_on_disk_is_reloaded_without_a_signal() {
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
@@ -63,7 +63,7 @@ async fn a_certificate_that_changed_on_the_disk_is_noticed_without_a_signal() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_certificate_is_refused_and_the_old_pair_stays_in_use() {
+async fn a_key_of_another_certificate_is_refused_and_the_old_one_stays_in_use() {
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
@@ -89,7 +89,7 @@ fn policy_set(fixture: &PolicyFixture) -> Value {
 }
 
 #[tokio::test]
-async fn policies_that_changed_on_the_disk_are_noticed_without_a_signal_and_named_in_the_record() {
+async fn policies_changed_on_disk_are_reloaded_without_a_signal_and_recorded() {
     let mut served = ServeHarness::with(ALLOW_ALL).await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     let before = policy_set(&served.fixture);
@@ -110,7 +110,7 @@ async fn policies_that_changed_on_the_disk_are_noticed_without_a_signal_and_name
 }
 
 #[tokio::test]
-async fn an_emptied_directory_of_policies_is_refused_and_the_old_set_stays_in_force() {
+async fn an_emptied_policy_directory_is_refused_and_the_old_set_stays_active() {
     let permit = r#"permit (principal == Mfagate::Caller::"support", action, resource);"#;
     let mut served = ServeHarness::with(permit).await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
@@ -133,7 +133,7 @@ async fn served_with_keys_at(url: &str) -> ServeHarness {
 }
 
 #[tokio::test]
-async fn a_hangup_fetches_the_keys_again_and_forgets_those_that_are_withdrawn() {
+async fn a_sighup_refetches_the_keys_and_drops_withdrawn_ones() {
     let (old, new) = (SigningKey::p256("key-old"), SigningKey::ed25519("key-new"));
     let token = |key: &SigningKey| bearer(&key.token(&claims_for("support", json!({}))));
     let issuer = JwksServer::start(JwksReply::Body(jwks(&[&old]))).await;
@@ -155,7 +155,7 @@ async fn a_hangup_fetches_the_keys_again_and_forgets_those_that_are_withdrawn() 
 }
 
 #[tokio::test]
-async fn without_the_issuer_it_starts_and_accepts_tokens_once_the_issuer_is_there() {
+async fn it_starts_without_the_issuer_and_accepts_tokens_once_the_issuer_is_up() {
     // The port is reserved, and nothing listens on it yet.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -174,7 +174,7 @@ async fn without_the_issuer_it_starts_and_accepts_tokens_once_the_issuer_is_ther
 }
 
 #[tokio::test]
-async fn a_file_that_never_ends_holds_up_neither_the_calls_nor_the_end() {
+async fn an_endless_file_delays_neither_calls_nor_shutdown() {
     let mut served = ServeHarness::with(ALLOW_ALL).await;
     // Opening a FIFO that nobody writes to never returns.
     let keys = served.fixture.path("jwks.json");

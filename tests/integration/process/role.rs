@@ -84,7 +84,7 @@ async fn each_caller_signs_with_a_session_of_its_own_through_one_client() {
 }
 
 #[tokio::test]
-async fn callers_at_the_same_time_share_one_question_and_its_failure() {
+async fn concurrent_calls_share_one_request_and_its_failure() {
     let sts = FakeSts::start().await;
     let role = Arc::new(sts.role());
     for (answer, expected) in [
@@ -115,7 +115,7 @@ async fn callers_at_the_same_time_share_one_question_and_its_failure() {
 }
 
 #[tokio::test]
-async fn credentials_are_renewed_before_they_end_and_used_while_sts_fails() {
+async fn credentials_are_renewed_before_they_expire_and_used_while_sts_fails() {
     let sts = FakeSts::start().await;
     let role = sts.role();
     let provider = role.for_caller("payments");
@@ -164,7 +164,7 @@ async fn credentials_are_renewed_before_they_end_and_used_while_sts_fails() {
 }
 
 #[tokio::test]
-async fn a_caller_that_cannot_wait_leaves_the_answer_for_the_next() {
+async fn a_caller_that_cannot_wait_leaves_the_credentials_for_the_next() {
     let sts = FakeSts::start().await;
     let role = sts.role();
     let provider = role.for_caller("payments");
@@ -179,7 +179,7 @@ async fn a_caller_that_cannot_wait_leaves_the_answer_for_the_next() {
 }
 
 #[tokio::test]
-async fn the_credentials_of_256_callers_are_kept_and_those_not_seen_for_longest_make_room() {
+async fn the_credentials_of_256_callers_are_kept_and_the_least_recently_used_are_evicted() {
     let sts = FakeSts::start().await;
     let role = sts.role();
     let call = async |number: usize| key_of(&role.for_caller(&format!("caller-{number}"))).await.unwrap();
@@ -196,7 +196,7 @@ async fn the_credentials_of_256_callers_are_kept_and_those_not_seen_for_longest_
 }
 
 #[tokio::test]
-async fn an_sts_that_is_not_there_is_said_to_be_so_and_nothing_prints_a_key() {
+async fn an_unreachable_sts_is_reported_as_such_and_no_debug_text_holds_a_key() {
     let options = RoleOptions {
         arn: ROLE.parse().unwrap(),
         region: "eu-west-1".to_owned(),
@@ -278,7 +278,7 @@ fn signed_with(headers: &Value) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
+async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
     let mut process = serve_assuming(&fixture, &cognito, &sts, &[]).await;
     let channel = process.channel().await;
@@ -311,7 +311,7 @@ async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
+async fn a_change_that_times_out_on_sts_is_recorded_and_the_late_reply_is_used() {
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
     let mut process = serve_assuming(&fixture, &cognito, &sts, &["--operation-timeout", "1s"]).await;
     let channel = process.channel().await;

@@ -62,7 +62,7 @@ async fn dev_prints_the_addresses_a_token_and_the_sample_request_of_aws_first() 
 }
 
 #[tokio::test]
-async fn the_printed_token_is_one_of_the_demo_user() {
+async fn the_printed_token_belongs_to_the_demo_user() {
     let mut process = Process::dev(&[], &[]).await;
     let access_token = process.banner_value("export TOKEN=");
     let mut client = MfaPreferenceServiceClient::new(process.channel().await);
@@ -71,7 +71,7 @@ async fn the_printed_token_is_one_of_the_demo_user() {
 }
 
 #[tokio::test]
-async fn interrupt_and_terminate_end_the_program_with_success() {
+async fn sigint_and_sigterm_stop_the_program_with_success() {
     for signal in ["INT", "TERM"] {
         let process = Process::dev(&[], &[]).await;
         process.signal(signal).await;
@@ -82,7 +82,7 @@ async fn interrupt_and_terminate_end_the_program_with_success() {
 }
 
 #[tokio::test]
-async fn serve_ends_with_success_too() {
+async fn serve_exits_with_success_too() {
     let fixture = PolicyFixture::allow_all();
     let process = Process::serve(&fixture, "http://127.0.0.1:9", &[]).await;
     process.signal("TERM").await;
@@ -138,7 +138,7 @@ async fn a_running_call_is_drained_while_no_new_connection_is_taken() {
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_end_is_cut_off_when_the_time_to_drain_is_up() {
+async fn a_call_that_does_not_finish_is_aborted_at_the_drain_timeout() {
     let cognito = HeldCognito::start().await;
     let arguments = ["--operation-timeout", "5m", "--drain-timeout", "50ms"];
     let mut process = Process::dev_with_cognito(&cognito.url(), &arguments).await;
@@ -154,7 +154,7 @@ async fn a_call_that_does_not_end_is_cut_off_when_the_time_to_drain_is_up() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_the_program_at_once() {
+async fn a_second_signal_stops_the_program_at_once() {
     let cognito = HeldCognito::start().await;
     let arguments = ["--operation-timeout", "5m", "--drain-timeout", "5m"];
     let mut process = Process::dev_with_cognito(&cognito.url(), &arguments).await;
@@ -190,7 +190,7 @@ async fn a_change_whose_caller_has_left_is_waited_for() {
 }
 
 /// Terminates the program, which would exceed every timeout if anything were left to drain.
-async fn ends_at_once(process: Process) {
+async fn terminates_at_once(process: Process) {
     process.signal("TERM").await;
     let exit = process.wait().await;
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
@@ -198,27 +198,27 @@ async fn ends_at_once(process: Process) {
 }
 
 #[tokio::test]
-async fn an_open_watch_learns_of_the_end_and_does_not_hold_it_up() {
+async fn an_open_watch_is_told_of_the_shutdown_and_does_not_delay_it() {
     let mut process = Process::dev(&["--drain-timeout", "5m"], &[]).await;
     let mut health = HealthClient::new(process.channel().await);
     let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
-    let ending = tokio::spawn(ends_at_once(process));
+    let ending = tokio::spawn(terminates_at_once(process));
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     assert_eq!(watch.message().await.unwrap(), None);
     ending.await.unwrap();
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_the_end_up() {
+async fn an_idle_connection_does_not_delay_the_shutdown() {
     let mut process = Process::dev(&["--drain-timeout", "5m"], &[]).await;
     let mut raw = RawClient::connect(process.address().await).await;
     raw.still_serves().await;
-    ends_at_once(process).await;
+    terminates_at_once(process).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_never_spoke_is_cut_off() {
+async fn a_silent_connection_is_closed_at_the_drain_timeout() {
     let mut process = Process::dev(&["--drain-timeout", "50ms"], &[]).await;
     let _silent = TcpStream::connect(process.address().await).await.unwrap();
     process.signal("TERM").await;
@@ -227,7 +227,7 @@ async fn a_connection_that_never_spoke_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_reflection_stream_that_stays_open_is_cut_off() {
+async fn an_open_reflection_stream_is_closed_at_the_drain_timeout() {
     let mut process = Process::dev(&["--drain-timeout", "50ms"], &[]).await;
     let mut client = ServerReflectionClient::new(process.channel().await);
     let _answers = client.server_reflection_info(tokio_stream::pending()).await.unwrap();
@@ -279,7 +279,7 @@ async fn stray_endpoint_variables_of_the_sdk_are_ignored() {
 }
 
 #[tokio::test]
-async fn the_request_id_of_the_caller_is_answered_and_logged() {
+async fn the_callers_request_id_is_returned_and_logged() {
     let mut process = Process::dev(&[], &[]).await;
     let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let mut request = Request::new(AdminGetUserRequest::default());
@@ -301,7 +301,7 @@ async fn the_request_id_of_the_caller_is_answered_and_logged() {
 }
 
 #[tokio::test]
-async fn a_request_id_that_could_not_stand_in_the_log_is_not_there() {
+async fn a_request_id_that_is_unsafe_in_the_log_is_not_logged() {
     let mut process = Process::dev(&[], &[("RUST_LOG", "trace")]).await;
     let mut raw = RawClient::connect(process.address().await).await;
     let long = format!("hostile{}", "a".repeat(10_000));
@@ -314,7 +314,7 @@ async fn a_request_id_that_could_not_stand_in_the_log_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_no_rpc_is_not_in_the_log() {
+async fn a_path_that_is_not_an_rpc_is_not_in_the_log() {
     let mut process = Process::dev(&[], &[("RUST_LOG", "trace")]).await;
     let mut raw = RawClient::connect(process.address().await).await;
     let request = grpc_request("/hostile.Service/Hostile").body(()).unwrap();

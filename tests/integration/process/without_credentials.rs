@@ -32,7 +32,7 @@ pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSe
 }
 
 #[tokio::test]
-async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothing() {
+async fn an_administrators_rpc_is_mfagates_own_failure_and_sends_nothing() {
     let cognito = TestCognito::start().await;
     let answer = set_preference(&cognito.url).await;
     let details = refused(answer, Code::Internal, "FACADE_DISPATCH_FAILED");
@@ -42,7 +42,7 @@ async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothin
 }
 
 #[tokio::test]
-async fn an_rpc_of_the_signed_in_user_works() {
+async fn a_signed_in_users_rpc_works() {
     let cognito = TestCognito::start().await;
     let fixture = PolicyFixture::allow_all();
     let mut process = Process::serve(&fixture, &cognito.url, NO_CREDENTIALS).await;

@@ -15,7 +15,7 @@ use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
 /// A Cognito response that satisfies every RPC.
-fn any_answer() -> Value {
+fn any_response() -> Value {
     json!({
         "Username": USER,
         "UserAttributes": [],
@@ -27,7 +27,7 @@ fn any_answer() -> Value {
 }
 
 /// The names of all operations that Cognito was asked for.
-async fn asked(service: &TestService) -> Vec<String> {
+async fn operations_called(service: &TestService) -> Vec<String> {
     let answer = service.cognito.call(http::Method::GET, "/_embedded/requests", Value::Null).await;
     let requests = answer["Requests"].as_array().unwrap().iter();
     requests.map(|request| request["Operation"].as_str().unwrap().to_owned()).collect()
@@ -48,9 +48,9 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
     for rpc in Rpc::ALL {
         let service = TestService::start().await;
         let token = service.cognito.token(USER).await;
-        service.cognito.inject_fault(json!({ "kind": "replace", "body": any_answer() })).await;
+        service.cognito.inject_fault(json!({ "kind": "replace", "body": any_response() })).await;
         call(&service, rpc, &token).await.unwrap();
-        assert_eq!(asked(&service).await, [operation(rpc)]);
+        assert_eq!(operations_called(&service).await, [operation(rpc)]);
     }
 }
 
@@ -58,7 +58,7 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
 async fn an_rpc_signs_its_request_unless_it_acts_as_the_user() {
     let service = Arc::new(TestService::start().await);
     let token = service.cognito.token(USER).await;
-    service.cognito.inject_fault(json!({ "kind": "replace", "body": any_answer() })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "body": any_response() })).await;
     call_all(&service, &token).await;
     for rpc in Rpc::ALL {
         let sent = service.cognito.requests(operation(rpc)).await.remove(0);
@@ -85,11 +85,11 @@ async fn an_empty_request_is_refused_by_every_rpc_and_not_sent() {
             rpc.name()
         );
     }
-    assert_eq!(asked(&service).await, Vec::<String>::new());
+    assert_eq!(operations_called(&service).await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn every_rpc_answers_the_errors_that_any_may_answer() {
+async fn every_rpc_returns_the_errors_that_any_may_return() {
     let service = Arc::new(TestService::start().await);
     let token = service.cognito.token(USER).await;
     for (cognito_code, http_status, code, reason) in [
@@ -119,7 +119,7 @@ async fn every_rpc_answers_the_errors_that_any_may_answer() {
 }
 
 #[tokio::test]
-async fn every_rpc_of_a_user_answers_why_the_token_is_refused() {
+async fn every_users_rpc_reports_why_the_token_is_refused() {
     let service = TestService::start().await;
     let mint = |more: Value| {
         let mut wanted = json!({ "UserPoolId": POOL, "Username": USER });
@@ -144,7 +144,7 @@ async fn every_rpc_of_a_user_answers_why_the_token_is_refused() {
 }
 
 #[tokio::test]
-async fn every_rpc_of_a_user_answers_a_firewall_and_a_disabled_user() {
+async fn every_users_rpc_reports_a_firewall_and_a_disabled_user() {
     let service = TestService::start().await;
     service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     let token = service.cognito.token(USER).await;
@@ -159,7 +159,7 @@ async fn every_rpc_of_a_user_answers_a_firewall_and_a_disabled_user() {
 }
 
 #[tokio::test]
-async fn every_rpc_of_an_administrator_answers_a_pool_that_does_not_exist() {
+async fn every_administrators_rpc_reports_a_pool_that_does_not_exist() {
     let service = TestService::start().await;
     for rpc in Rpc::ALL.into_iter().filter(|rpc| !takes_token(*rpc)) {
         let answer = crate::support::rpc_call::call_in_pool(&service, rpc, "us-west-2_NOWHERE", "").await;

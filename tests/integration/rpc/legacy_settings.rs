@@ -39,7 +39,7 @@ async fn read_back(service: &TestService) -> (Vec<MfaOption>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn an_administrator_switches_legacy_sms_on_and_off() {
+async fn an_administrator_turns_legacy_sms_on_and_off() {
     let service = TestService::start().await;
     admin_set(&service, USER, vec![sms()]).await.unwrap();
     assert_eq!(read_back(&service).await, (vec![sms()], vec![]));
@@ -48,7 +48,7 @@ async fn an_administrator_switches_legacy_sms_on_and_off() {
 }
 
 #[tokio::test]
-async fn a_signed_in_user_switches_legacy_sms_on_and_off() {
+async fn a_signed_in_user_turns_legacy_sms_on_and_off() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     set(&service, token.clone(), vec![sms()]).await.unwrap();
@@ -131,7 +131,7 @@ async fn the_settings_of_a_user_in_another_state_are_a_failed_precondition() {
 }
 
 #[tokio::test]
-async fn a_phone_that_cognito_misses_is_a_factor_that_is_not_enrolled() {
+async fn a_missing_phone_number_is_a_factor_that_is_not_enrolled() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     let text = "User does not have delivery config set to turn on SMS_MFA";

@@ -157,7 +157,7 @@ async fn a_passkey_is_registered_and_read_back() {
 }
 
 #[tokio::test]
-async fn the_options_reach_the_caller_as_cognito_answered_them() {
+async fn the_options_reach_the_caller_as_cognito_returned_them() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     let options = object_to_json(&start(&service, &token).await.unwrap());
@@ -175,7 +175,7 @@ async fn the_options_reach_the_caller_as_cognito_answered_them() {
 }
 
 #[tokio::test]
-async fn every_kind_of_json_passes_both_ways() {
+async fn every_kind_of_json_passes_in_both_directions() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     let document = json!({
@@ -248,7 +248,7 @@ async fn passkeys_are_listed_a_page_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_page_size_is_sent_only_where_there_is_one() {
+async fn a_page_size_is_sent_only_if_given() {
     let service = TestService::start().await;
     let access_token = service.cognito.token(USER).await;
     for max_results in [None, Some(0), Some(20)] {
@@ -281,7 +281,7 @@ async fn a_page_size_or_token_outside_the_limits_is_refused_and_not_sent() {
 }
 
 #[tokio::test]
-async fn a_page_token_that_cognito_did_not_give_is_an_invalid_parameter_in_its_words() {
+async fn a_page_token_that_cognito_did_not_issue_is_an_invalid_parameter_with_its_message() {
     let service = TestService::start().await;
     let access_token = service.cognito.token(USER).await;
     let request =
@@ -348,7 +348,7 @@ async fn a_passkey_completed_through_another_app_client_is_an_invalid_argument()
 }
 
 #[tokio::test]
-async fn a_registration_that_is_not_under_way_is_a_failed_precondition() {
+async fn a_registration_that_was_not_started_is_a_failed_precondition() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     let reason = "WEB_AUTHN_CHALLENGE_NOT_FOUND";
@@ -388,7 +388,7 @@ async fn a_pool_without_a_relying_party_is_a_failed_precondition() {
 }
 
 #[tokio::test]
-async fn a_user_with_the_most_passkeys_is_a_limit_that_does_not_pass() {
+async fn a_user_with_the_maximum_of_passkeys_is_a_limit_without_retry() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for id in b"abcdefghijklmnopqrst".chunks(1) {
@@ -412,7 +412,7 @@ async fn a_user_who_must_reset_the_password_is_a_failed_precondition() {
 }
 
 #[tokio::test]
-async fn a_limit_of_attempts_is_answered_by_every_passkey_operation() {
+async fn every_passkey_operation_reports_the_attempt_limit() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     service.cognito.inject_fault(json!({ "kind": "error", "code": "LimitExceededException" })).await;

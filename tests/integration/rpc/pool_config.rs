@@ -137,7 +137,7 @@ async fn the_configuration_of_the_demo_pool_is_read() {
 }
 
 #[tokio::test]
-async fn every_member_is_written_answered_and_read_back() {
+async fn every_member_is_written_returned_and_read_back() {
     for sms in [sns(), eums()] {
         let service = TestService::start().await;
         let request = everything(sms);
@@ -148,7 +148,7 @@ async fn every_member_is_written_answered_and_read_back() {
 }
 
 #[tokio::test]
-async fn every_member_reaches_cognito_in_its_words() {
+async fn every_member_reaches_cognito_under_its_name() {
     let service = TestService::start().await;
     set(&service, everything(sns())).await.unwrap();
     set(&service, everything(eums())).await.unwrap();
@@ -193,7 +193,7 @@ async fn every_member_reaches_cognito_in_its_words() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_is_not_sent_and_dropped() {
+async fn what_is_left_out_is_not_sent_and_is_dropped() {
     let service = TestService::start().await;
     let answer = set(&service, only(UserPoolMfaType::Off)).await.unwrap();
     assert_eq!(sent(&service).await, [json!({ "UserPoolId": POOL, "MfaConfiguration": "OFF" })]);
@@ -229,7 +229,7 @@ async fn an_empty_block_is_sent_as_one() {
 }
 
 #[tokio::test]
-async fn no_word_on_whether_users_are_asked_is_refused_and_not_sent() {
+async fn an_unspecified_mfa_mode_is_refused_and_not_sent() {
     let service = TestService::start().await;
     for mode in [0, 1, 77, -1] {
         let request = SetUserPoolMfaConfigRequest {
@@ -341,7 +341,7 @@ async fn every_violation_of_a_configuration_is_named_with_its_path() {
 }
 
 #[tokio::test]
-async fn no_factor_at_all_contradicts_a_pool_that_asks() {
+async fn a_pool_that_asks_for_mfa_needs_a_factor() {
     let service = TestService::start().await;
     set(&service, only(UserPoolMfaType::Off)).await.unwrap();
     for mode in [UserPoolMfaType::On, UserPoolMfaType::Optional] {
@@ -404,7 +404,7 @@ async fn a_pool_that_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_other_refusals_of_a_configuration_are_told_apart() {
+async fn the_other_refusals_of_a_configuration_are_distinguished() {
     let service = TestService::start().await;
     for (cognito_code, code, reason) in [
         ("ConcurrentModificationException", Code::Aborted, "CONCURRENT_MODIFICATION"),

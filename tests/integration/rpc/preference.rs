@@ -144,7 +144,7 @@ async fn every_factor_is_enabled_and_disabled() {
 }
 
 #[tokio::test]
-async fn an_omitted_factor_is_not_sent_and_stays() {
+async fn an_omitted_factor_is_not_sent_and_stays_unchanged() {
     for actor in BOTH {
         let service = TestService::start().await;
         for name in FACTORS {
@@ -162,7 +162,7 @@ async fn an_omitted_factor_is_not_sent_and_stays() {
 }
 
 #[tokio::test]
-async fn a_present_factor_without_members_is_sent_as_disabled() {
+async fn an_empty_factor_is_sent_as_disabled() {
     for actor in BOTH {
         let service = TestService::start().await;
         actor
@@ -177,7 +177,7 @@ async fn a_present_factor_without_members_is_sent_as_disabled() {
 }
 
 #[tokio::test]
-async fn enabling_without_a_word_on_the_preference_keeps_it() {
+async fn enabling_without_stating_a_preference_keeps_it() {
     for actor in BOTH {
         for name in FACTORS {
             let service = TestService::start().await;
@@ -204,7 +204,7 @@ async fn enabling_one_factor_does_not_touch_the_preference_for_another() {
 }
 
 #[tokio::test]
-async fn a_preference_set_to_false_is_taken_away() {
+async fn a_preference_set_to_false_is_removed() {
     for actor in BOTH {
         for name in FACTORS {
             let service = TestService::start().await;
@@ -216,7 +216,7 @@ async fn a_preference_set_to_false_is_taken_away() {
 }
 
 #[tokio::test]
-async fn the_user_is_read_first_only_where_the_preference_is_to_be_kept() {
+async fn the_user_is_read_first_only_to_keep_the_preference() {
     let keep = FactorChange { sms: Some((true, None)), ..FactorChange::default() };
     let keep_two = FactorChange {
         software_token: Some((true, None)),
@@ -244,7 +244,7 @@ async fn the_user_is_read_first_only_where_the_preference_is_to_be_kept() {
 }
 
 #[tokio::test]
-async fn moving_the_preference_takes_it_from_the_factor_that_is_silent_about_it() {
+async fn moving_the_preference_takes_it_from_the_factor_that_does_not_state_one() {
     for actor in BOTH {
         let service = TestService::start().await;
         actor.set(&service, USER, factor("SMS_MFA", (true, Some(true))).0).await.unwrap();
@@ -260,7 +260,7 @@ async fn moving_the_preference_takes_it_from_the_factor_that_is_silent_about_it(
 }
 
 #[tokio::test]
-async fn a_failed_first_read_is_answered_and_nothing_is_written() {
+async fn a_failed_first_read_is_returned_and_nothing_is_written() {
     for actor in BOTH {
         let service = TestService::start().await;
         service.cognito.inject_error(actor.read(), "UserNotFoundException", "").await;
@@ -350,7 +350,7 @@ async fn a_refusal_of_the_target_is_a_failed_precondition() {
 }
 
 #[tokio::test]
-async fn a_preference_changes_what_the_next_sign_in_asks() {
+async fn a_preference_changes_the_challenge_of_the_next_sign_in() {
     for (name, challenge) in FACTORS.into_iter().zip(["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]) {
         let service = TestService::start().await;
         let sign_in = json!({

@@ -76,7 +76,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn an_unknown_symbol_is_answered_as_one() {
+            async fn an_unknown_symbol_is_not_found() {
                 let service = TestService::start().await;
                 let client = ServerReflectionClient::new(service.channel());
                 let question = Some(MessageRequest::FileContainingSymbol("no.such.Symbol".to_owned()));

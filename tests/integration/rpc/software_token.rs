@@ -118,7 +118,7 @@ async fn a_user_enrols_with_the_key_uri_and_is_read_back_as_enrolled() {
 }
 
 #[tokio::test]
-async fn a_user_enrols_in_the_middle_of_a_sign_in_and_goes_on_with_it() {
+async fn a_user_enrols_during_a_sign_in_and_completes_it() {
     let service = TestService::start().await;
     let session = setup_session(&service).await;
     let secret = associate(&service, by_session(&session)).await.unwrap();
@@ -154,7 +154,7 @@ async fn the_key_uri_names_pool_and_user_unless_the_request_does() {
 }
 
 #[tokio::test]
-async fn the_key_uri_is_percent_encoded_and_knows_no_plus_for_a_space() {
+async fn the_key_uri_is_percent_encoded_and_has_no_plus_for_a_space() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     let (issuer, account_name) = ("Ex & Co/é?#", "jané +1@example.com&secret=A");
@@ -213,7 +213,7 @@ async fn a_second_enrolment_is_refused_while_only_the_list_of_factors_shows_the_
 }
 
 #[tokio::test]
-async fn an_enrolment_is_not_started_where_the_first_read_fails() {
+async fn an_enrolment_is_not_started_if_the_first_read_fails() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     service.cognito.inject_error("GetUserAuthFactors", "UnknownOperationException", "").await;
@@ -222,7 +222,7 @@ async fn an_enrolment_is_not_started_where_the_first_read_fails() {
 }
 
 #[tokio::test]
-async fn a_second_enrolment_goes_on_where_it_is_allowed() {
+async fn a_second_enrolment_proceeds_if_allowed() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     let request = AssociateSoftwareTokenRequest { allow_reenrolment: true, ..by_token(&token) };
@@ -280,7 +280,7 @@ async fn an_expired_session_is_unauthenticated() {
 }
 
 #[tokio::test]
-async fn a_session_that_never_was_is_unauthenticated() {
+async fn an_unknown_session_is_unauthenticated() {
     let service = TestService::start().await;
     let session = "S".repeat(20);
     refused(associate(&service, by_session(&session)).await, Code::Unauthenticated, "SESSION_EXPIRED");
@@ -288,7 +288,7 @@ async fn a_session_that_never_was_is_unauthenticated() {
 }
 
 #[tokio::test]
-async fn a_token_names_its_pool_itself_and_a_session_needs_one() {
+async fn a_token_names_its_pool_and_a_session_needs_one_in_the_request() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     let with_pool = AssociateSoftwareTokenRequest { user_pool_id: POOL.to_owned(), ..by_token(&token) };
@@ -307,7 +307,7 @@ async fn a_token_names_its_pool_itself_and_a_session_needs_one() {
 }
 
 #[tokio::test]
-async fn neither_token_nor_session_is_refused() {
+async fn a_request_without_token_and_session_is_refused() {
     let service = TestService::start().await;
     let details = refused(
         associate(&service, AssociateSoftwareTokenRequest::default()).await,
@@ -334,7 +334,7 @@ async fn a_wrong_code_is_an_invalid_argument_on_its_field() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_in_the_middle_of_a_sign_in_is_an_invalid_argument_on_its_field() {
+async fn a_wrong_code_during_a_sign_in_is_an_invalid_argument_on_its_field() {
     let service = TestService::start().await;
     let session = setup_session(&service).await;
     let secret = associate(&service, by_session(&session)).await.unwrap();
@@ -383,7 +383,7 @@ async fn the_name_of_the_device_reaches_cognito() {
 }
 
 #[tokio::test]
-async fn a_successful_answer_with_another_status_than_success_is_an_error() {
+async fn a_response_with_a_status_other_than_success_is_an_error() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for body in [json!({ "Status": "ERROR" }), json!({}), json!({ "Status": "SOMETHING_NEW" })] {
@@ -459,7 +459,7 @@ async fn a_revoked_token_can_neither_associate_nor_verify() {
 }
 
 #[tokio::test]
-async fn the_other_refusals_of_an_enrolment_are_told_apart() {
+async fn the_other_refusals_of_an_enrolment_are_distinguished() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     for (operation, cognito_code, code, reason) in [
@@ -523,7 +523,7 @@ async fn a_software_token_is_not_deleted_in_a_state_that_forbids_it() {
 }
 
 #[tokio::test]
-async fn a_code_of_some_time_ago_is_not_accepted() {
+async fn an_old_code_is_not_accepted() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     associate(&service, by_token(&token)).await.unwrap();

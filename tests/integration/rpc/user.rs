@@ -84,7 +84,7 @@ fn every_factor() -> Vec<i32> {
 const NEW_LIST: [&str; 2] = ["SMS_MFA", "SOMETHING_NEW"];
 
 #[tokio::test]
-async fn an_administrator_reads_the_mfa_part_of_a_user() {
+async fn an_administrator_reads_the_mfa_settings_of_a_user() {
     let service = TestService::start().await;
     let proven = Some(ContactAttribute { present: true, verified: true });
     let wanted = AdminGetUserResponse {
@@ -109,7 +109,7 @@ async fn a_user_without_phone_and_email_is_read_as_having_none() {
 }
 
 #[tokio::test]
-async fn a_signed_in_user_reads_the_own_mfa_part() {
+async fn a_signed_in_user_reads_their_own_mfa_settings() {
     let service = TestService::start().await;
     let proven = Some(ContactAttribute { present: true, verified: true });
     let wanted =
@@ -126,7 +126,7 @@ async fn an_administrator_reads_a_users_auth_factors() {
 }
 
 #[tokio::test]
-async fn a_signed_in_user_reads_the_own_auth_factors() {
+async fn a_signed_in_user_reads_their_own_auth_factors() {
     let service = TestService::start().await;
     let read = factors(&service, service.cognito.token(NEW_USER).await).await.unwrap();
     assert_eq!(read.username, NEW_USER);
@@ -134,7 +134,7 @@ async fn a_signed_in_user_reads_the_own_auth_factors() {
 }
 
 #[tokio::test]
-async fn a_user_is_found_by_sub_and_answered_by_username() {
+async fn a_user_is_found_by_sub_and_returned_with_the_username() {
     let service = TestService::start().await;
     let read = service.cognito.perform("AdminGetUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
     let attributes = read["UserAttributes"].as_array().unwrap();
@@ -143,7 +143,7 @@ async fn a_user_is_found_by_sub_and_answered_by_username() {
 }
 
 #[tokio::test]
-async fn every_member_of_an_admin_read_is_answered() {
+async fn every_member_of_an_admin_read_is_returned() {
     let service = TestService::start().await;
     service.cognito.inject_fault(json!({ "kind": "replace", "body": everything() })).await;
     let wanted = AdminGetUserResponse {
@@ -167,7 +167,7 @@ async fn every_member_of_an_admin_read_is_answered() {
 }
 
 #[tokio::test]
-async fn every_member_of_a_read_of_oneself_is_answered() {
+async fn every_member_of_a_users_own_read_is_returned() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     service.cognito.inject_fault(json!({ "kind": "replace", "body": everything() })).await;
@@ -276,7 +276,7 @@ async fn a_token_revoked_by_a_global_sign_out_is_unauthenticated() {
 }
 
 #[tokio::test]
-async fn a_token_without_the_scope_is_a_denied_permission() {
+async fn a_token_without_the_scope_is_permission_denied() {
     let service = TestService::start().await;
     let token = service.cognito.mint_token(json!({ "UserPoolId": POOL, "Username": USER, "Scope": "openid" })).await;
     refused(get_user(&service, token).await, Code::PermissionDenied, "USER_TOKEN_SCOPE_MISSING");
@@ -293,7 +293,7 @@ async fn a_token_signed_by_another_is_rejected_by_cognito() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_no_pool_is_rejected_without_asking_cognito() {
+async fn a_token_that_names_no_pool_is_rejected_without_a_call_to_cognito() {
     let service = TestService::start().await;
     for token in ["opaque", "a.b.c", "e30.e30.e30"] {
         let details = refused(get_user(&service, token.to_owned()).await, Code::Unauthenticated, "USER_TOKEN_REJECTED");

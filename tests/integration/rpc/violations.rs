@@ -166,14 +166,14 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn a_pool_configuration_is_answered_with_all_of_its_violations(request in pool_config()) {
+    fn all_violations_of_a_pool_configuration_are_reported(request in pool_config()) {
         let harness = HandlerHarness::new();
         let refused = harness.refused_fields(harness.facade.set_user_pool_mfa_config(Request::new(request.clone())));
         prop_assert_eq!(BTreeSet::from_iter(refused), expected_of_config(&request));
     }
 
     #[test]
-    fn a_preference_is_answered_with_all_of_its_violations(
+    fn all_violations_of_a_preference_are_reported(
         user_pool_id in text(&[POOL, "", "nopool"]),
         username in text(&[USER, "", " "]),
         sms in factor(),
@@ -284,7 +284,7 @@ fn fields(details: &ErrorDetails) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn all_violations_of_an_enrolment_come_over_the_wire_and_nothing_reaches_cognito() {
+async fn all_violations_of_an_enrolment_reach_the_caller_and_nothing_reaches_cognito() {
     let service = TestService::start().await;
     let request = VerifySoftwareTokenRequest {
         credential: Some(verify::Credential::Session("short".to_owned())),
@@ -299,7 +299,7 @@ async fn all_violations_of_an_enrolment_come_over_the_wire_and_nothing_reaches_c
 }
 
 #[tokio::test]
-async fn all_violations_of_a_page_come_over_the_wire_and_nothing_reaches_cognito() {
+async fn all_violations_of_a_page_reach_the_caller_and_nothing_reaches_cognito() {
     let service = TestService::start().await;
     let request = ListWebAuthnCredentialsRequest {
         access_token: "nö".to_owned(),

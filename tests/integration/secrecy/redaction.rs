@@ -137,7 +137,7 @@ fn no_message_prints_a_field_that_is_declared_secret() {
 }
 
 #[test]
-fn the_parts_of_a_request_that_hold_a_credential_print_nothing_of_it() {
+fn the_parts_of_a_request_with_a_credential_print_nothing_of_it() {
     use mfagate::request::credential::{UserCredential, WireCredential};
     use mfagate::request::text::{AccessToken, Session, Text, UserCode, Username};
     let access_token: AccessToken = Text::parse("canary".to_owned()).unwrap();

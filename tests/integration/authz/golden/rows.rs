@@ -16,7 +16,7 @@ use mfagate::proto::v1::{
 use mfagate::request::pool_config::MfaConfiguration;
 use tonic::Status;
 
-use super::gates::Line;
+use super::deployment::Connection;
 use crate::support::rpc_call::{operation, takes_token, unsigned_token};
 use crate::support::test_cognito::USER;
 
@@ -135,7 +135,7 @@ impl Row {
     }
 
     /// Sends the request.
-    pub(super) async fn ask(&self, line: &Line, id: &str) -> Result<(), Status> {
+    pub(super) async fn send(&self, connection: &Connection, id: &str) -> Result<(), Status> {
         let (user_pool_id, username) = (self.pool.to_owned(), USER.to_owned());
         let access_token = unsigned_token(self.pool);
         let software_token_mfa_settings = match self.variant {
@@ -153,25 +153,25 @@ impl Row {
                     software_token_mfa_settings,
                     ..Default::default()
                 };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::SetUserMfaPreference => {
                 let request =
                     SetUserMfaPreferenceRequest { access_token, software_token_mfa_settings, ..Default::default() };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::AdminGetUserAuthFactors => {
-                line.send(rpc, id, AdminGetUserAuthFactorsRequest { user_pool_id, username }).await
+                connection.send(rpc, id, AdminGetUserAuthFactorsRequest { user_pool_id, username }).await
             }
-            Rpc::GetUserAuthFactors => line.send(rpc, id, GetUserAuthFactorsRequest { access_token }).await,
-            Rpc::AdminGetUser => line.send(rpc, id, AdminGetUserRequest { user_pool_id, username }).await,
-            Rpc::GetUser => line.send(rpc, id, GetUserRequest { access_token }).await,
+            Rpc::GetUserAuthFactors => connection.send(rpc, id, GetUserAuthFactorsRequest { access_token }).await,
+            Rpc::AdminGetUser => connection.send(rpc, id, AdminGetUserRequest { user_pool_id, username }).await,
+            Rpc::GetUser => connection.send(rpc, id, GetUserRequest { access_token }).await,
             Rpc::AdminSetUserSettings => {
                 let request = AdminSetUserSettingsRequest { user_pool_id, username, mfa_options: vec![sms] };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::SetUserSettings => {
-                line.send(rpc, id, SetUserSettingsRequest { access_token, mfa_options: vec![sms] }).await
+                connection.send(rpc, id, SetUserSettingsRequest { access_token, mfa_options: vec![sms] }).await
             }
             Rpc::AssociateSoftwareToken => {
                 use associate_software_token_request::Credential;
@@ -183,7 +183,7 @@ impl Row {
                     allow_reenrolment: self.variant == Variant::Again,
                     ..Default::default()
                 };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::VerifySoftwareToken => {
                 use verify_software_token_request::Credential;
@@ -193,27 +193,27 @@ impl Row {
                     user_code: "123456".to_owned(),
                     ..Default::default()
                 };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::AdminDeleteSoftwareToken => {
-                line.send(rpc, id, AdminDeleteSoftwareTokenRequest { user_pool_id, username }).await
+                connection.send(rpc, id, AdminDeleteSoftwareTokenRequest { user_pool_id, username }).await
             }
             Rpc::StartWebAuthnRegistration => {
-                line.send(rpc, id, StartWebAuthnRegistrationRequest { access_token }).await
+                connection.send(rpc, id, StartWebAuthnRegistrationRequest { access_token }).await
             }
             Rpc::CompleteWebAuthnRegistration => {
                 let credential = Some(prost_types::Struct::default());
-                line.send(rpc, id, CompleteWebAuthnRegistrationRequest { access_token, credential }).await
+                connection.send(rpc, id, CompleteWebAuthnRegistrationRequest { access_token, credential }).await
             }
             Rpc::ListWebAuthnCredentials => {
-                line.send(rpc, id, ListWebAuthnCredentialsRequest { access_token, ..Default::default() }).await
+                connection.send(rpc, id, ListWebAuthnCredentialsRequest { access_token, ..Default::default() }).await
             }
             Rpc::DeleteWebAuthnCredential => {
                 let credential_id = "credential".to_owned();
-                line.send(rpc, id, DeleteWebAuthnCredentialRequest { access_token, credential_id }).await
+                connection.send(rpc, id, DeleteWebAuthnCredentialRequest { access_token, credential_id }).await
             }
-            Rpc::GetUserPoolMfaConfig => line.send(rpc, id, GetUserPoolMfaConfigRequest { user_pool_id }).await,
-            Rpc::SetUserPoolMfaConfig => line.send(rpc, id, self.pool_config()).await,
+            Rpc::GetUserPoolMfaConfig => connection.send(rpc, id, GetUserPoolMfaConfigRequest { user_pool_id }).await,
+            Rpc::SetUserPoolMfaConfig => connection.send(rpc, id, self.pool_config()).await,
         }
     }
 

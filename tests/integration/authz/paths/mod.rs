@@ -175,7 +175,7 @@ fn a_changed_path_reaches_nothing() {
 }
 
 #[tokio::test]
-async fn a_path_with_anything_odd_before_behind_or_within_it_reaches_nothing() {
+async fn a_path_with_anything_odd_before_after_or_within_it_reaches_nothing() {
     let mut prober = Prober::start().await;
     for path in [Rpc::GetUserPoolMfaConfig.path(), "/grpc.health.v1.Health/Check"] {
         let changed = single_changes(path);
@@ -211,7 +211,7 @@ async fn the_usual_variants_of_a_path_reach_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_path_of_http_is_refused_before_anybody_decides() {
+async fn what_is_not_an_http_path_is_refused_before_any_decision() {
     let mut prober = Prober::start().await;
     let path = Rpc::AdminGetUser.path();
     let with = |text: &[u8]| [path.as_bytes(), text].concat();

@@ -26,7 +26,7 @@ fn a_store_does_not_open_on_policies_that_are_refused() {
 }
 
 #[test]
-fn a_good_set_replaces_the_old_one() {
+fn a_valid_set_replaces_the_current_one() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     let before = store.current();
@@ -46,7 +46,7 @@ fn a_good_set_replaces_the_old_one() {
 }
 
 #[test]
-fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
+fn an_invalid_set_is_refused_as_a_whole_and_the_last_valid_one_kept() {
     let directory = PolicyDirectory::with(PERMIT).and("guard.cedar", GUARD);
     let store = open(&directory);
     let hash = store.current().hash().to_string();
@@ -71,7 +71,7 @@ fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
 }
 
 #[test]
-fn policies_that_vanish_stay_in_force() {
+fn deleted_policies_stay_active() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     directory.remove("policies.cedar");
@@ -100,7 +100,7 @@ fn a_changed_entities_file_is_a_changed_set() {
 }
 
 #[test]
-fn a_poll_takes_a_change_once_it_has_settled() {
+fn a_poll_loads_a_change_once_the_files_are_stable() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     store.poll();
@@ -115,7 +115,7 @@ fn a_poll_takes_a_change_once_it_has_settled() {
 }
 
 #[test]
-fn a_bad_set_that_is_mended_is_taken_by_a_later_poll() {
+fn a_repaired_set_is_loaded_by_a_later_poll() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     directory.write("guard.cedar", "forbid (");

@@ -35,7 +35,7 @@ use super::{
 use crate::support::test_cognito::{POOL, TestCognito};
 
 /// A connection whose requests have headers of their own.
-pub(super) type Door = InterceptedService<Channel, Headers>;
+pub(super) type HeaderChannel = InterceptedService<Channel, Headers>;
 
 /// The headers of every request.
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ pub(super) struct Headers(MetadataMap);
 
 impl Headers {
     /// These headers.
-    pub(super) fn of(headers: &[(&'static str, &str)]) -> Self {
+    pub(super) fn from_pairs(headers: &[(&'static str, &str)]) -> Self {
         let mut map = MetadataMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
@@ -52,7 +52,7 @@ impl Headers {
     }
 
     /// The connection, with these headers on each request.
-    pub(super) fn on(&self, channel: &Channel) -> Door {
+    pub(super) fn on(&self, channel: &Channel) -> HeaderChannel {
         InterceptedService::new(channel.clone(), self.clone())
     }
 }
@@ -73,7 +73,7 @@ pub(super) struct Call {
     pub(super) rpc: Rpc,
     /// A successful response of Cognito.
     answer: serde_json::Value,
-    pub(super) make: fn(Door, String) -> BoxFuture<(), Status>,
+    pub(super) make: fn(HeaderChannel, String) -> BoxFuture<(), Status>,
 }
 
 macro_rules! call {
@@ -81,8 +81,8 @@ macro_rules! call {
         Call {
             rpc: Rpc::$rpc,
             answer: $answer,
-            make: |door, $token| {
-                Box::pin(async move { $client::new(door).$method($request).await.map(|_: Response<_>| ()) })
+            make: |channel, $token| {
+                Box::pin(async move { $client::new(channel).$method($request).await.map(|_: Response<_>| ()) })
             },
         }
     };
@@ -240,36 +240,41 @@ fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
 }
 
 /// Calls every RPC, each with a successful response of Cognito.
-pub(super) async fn succeed(cognito: &TestCognito, door: &Door, access_token: &str) {
+pub(super) async fn call_all(cognito: &TestCognito, channel: &HeaderChannel, access_token: &str) {
     for Call { rpc, answer, make } in calls() {
         cognito.inject_fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
-        make(door.clone(), access_token.to_owned()).await.unwrap();
+        make(channel.clone(), access_token.to_owned()).await.unwrap();
     }
     cognito.clear_faults().await;
 }
 
 /// Calls every RPC with every faulty response. No error may hold what was sent, nor `secrets`.
-pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str, secrets: &[String]) {
+pub(super) async fn call_all_with_faults(
+    cognito: &TestCognito,
+    channel: &HeaderChannel,
+    access_token: &str,
+    secrets: &[String],
+) {
     let mut tasks = JoinSet::new();
     for Call { rpc, make, .. } in calls() {
-        let (cognito, door, secrets) = (cognito.clone(), door.clone(), secrets.to_vec());
+        let (cognito, channel, secrets) = (cognito.clone(), channel.clone(), secrets.to_vec());
         let token = access_token.to_owned();
         tasks.spawn(async move {
             // Without a fault, to see what is sent; most calls fail because what they name does not exist.
-            let _: Result<(), Status> = make(door.clone(), token.clone()).await;
+            let _: Result<(), Status> = make(channel.clone(), token.clone()).await;
             let texts = [USERNAME, DEVICE, EXTERNAL_ID, DOCUMENT, NEXT_TOKEN, CREDENTIAL_ID, SESSION, CODE, &token];
             let body = cognito.requests(&operation(rpc)).await[0]["Body"].to_string();
             let sent: Vec<&str> = texts.into_iter().filter(|text| body.contains(text)).collect();
             for fault in faults(&operation(rpc), &sent.join(" ")) {
                 let put = cognito.call(Method::PUT, "/_embedded/faults", fault.clone()).await;
-                let answer = make(door.clone(), token.clone()).await;
+                let answer = make(channel.clone(), token.clone()).await;
                 let path = format!("/_embedded/faults?id={}", put["ids"][0]);
                 cognito.call(Method::DELETE, &path, json!(null)).await;
                 if let Err(status) = answer {
-                    let told = told(&status);
+                    let text = visible_text(&status);
                     let mut canaries = sent.iter().copied().chain(secrets.iter().map(String::as_str));
-                    let canary = canaries.find(|canary| holds(&told, canary));
-                    assert_eq!(canary, None, "{} with {fault}: {told}", rpc.name());
+                    let canary = canaries.find(|canary| holds(&text, canary));
+                    assert_eq!(canary, None, "{} with {fault}: {text}", rpc.name());
                 }
             }
         });
@@ -278,7 +283,7 @@ pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str,
 }
 
 /// Everything that a caller receives: the message, the details as bytes, and the headers.
-pub(super) fn told(status: &Status) -> String {
+pub(super) fn visible_text(status: &Status) -> String {
     format!("{}\n{}\n{:?}", status.message(), String::from_utf8_lossy(status.details()), status.metadata())
 }
 

@@ -55,7 +55,7 @@ fn false_key(secret: &str) -> String {
 }
 
 #[tokio::test]
-async fn check_prints_nothing_secret_of_files_that_are_good() {
+async fn check_prints_nothing_secret_of_good_files() {
     let files = Files::new();
     let exit = files.check(&[]).await;
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
@@ -63,7 +63,7 @@ async fn check_prints_nothing_secret_of_files_that_are_good() {
 }
 
 #[tokio::test]
-async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
+async fn check_names_a_bad_file_and_prints_nothing_of_its_contents() {
     let another = CertificateAuthority::new("another authority").server();
     let encoded = BASE64.encode(b"canary canary canary canary canary");
     let private = json!({ "keys": [private_jwk()] }).to_string();

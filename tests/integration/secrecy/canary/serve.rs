@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
-use super::calls::{Call, Door, Headers, calls, fail, succeed, told};
+use super::calls::{Call, HeaderChannel, Headers, call_all, call_all_with_faults, calls, visible_text};
 use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds, parts_of, plant_user};
 use crate::support::certificate_authority::{CertificateAuthority, payments};
 use crate::support::policy_fixture::PolicyFixture;
@@ -22,7 +22,7 @@ use crate::support::serve_harness::{ALLOW_ALL, bearer};
 use crate::support::test_cognito::TestCognito;
 
 /// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
-struct Planted {
+struct CanaryRun {
     fixture: PolicyFixture,
     cognito: TestCognito,
     process: Process,
@@ -31,7 +31,7 @@ struct Planted {
     token: String,
 }
 
-impl Planted {
+impl CanaryRun {
     /// With these policies, and usernames recorded in this form.
     async fn start(policies: &str, audit_username: &str) -> Self {
         let (fixture, authority) = (PolicyFixture::with(policies), CertificateAuthority::new("the authority"));
@@ -51,7 +51,7 @@ impl Planted {
     }
 
     /// The connection of a caller with this `authorization` header, with canaries in other headers.
-    fn door(&self, authorization: &str) -> Door {
+    fn channel(&self, authorization: &str) -> HeaderChannel {
         let headers = [
             ("authorization", authorization),
             ("cookie", "session=canary-cookie"),
@@ -62,7 +62,7 @@ impl Planted {
             ("x-amz-security-token", "canary-amz-token"),
             ("canary-header", "canary-header"),
         ];
-        Headers::of(&headers).on(&self.channel)
+        Headers::from_pairs(&headers).on(&self.channel)
     }
 
     /// The texts that must appear nowhere.
@@ -75,7 +75,7 @@ impl Planted {
 
     /// Terminates the program, looks for the canaries in everything that it wrote, and returns the records. `allowed`
     /// may appear in the audit log.
-    async fn end(self, allowed: &str) -> Vec<Value> {
+    async fn finish(self, allowed: &str) -> Vec<Value> {
         let secrets = self.secrets();
         let exit = self.process.terminate().await;
         let audit = self.fixture.read("audit.jsonl");
@@ -119,15 +119,15 @@ fn usernames(records: &[Value]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
+async fn neither_log_nor_record_holds_a_secret_of_successful_calls() {
     for form in ["hmac", "none"] {
-        let planted = Planted::start(ALLOW_ALL, form).await;
-        let door = planted.door(&bearer(&planted.token));
-        succeed(&planted.cognito, &door, &planted.access_token).await;
+        let run = CanaryRun::start(ALLOW_ALL, form).await;
+        let channel = run.channel(&bearer(&run.token));
+        call_all(&run.cognito, &channel, &run.access_token).await;
         // The credentials were really sent.
-        let requests = planted.cognito.requests("AdminGetUser").await;
+        let requests = run.cognito.requests("AdminGetUser").await;
         assert_eq!(requests[0]["Headers"]["x-amz-security-token"], "canary-session-token");
-        let records = planted.end("").await;
+        let records = run.finish("").await;
         assert_complete(&records);
         let hashes = usernames(&records);
         let key = hmac::Key::new(hmac::HMAC_SHA256, USERNAME_KEY.as_bytes());
@@ -139,25 +139,25 @@ async fn neither_log_nor_record_holds_a_secret_of_calls_that_succeed() {
 
 #[tokio::test]
 async fn a_plain_username_is_in_the_record_and_no_other_canary_is() {
-    let planted = Planted::start(ALLOW_ALL, "plain").await;
-    let door = planted.door(&bearer(&planted.token));
-    succeed(&planted.cognito, &door, &planted.access_token).await;
-    let records = planted.end(USERNAME).await;
+    let run = CanaryRun::start(ALLOW_ALL, "plain").await;
+    let channel = run.channel(&bearer(&run.token));
+    call_all(&run.cognito, &channel, &run.access_token).await;
+    let records = run.finish(USERNAME).await;
     assert_complete(&records);
     assert_eq!(usernames(&records), [USERNAME.to_owned()].into());
 }
 
 #[tokio::test]
-async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_fail() {
-    let planted = Planted::start(ALLOW_ALL, "hmac").await;
-    let door = planted.door(&bearer(&planted.token));
-    let secrets = planted.secrets();
-    // The others are in the faulty responses of Cognito, and `fail` looks for them where they were sent.
+async fn no_log_record_or_response_holds_a_secret_of_failed_calls() {
+    let run = CanaryRun::start(ALLOW_ALL, "hmac").await;
+    let channel = run.channel(&bearer(&run.token));
+    let secrets = run.secrets();
+    // The others are in the faulty responses of Cognito, and `call_all_with_faults` looks for them where they were sent.
     let ours = ["canary-secret", "canary-session-token", "canary-key", "canary-cookie", "canary-nickname"];
     let unsent = secrets.into_iter().filter(|secret| !KNOWN.contains(&secret.as_str()));
     let unsent: Vec<String> = unsent.chain(ours.map(str::to_owned)).collect();
-    fail(&planted.cognito, &door, &planted.access_token, &unsent).await;
-    let records = planted.end("").await;
+    call_all_with_faults(&run.cognito, &channel, &run.access_token, &unsent).await;
+    let records = run.finish("").await;
     assert_complete(&records);
     let failed = |record: &&Value| record["kind"] == "mutation" && record["outcome"]["code"] != "OK";
     assert!(records.iter().filter(failed).count() > 50);
@@ -169,24 +169,28 @@ const ELSEWHERE: &str = r#"permit (principal, action, resource == Mfagate::UserP
 const NOBODY: &str = r#"permit (principal == Mfagate::Caller::"nobody", action, resource);"#;
 
 #[tokio::test]
-async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_are_forbidden() {
+async fn no_log_record_or_response_holds_a_secret_of_denied_calls() {
     for policies in [ELSEWHERE, NOBODY] {
-        let planted = Planted::start(policies, "hmac").await;
-        let door = planted.door(&bearer(&planted.token));
-        let secrets = planted.secrets();
+        let run = CanaryRun::start(policies, "hmac").await;
+        let channel = run.channel(&bearer(&run.token));
+        let secrets = run.secrets();
         for Call { rpc, make, .. } in calls() {
-            let status = make(door.clone(), planted.access_token.clone()).await.unwrap_err();
-            assert_holds_none(rpc.name(), &told(&status), secrets.iter().map(String::as_str));
+            let status = make(channel.clone(), run.access_token.clone()).await.unwrap_err();
+            assert_holds_none(rpc.name(), &visible_text(&status), secrets.iter().map(String::as_str));
             refused::<()>(Err(status), Code::PermissionDenied, "CALLER_FORBIDDEN");
         }
-        let mut client = Grpc::new(door);
+        let mut client = Grpc::new(channel);
         client.ready().await.unwrap();
         let path = "/canary.Service/Canary".parse().unwrap();
         let answer = client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await;
-        assert_holds_none("the answer", &told(answer.as_ref().unwrap_err()), secrets.iter().map(String::as_str));
+        assert_holds_none(
+            "the response",
+            &visible_text(answer.as_ref().unwrap_err()),
+            secrets.iter().map(String::as_str),
+        );
         refused(answer, Code::PermissionDenied, "CALLER_FORBIDDEN");
 
-        let records = planted.end("").await;
+        let records = run.finish("").await;
         assert_eq!(recorded(&records, "decision"), names(Rpc::ALL));
         assert!(records.len() == calls().len() + 1 && records.iter().all(|record| record["decision"] == "deny"));
         // A user is recorded only if the request was read.
@@ -195,35 +199,35 @@ async fn neither_log_nor_record_nor_answer_holds_a_secret_of_calls_that_are_forb
 }
 
 #[tokio::test]
-async fn neither_log_nor_record_nor_answer_holds_a_secret_of_callers_that_are_unknown() {
-    let planted = Planted::start(ALLOW_ALL, "hmac").await;
-    let secrets = planted.secrets();
+async fn no_log_record_or_response_holds_a_secret_of_unauthenticated_callers() {
+    let run = CanaryRun::start(ALLOW_ALL, "hmac").await;
+    let secrets = run.secrets();
     let false_token = PolicyFixture::allow_all().token("batch", canary_claims());
-    let expired = planted.fixture.token("batch", json!({ "exp": 1_000_000_000, "jti": "canary-token-id" }));
+    let expired = run.fixture.token("batch", json!({ "exp": 1_000_000_000, "jti": "canary-token-id" }));
     let credentials = [
         bearer(&false_token),
         bearer(&expired),
         bearer("canary"),
         bearer("canary.canary.canary"),
-        bearer(&format!("{}canary", planted.token)),
+        bearer(&format!("{}canary", run.token)),
         "Basic canary:canary".to_owned(),
         "canary".to_owned(),
     ];
     let parts = [&false_token, &expired].into_iter().flat_map(|token| parts_of(token));
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).chain(parts).collect();
     for authorization in &credentials {
-        let door = planted.door(authorization);
+        let channel = run.channel(authorization);
         for Call { rpc, make, .. } in calls() {
-            let status = make(door.clone(), planted.access_token.clone()).await.unwrap_err();
-            assert_holds_none(rpc.name(), &told(&status), secrets.iter().copied());
+            let status = make(channel.clone(), run.access_token.clone()).await.unwrap_err();
+            assert_holds_none(rpc.name(), &visible_text(&status), secrets.iter().copied());
             refused::<()>(Err(status), Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
         }
     }
-    let log = planted.process.stderr();
+    let log = run.process.stderr();
     assert!(!secrets.iter().any(|secret| holds(&log, secret)), "{log}");
-    let audit = planted.fixture.read("audit.jsonl");
+    let audit = run.fixture.read("audit.jsonl");
     assert_holds_none("the audit log", &audit, secrets.iter().copied());
-    let records = planted.end("").await;
+    let records = run.finish("").await;
     assert_eq!(records.len(), credentials.len() * calls().len());
     assert!(records.iter().all(|record| record["decision"] == "unauthenticated" && record["caller"].is_null()));
 }

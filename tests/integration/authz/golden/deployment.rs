@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mfagate::access::Caller as Named;
+use mfagate::access::Caller as Identity;
 use mfagate::proto::Rpc;
 use prost::Message;
 use serde_json::{Value, json};
@@ -28,20 +28,20 @@ const AUDIT_SCOPE: &str = "mfagate/audit";
 const ISSUERS: [&str; 2] = ["https://login.example.org", "https://login.example.net"];
 
 /// The servers, by the index of the issuer that they trust.
-const OF_THE_COMPANY: usize = 0;
-const OF_ANOTHER: usize = 1;
+const TRUSTS_COMPANY: usize = 0;
+const TRUSTS_OTHER: usize = 1;
 
 /// One caller of the table.
 pub(super) struct Caller {
     pub(super) name: &'static str,
     /// The caller that the policies see; `None` if unauthenticated.
-    pub(super) named: Option<Named>,
-    gate: usize,
-    presents: Proof,
+    pub(super) identity: Option<Identity>,
+    server: usize,
+    presents: Presented,
 }
 
 /// What a caller presents.
-enum Proof {
+enum Presented {
     /// A client certificate for this SPIFFE ID.
     Certificate(String),
     /// A bearer token of the auditor from this issuer.
@@ -54,13 +54,13 @@ enum Proof {
 pub(super) fn callers() -> Vec<Caller> {
     let by_certificate = |name, path: &str| {
         let id = format!("spiffe://example.org/{path}");
-        Caller { name, named: Some(workload(&id)), gate: OF_THE_COMPANY, presents: Proof::Certificate(id) }
+        Caller { name, identity: Some(workload(&id)), server: TRUSTS_COMPANY, presents: Presented::Certificate(id) }
     };
-    let by_token = |name, issuer: &'static str, gate, trusted: bool| Caller {
+    let by_token = |name, issuer: &'static str, server, trusted: bool| Caller {
         name,
-        named: trusted.then(|| client(AUDITOR, issuer, &[AUDIT_SCOPE], &[])),
-        gate,
-        presents: Proof::Token(issuer),
+        identity: trusted.then(|| client(AUDITOR, issuer, &[AUDIT_SCOPE], &[])),
+        server,
+        presents: Presented::Token(issuer),
     };
     let [ours, theirs] = ISSUERS;
     vec![
@@ -71,62 +71,62 @@ pub(super) fn callers() -> Vec<Caller> {
         by_certificate("platform-console", "platform-console"),
         by_certificate("security-console", "security-console"),
         by_certificate("engineer/alice", "engineer/alice"),
-        by_token("auditor", ours, OF_THE_COMPANY, true),
-        by_token("false auditor", theirs, OF_ANOTHER, true),
-        by_token("untrusted", theirs, OF_THE_COMPANY, false),
+        by_token("auditor", ours, TRUSTS_COMPANY, true),
+        by_token("false auditor", theirs, TRUSTS_OTHER, true),
+        by_token("untrusted", theirs, TRUSTS_COMPANY, false),
         by_certificate("unknown", "unheard-of"),
-        Caller { name: "anonymous", named: None, gate: OF_THE_COMPANY, presents: Proof::Nothing },
+        Caller { name: "anonymous", identity: None, server: TRUSTS_COMPANY, presents: Presented::Nothing },
     ]
 }
 
 /// Two instances of the program before one Cognito: they trust the same certificate authority and different issuers.
-pub(super) struct Gates {
+pub(super) struct Deployment {
     fixture: PolicyFixture,
     authority: CertificateAuthority,
     cognito: TestCognito,
     processes: Vec<Process>,
 }
 
-impl Gates {
-    pub(super) async fn open() -> Self {
+impl Deployment {
+    pub(super) async fn start() -> Self {
         // The policies are the examples, and not the fixture's.
         let (fixture, authority) = (PolicyFixture::with(""), CertificateAuthority::new("the authority"));
         fixture.write_tls(&authority.server(), &authority.certificate);
         let cognito = TestCognito::start().await;
-        let mut gates = Self { fixture, authority, cognito, processes: Vec::new() };
-        for (gate, issuer) in ISSUERS.into_iter().enumerate() {
-            let options = gates.options(gate, issuer);
+        let mut deployment = Self { fixture, authority, cognito, processes: Vec::new() };
+        for (server, issuer) in ISSUERS.into_iter().enumerate() {
+            let options = deployment.options(server, issuer);
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            gates.processes.push(Process::serve_with(&options, &gates.cognito.url, AWS_CREDENTIALS).await);
+            deployment.processes.push(Process::serve_with(&options, &deployment.cognito.url, AWS_CREDENTIALS).await);
         }
-        gates
+        deployment
     }
 
-    fn options(&self, gate: usize, issuer: &str) -> Vec<String> {
+    fn options(&self, server: usize, issuer: &str) -> Vec<String> {
         let policies = example_directory();
         let entities = policies.join("entities.json");
         let options = self.fixture.options_with(&[
             ("--policies", policies.to_str().unwrap()),
             ("--entities", entities.to_str().unwrap()),
             ("--jwt-issuer", issuer),
-            ("--audit-log", &self.fixture.path(&audit_log(gate))),
+            ("--audit-log", &self.fixture.path(&audit_log(server))),
         ]);
         [options, self.fixture.tls_options()].concat()
     }
 
     /// The connection of a caller to its server.
-    pub(super) async fn line(&mut self, caller: &Caller) -> Line {
+    pub(super) async fn connect(&mut self, caller: &Caller) -> Connection {
         let (certificate, authorization) = match &caller.presents {
-            Proof::Certificate(id) => (Some(self.authority.client(vec![uri(id)])), None),
-            Proof::Token(issuer) => {
+            Presented::Certificate(id) => (Some(self.authority.client(vec![uri(id)])), None),
+            Presented::Token(issuer) => {
                 let claims = json!({ "iss": issuer, "scope": AUDIT_SCOPE });
                 (None, Some(bearer(&self.fixture.token(AUDITOR, claims))))
             }
-            Proof::Nothing => (None, None),
+            Presented::Nothing => (None, None),
         };
-        let address = self.processes[caller.gate].address().await;
+        let address = self.processes[caller.server].address().await;
         let channel = self.authority.channel(address, certificate.as_ref()).await.unwrap();
-        Line { channel, authorization }
+        Connection { channel, authorization }
     }
 
     pub(super) fn cognito(&self) -> &TestCognito {
@@ -134,13 +134,13 @@ impl Gates {
     }
 
     /// Terminates the programs, and returns the records of all decisions by request id.
-    pub(super) async fn close(mut self) -> BTreeMap<String, Vec<Value>> {
+    pub(super) async fn stop(mut self) -> BTreeMap<String, Vec<Value>> {
         for process in std::mem::take(&mut self.processes) {
             process.terminate().await;
         }
         let mut decisions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for gate in 0..ISSUERS.len() {
-            for line in self.fixture.read(&audit_log(gate)).lines() {
+        for server in 0..ISSUERS.len() {
+            for line in self.fixture.read(&audit_log(server)).lines() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 if record["kind"] == "decision" {
                     let id = record["request_id"].as_str().unwrap().to_owned();
@@ -152,18 +152,18 @@ impl Gates {
     }
 }
 
-fn audit_log(gate: usize) -> String {
-    format!("audit-{gate}.jsonl")
+fn audit_log(server: usize) -> String {
+    format!("audit-{server}.jsonl")
 }
 
 /// One caller's connection, with the credentials that the caller presents.
 #[derive(Clone)]
-pub(super) struct Line {
+pub(super) struct Connection {
     channel: Channel,
     authorization: Option<String>,
 }
 
-impl Line {
+impl Connection {
     /// Calls an RPC, under this request id.
     pub(super) async fn send<M: Message + 'static>(&self, rpc: Rpc, id: &str, message: M) -> Result<(), Status> {
         let mut client = tonic::client::Grpc::new(self.channel.clone());
