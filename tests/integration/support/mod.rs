@@ -1,5 +1,6 @@
 //! The tests' helpers: harnesses, fixtures, fake servers, oracles.
 
+pub(crate) mod authenticator;
 pub(crate) mod certificate_authority;
 pub(crate) mod constraint_oracle;
 pub(crate) mod fake_sts;
