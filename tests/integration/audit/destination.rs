@@ -8,10 +8,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::support::policy_fixture::PolicyFixture;
-use crate::support::process::Process;
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture};
+use crate::support::process::{Process, command_line};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ALLOW_ALL, AWS_CREDENTIALS, ServeHarness, bearer, read_user, set_sms};
+use crate::support::serve_harness::{AWS_CREDENTIALS, ServeHarness, read_user, set_sms};
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// The kinds of the records in a text, each with its request id.
@@ -33,7 +33,7 @@ fn rename(fixture: &PolicyFixture, from: &str, to: &str) {
 #[tokio::test]
 async fn after_a_rename_and_a_sighup_records_go_to_a_new_file() {
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } = ServeHarness::with(ALLOW_ALL).await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     set_sms(channel.clone(), &support, true, "before").await.unwrap();
     rename(&fixture, "audit.jsonl", "audit.jsonl.1");
     process.reload().await;
@@ -49,7 +49,7 @@ async fn after_a_rename_and_a_sighup_records_go_to_a_new_file() {
 async fn rotation_under_load_neither_loses_nor_repeats_a_record() {
     const ROTATIONS: usize = 4;
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } = ServeHarness::with(ALLOW_ALL).await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     let (rotated, rotating) = tokio::sync::watch::channel(0);
     let rotate = async {
         for number in 0..ROTATIONS {
@@ -85,7 +85,7 @@ async fn rotation_under_load_neither_loses_nor_repeats_a_record() {
 #[tokio::test]
 async fn a_removed_file_is_recreated_by_the_next_record() {
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } = ServeHarness::with(ALLOW_ALL).await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     set_sms(channel.clone(), &support, true, "before").await.unwrap();
     fs::remove_file(fixture.path("audit.jsonl")).unwrap();
     set_sms(channel, &support, true, "after").await.unwrap();
@@ -110,12 +110,11 @@ fn leave_room(fixture: &PolicyFixture, room: u64) {
 async fn a_change_whose_record_did_not_fit_is_recorded_first_once_there_is_room() {
     let fixture = PolicyFixture::allow_all();
     let cognito = TestCognito::start().await;
-    let options = fixture.options();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", &cognito.url];
-    let arguments: Vec<&str> = serve.into_iter().chain(options.iter().map(String::as_str)).collect();
+    let arguments = command_line(&serve, &fixture.options());
     let mut process = Process::start_on_small_disk(BLOCKS, &arguments, AWS_CREDENTIALS);
     let channel = process.channel().await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     let set_sms = async |id| set_sms(channel.clone(), &support, true, id).await;
     let changes = async || cognito.requests("AdminSetUserMFAPreference").await.len();
 
@@ -161,7 +160,7 @@ async fn a_change_whose_response_is_lost_is_recorded_with_the_callers_status() {
     let options = fixture.options_with(&[("--operation-timeout", "2s")]);
     let ServeHarness { fixture, channel, cognito, process: _binary } =
         ServeHarness::with_options(fixture, options).await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     for (kind, code, name, reason) in [
         ("truncated_json", Code::Internal, "INTERNAL", "COGNITO_ANSWER_UNREADABLE"),
         ("html", Code::Unavailable, "UNAVAILABLE", "COGNITO_UNAVAILABLE"),
@@ -184,7 +183,7 @@ async fn a_change_whose_response_is_lost_is_recorded_with_the_callers_status() {
 #[tokio::test]
 async fn a_change_whose_caller_has_left_is_recorded() {
     let ServeHarness { fixture, mut process, channel, cognito } = ServeHarness::with(ALLOW_ALL).await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 300 });
     cognito.inject_fault(slow).await;
     let sent = async {
@@ -209,7 +208,7 @@ async fn records_on_standard_output_are_not_mixed_with_the_log() {
     let options = fixture.options_with_audit_log("stdout");
     let ServeHarness { fixture, mut process, channel, cognito: _cognito } =
         ServeHarness::with_options(fixture, options).await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     set_sms(channel.clone(), &support, true, "before").await.unwrap();
     process.reload().await;
     set_sms(channel, &support, true, "after").await.unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use mfagate::proto::Rpc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+
+use crate::support::disk::{make_fifo, small_disk_command};
 
 fn open(path: &Path) -> AuditLog {
     AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None).unwrap()
@@ -285,7 +287,7 @@ async fn names_that_callers_choose_stay_within_one_line_and_short() {
 fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
     let directory = TempDir::new().unwrap();
     let fifo = directory.path().join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_fifo(&fifo);
     for (path, cause) in [
         (directory.path().join("missing/audit.jsonl"), "No such file or directory"),
         (directory.path().to_owned(), "Is a directory"),
@@ -304,10 +306,7 @@ const FILE: &str = "AUDIT_TEST_FILE";
 
 /// Runs a test of this file in a process of its own, whose files cannot grow beyond 8 blocks.
 fn in_a_small_process(test: &str, file: &Path) -> std::process::Output {
-    Command::new("sh")
-        // Without the trap, the signal would kill the process; a full disk only fails the write.
-        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
-        .arg(std::env::current_exe().unwrap())
+    small_disk_command(8, std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .env(FILE, file)
         .stdin(Stdio::null())

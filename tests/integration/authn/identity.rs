@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::support::certificate_authority::{CertificateAuthority, payments};
-use crate::support::policy_fixture::{PolicyFixture, claims_for};
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer, claims_for};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ALLOW_ALL, ServeHarness, bearer, credential_problem, read_user};
+use crate::support::serve_harness::{ServeHarness, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
 
 /// Both credentials are needed, and each contributes to the permission.

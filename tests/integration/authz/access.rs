@@ -12,13 +12,12 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::support::policy_fixture::PolicyFixture;
+use crate::support::policy_fixture::{PolicyFixture, bearer};
+use crate::support::reflection::list_services;
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ServeHarness, bearer, credential_problem};
+use crate::support::serve_harness::{ServeHarness, credential_problem};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
@@ -62,8 +61,8 @@ async fn a_caller_learns_which_kind_of_problem_its_credential_has_and_no_more() 
         (Some(bearer(&served.fixture.token("support", json!({ "exp": 1_000_000_000 })))), "expired"),
         (Some(bearer(&served.fixture.token("support", json!({ "aud": "another" })))), "not accepted"),
         (Some(bearer(&served.fixture.token("support", json!({ "iss": "https://another.example" })))), "not accepted"),
-        (Some(bearer(&other.token("support", json!({})))), "not accepted"),
-        (Some(bearer(&served.fixture.token("spiffe://example.com/support", json!({})))), "not accepted"),
+        (Some(other.bearer("support")), "not accepted"),
+        (Some(served.fixture.bearer("spiffe://example.com/support")), "not accepted"),
     ] {
         assert_eq!(credential_problem(served.read(authorization.as_deref(), POOL).await), kind, "{authorization:?}");
     }
@@ -139,7 +138,7 @@ async fn a_forbidden_caller_learns_nothing_about_its_input() {
 #[tokio::test]
 async fn a_caller_without_the_rpc_is_denied_before_the_request_has_arrived() {
     let served = ServeHarness::with(SUPPORT).await;
-    let authorization = bearer(&served.fixture.token("stranger", json!({})));
+    let authorization = served.fixture.bearer("stranger");
     // A body that never comes: a server that waits for it never replies.
     let body = tonic::body::Body::new(http_body_util::StreamBody::new(tokio_stream::pending::<
         Result<http_body::Frame<tonic::codegen::Bytes>, Status>,
@@ -164,16 +163,12 @@ async fn health_is_public_and_reflection_needs_a_permission() {
     .await;
     HealthClient::new(served.channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
 
-    let list = || {
-        let message_request = Some(MessageRequest::ListServices(String::new()));
-        tokio_stream::iter([ServerReflectionRequest { host: String::new(), message_request }])
-    };
     let mut nobody = ServerReflectionClient::new(served.channel.clone());
-    refused(nobody.server_reflection_info(list()).await, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+    refused(nobody.server_reflection_info(list_services()).await, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
     for (name, allowed) in [("support", false), ("engineer", true)] {
         let caller = served.fixture.as_caller(name);
         let mut client = ServerReflectionClient::with_interceptor(served.channel.clone(), caller);
-        let answer = client.server_reflection_info(list()).await;
+        let answer = client.server_reflection_info(list_services()).await;
         if allowed {
             assert!(answer.unwrap().into_inner().message().await.unwrap().is_some());
         } else {

@@ -8,17 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
 
+use super::service;
 use crate::support::raw_h2::{
     RawClient, RawFrames, frame_with, framed, grpc_request, rpc_request, valid_body, valid_request,
 };
 use crate::support::refusal::refused;
 use crate::support::test_service::TestService;
-
-async fn service() -> (TestService, RawClient) {
-    let service = TestService::start().await;
-    let raw = RawClient::connect(service.address).await;
-    (service, raw)
-}
 
 #[tokio::test]
 async fn paths_that_are_not_rpcs_are_unimplemented() {

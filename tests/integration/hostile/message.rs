@@ -9,18 +9,13 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use tonic::Code;
 
-use crate::support::raw_h2::{RawClient, frame_with, framed, grpc_request, rpc_request};
-use crate::support::refusal::refused;
+use super::service;
+use crate::support::raw_h2::{frame_with, framed, grpc_request, rpc_request};
+use crate::support::refusal::{invalid_fields, refused, violated_fields};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
 const MEBIBYTE: usize = 1 << 20;
-
-async fn service() -> (TestService, RawClient) {
-    let service = TestService::start().await;
-    let raw = RawClient::connect(service.address).await;
-    (service, raw)
-}
 
 async fn malformed(body: impl Into<tonic::codegen::Bytes>) {
     let (_service, mut raw) = service().await;
@@ -121,7 +116,7 @@ async fn a_text_of_three_mebibytes_is_read_and_refused_by_its_length() {
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: "a".repeat(3 * MEBIBYTE) };
     let body = framed(&request.encode_to_vec());
     let details = raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_INVALID").await;
-    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "username");
+    assert_eq!(violated_fields(&details), ["username"]);
 }
 
 #[tokio::test]
@@ -213,8 +208,7 @@ async fn numbers_that_json_lacks_are_refused_at_any_depth() {
             let credential = Some(Struct { fields: BTreeMap::from([("rawId".to_owned(), value)]) });
             let request = CompleteWebAuthnRegistrationRequest { access_token: access_token.clone(), credential };
             let answer = service.passkeys().complete_web_authn_registration(request).await;
-            let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-            assert_eq!(details.bad_request().unwrap().field_violations[0].field, "credential");
+            assert_eq!(invalid_fields(answer), ["credential"]);
         }
     }
     assert_eq!(service.cognito.requests("CompleteWebAuthnRegistration").await.len(), 0);

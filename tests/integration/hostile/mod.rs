@@ -3,3 +3,13 @@
 mod http;
 mod limits;
 mod message;
+
+use crate::support::raw_h2::RawClient;
+use crate::support::test_service::TestService;
+
+/// The service, and a connection to it for requests by hand.
+async fn service() -> (TestService, RawClient) {
+    let service = TestService::start().await;
+    let raw = RawClient::connect(service.address).await;
+    (service, raw)
+}

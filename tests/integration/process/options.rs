@@ -1,11 +1,14 @@
 //! Options that the program refuses: everything that would put an open gate where others can reach it.
 
+use std::ffi::OsStr;
+use std::fmt::Debug;
+
 use crate::support::loopback::{listen, unused_url};
 use crate::support::policy_fixture::PolicyFixture;
-use crate::support::process::{Exit, Process};
+use crate::support::process::{Exit, Process, command_line};
 
 /// Runs the program with options that it must refuse for this reason.
-async fn refuses(arguments: &[&str], environment: &[(&str, &str)], why: &str) {
+async fn refuses(arguments: &[impl AsRef<OsStr> + Debug], environment: &[(&str, &str)], why: &str) {
     let exit: Exit = Process::run(arguments, environment).await;
     assert_eq!(exit.status.code(), Some(2), "{arguments:?} {exit:?}");
     // Long lines are wrapped.
@@ -38,8 +41,7 @@ async fn addresses_that_others_can_reach_are_refused() {
         // Every other option is valid, so that only this one can be refused.
         let fixture = PolicyFixture::allow_all();
         let options = fixture.options();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        refuses(&[&["serve", "--listen", address], &options[..]].concat(), &[], "nothing is encrypted").await;
+        refuses(&command_line(&["serve", "--listen", address], &options), &[], "nothing is encrypted").await;
     }
 }
 
@@ -127,8 +129,7 @@ async fn check_finds_a_missing_key_set() {
     let url = format!("{}/jwks.json", unused_url().await);
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", &url)]);
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
+    refuses(&command_line(&["check"], &options), &[], "the key set cannot be fetched").await;
 }
 
 #[tokio::test]
@@ -142,8 +143,7 @@ async fn prefixes_that_certificate_names_could_begin_with_are_refused() {
 async fn check_accepts_what_serve_accepts_and_names_every_policy_problem() {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let check = [&["check"], &options[..]].concat();
+    let check = command_line(&["check"], &options);
     let exit = Process::run(&check, &[]).await;
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 
@@ -158,8 +158,7 @@ async fn check_accepts_what_serve_accepts_and_names_every_policy_problem() {
 async fn a_directory_without_policies_is_refused() {
     let fixture = PolicyFixture::with("");
     let options = fixture.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    refuses(&[&["serve"], &options[..]].concat(), &[], "holds no policy").await;
+    refuses(&command_line(&["serve"], &options), &[], "holds no policy").await;
 }
 
 #[tokio::test]
@@ -182,15 +181,14 @@ async fn invalid_durations_are_refused() {
 async fn the_program_exits_on_a_port_in_use_and_names_it() {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let taken = listen().await;
     let address = taken.local_addr().unwrap().to_string();
     for arguments in [
-        &["dev", "--listen", &address][..],
-        &["dev", "--listen", "127.0.0.1:0", "--embedded-listen", &address],
-        &[&["serve", "--listen", &address], &options[..]].concat(),
+        command_line(&["dev", "--listen", &address], &[]),
+        command_line(&["dev", "--listen", "127.0.0.1:0", "--embedded-listen", &address], &[]),
+        command_line(&["serve", "--listen", &address], &options),
     ] {
-        let exit = Process::run(arguments, &[]).await;
+        let exit = Process::run(&arguments, &[]).await;
         assert_eq!(exit.status.code(), Some(1), "{exit:?}");
         assert!(exit.stderr.contains(&format!("cannot listen on {address}")), "{exit:?}");
         assert!(exit.stdout.is_empty(), "{exit:?}");

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
-use tokio::process::Command;
 use tonic::Code;
 
 use crate::support::certificate_authority::{CertificateAuthority, payments};
+use crate::support::disk::make_fifo;
 use crate::support::jwks_server::{JwksReply, JwksServer};
-use crate::support::policy_fixture::{PolicyFixture, claims_for};
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer, claims_for};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ALLOW_ALL, ServeHarness, bearer, credential_problem, read_user};
+use crate::support::serve_harness::{ServeHarness, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::token_issuer::{SigningKey, jwks};
 
@@ -176,10 +176,9 @@ async fn it_starts_without_the_issuer_and_accepts_tokens_once_the_issuer_is_up()
 #[tokio::test]
 async fn an_endless_file_delays_neither_calls_nor_shutdown() {
     let mut served = ServeHarness::with(ALLOW_ALL).await;
-    // Opening a FIFO that nobody writes to never returns.
     let keys = served.fixture.path("jwks.json");
     std::fs::remove_file(&keys).unwrap();
-    assert!(Command::new("mkfifo").arg(&keys).status().await.unwrap().success());
+    make_fifo(&keys);
     served.process.signal("HUP").await;
     served.process.wait_for_log("did not come in time").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);

@@ -19,9 +19,9 @@ use tonic::{Code, Request};
 use crate::support::fake_sts::{AssumeRoleRequest, FakeSts, HOUR, ROLE, StsReply, access_key};
 use crate::support::loopback::serve;
 use crate::support::policy_fixture::PolicyFixture;
-use crate::support::process::Process;
+use crate::support::process::{Process, command_line};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{bearer, read_user, set_sms};
+use crate::support::serve_harness::{read_user, set_sms};
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 use crate::support::test_service::untimed_client;
 
@@ -226,8 +226,7 @@ const AWS_CREDENTIALS: &[(&str, &str)] = &[
 /// `mfagate serve` that assumes the role at this STS, before that Cognito.
 async fn serve_assuming(fixture: &PolicyFixture, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Process {
     let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
-    let options = [fixture.options(), role.map(str::to_owned).into()].concat();
-    let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    let options = command_line(&[&role, more].concat(), &fixture.options());
     Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await
 }
 
@@ -246,7 +245,7 @@ async fn the_program_signs_with_a_session_of_each_caller() {
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
     let mut process = serve_assuming(&fixture, &cognito, &sts, &[]).await;
     let channel = process.channel().await;
-    let of = |name: &str| bearer(&fixture.token(name, json!({})));
+    let of = |name: &str| fixture.bearer(name);
     for name in ["payments", "support", "payments"] {
         set_sms(channel.clone(), &of(name), true, "set").await.unwrap();
         assert_eq!(read_user(channel.clone(), Some(&of(name)), POOL).await.unwrap(), USER);
@@ -282,7 +281,7 @@ async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
     let mut process = serve_assuming(&fixture, &cognito, &sts, &[]).await;
     let channel = process.channel().await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     for (answer, cause) in [
         (StsReply::Refuse, "sts refused to let the role be assumed: AccessDenied"),
         (StsReply::Malformed, "sts answered without credentials"),
@@ -315,7 +314,7 @@ async fn a_change_that_times_out_on_sts_is_recorded_and_the_late_reply_is_used()
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
     let mut process = serve_assuming(&fixture, &cognito, &sts, &["--operation-timeout", "1s"]).await;
     let channel = process.channel().await;
-    let support = bearer(&fixture.token("support", json!({})));
+    let support = fixture.bearer("support");
     sts.hold();
     // Not `DEADLINE_EXCEEDED`, which would mean that the change may have been made.
     refused(set_sms(channel.clone(), &support, true, "set").await, Code::Internal, "FACADE_DISPATCH_FAILED");

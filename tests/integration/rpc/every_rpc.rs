@@ -26,13 +26,6 @@ fn any_response() -> Value {
     })
 }
 
-/// The names of all operations that Cognito was asked for.
-async fn operations_called(service: &TestService) -> Vec<String> {
-    let answer = service.cognito.call(http::Method::GET, "/_embedded/requests", Value::Null).await;
-    let requests = answer["Requests"].as_array().unwrap().iter();
-    requests.map(|request| request["Operation"].as_str().unwrap().to_owned()).collect()
-}
-
 /// The results of all RPCs, called at once.
 async fn call_all(service: &Arc<TestService>, token: &str) -> Vec<(Rpc, Result<(), Status>)> {
     let mut calls = JoinSet::new();
@@ -50,7 +43,7 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
         let token = service.cognito.token(USER).await;
         service.cognito.inject_fault(json!({ "kind": "replace", "body": any_response() })).await;
         call(&service, rpc, &token).await.unwrap();
-        assert_eq!(operations_called(&service).await, [operation(rpc)]);
+        assert_eq!(service.cognito.operations().await, [operation(rpc)]);
     }
 }
 
@@ -85,7 +78,7 @@ async fn an_empty_request_is_refused_by_every_rpc_and_not_sent() {
             rpc.name()
         );
     }
-    assert_eq!(operations_called(&service).await, Vec::<String>::new());
+    assert_eq!(service.cognito.operations().await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -127,7 +120,7 @@ async fn every_users_rpc_reports_why_the_token_is_refused() {
         service.cognito.mint_token(wanted)
     };
     let revoked = mint(json!({})).await;
-    service.cognito.perform("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminUserGlobalSignOut", USER).await;
     let good = mint(json!({})).await;
     for (token, code, reason) in [
         (mint(json!({ "ExpiresIn": -1 })).await, Code::Unauthenticated, "USER_TOKEN_EXPIRED"),
@@ -146,7 +139,7 @@ async fn every_users_rpc_reports_why_the_token_is_refused() {
 #[tokio::test]
 async fn every_users_rpc_reports_a_firewall_and_a_disabled_user() {
     let service = TestService::start().await;
-    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     let token = service.cognito.token(USER).await;
     let of_a_user: Vec<_> = Rpc::ALL.into_iter().filter(|rpc| takes_token(*rpc)).collect();
     for rpc in &of_a_user {

@@ -8,7 +8,7 @@ use mfagate::proto::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::refusal::refused;
+use crate::support::refusal::{invalid_fields, refused};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -93,9 +93,7 @@ async fn anything_but_sms_to_the_phone_number_is_refused_with_all_violations_and
         "mfa_options[4].attribute_name",
     ];
     for answer in [admin_set(&service, USER, options.clone()).await, set(&service, token, options).await] {
-        let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-        let violations = &details.bad_request().unwrap().field_violations;
-        assert_eq!(violations.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), paths);
+        assert_eq!(invalid_fields(answer), paths);
     }
     for operation in ["AdminSetUserSettings", "SetUserSettings"] {
         assert!(service.cognito.requests(operation).await.is_empty(), "{operation}");
@@ -107,14 +105,14 @@ async fn the_settings_of_a_user_that_does_not_exist_are_not_found() {
     let service = TestService::start().await;
     refused(admin_set(&service, "nobody", vec![]).await, Code::NotFound, "USER_NOT_FOUND");
     let token = service.cognito.token(USER).await;
-    service.cognito.perform("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     refused(set(&service, token, vec![]).await, Code::NotFound, "USER_NOT_FOUND");
 }
 
 #[tokio::test]
 async fn the_settings_of_a_disabled_user_are_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     refused(admin_set(&service, USER, vec![]).await, Code::FailedPrecondition, "USER_DISABLED");
     let token = service.cognito.token(USER).await;
     refused(set(&service, token, vec![]).await, Code::FailedPrecondition, "USER_DISABLED");

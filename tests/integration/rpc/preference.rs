@@ -7,7 +7,7 @@ use mfagate::proto::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::refusal::refused;
+use crate::support::refusal::{invalid_fields, refused};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -277,10 +277,10 @@ async fn two_preferred_factors_are_refused_and_not_sent() {
         let service = TestService::start().await;
         let yes = Some((true, Some(true)));
         let change = FactorChange { sms: yes, software_token: yes, email: yes, web_authn: None };
-        let details = refused(actor.set(&service, USER, change).await, Code::InvalidArgument, "REQUEST_INVALID");
-        let violations = &details.bad_request().unwrap().field_violations;
-        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(fields, ["software_token_mfa_settings.preferred_mfa", "email_mfa_settings.preferred_mfa"]);
+        assert_eq!(
+            invalid_fields(actor.set(&service, USER, change).await),
+            ["software_token_mfa_settings.preferred_mfa", "email_mfa_settings.preferred_mfa"]
+        );
         assert!(service.cognito.requests(actor.operation()).await.is_empty());
     }
 }
@@ -290,8 +290,7 @@ async fn a_preferred_factor_that_is_not_enabled_is_refused_and_not_sent() {
     for actor in BOTH {
         let service = TestService::start().await;
         let change = factor("EMAIL_OTP", (false, Some(true))).0;
-        let details = refused(actor.set(&service, USER, change).await, Code::InvalidArgument, "REQUEST_INVALID");
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "email_mfa_settings.preferred_mfa");
+        assert_eq!(invalid_fields(actor.set(&service, USER, change).await), ["email_mfa_settings.preferred_mfa"]);
         assert!(service.cognito.requests(actor.operation()).await.is_empty());
     }
 }
@@ -323,7 +322,7 @@ async fn the_preference_of_a_user_in_another_state_is_a_failed_precondition() {
 async fn the_preference_of_a_disabled_user_is_a_failed_precondition() {
     for actor in BOTH {
         let service = TestService::start().await;
-        service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+        service.cognito.perform_on("AdminDisableUser", USER).await;
         refused(actor.set(&service, USER, FactorChange::default()).await, Code::FailedPrecondition, "USER_DISABLED");
     }
 }
@@ -335,7 +334,7 @@ async fn the_preference_of_a_user_that_does_not_exist_is_not_found() {
     refused(answer, Code::NotFound, "USER_NOT_FOUND");
 
     let access_token = service.cognito.token(USER).await;
-    service.cognito.perform("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     let request = SetUserMfaPreferenceRequest { access_token, ..Default::default() };
     let answer = service.preferences().set_user_mfa_preference(request).await;
     refused(answer, Code::NotFound, "USER_NOT_FOUND");
@@ -353,14 +352,9 @@ async fn a_refusal_of_the_target_is_a_failed_precondition() {
 async fn a_preference_changes_the_challenge_of_the_next_sign_in() {
     for (name, challenge) in FACTORS.into_iter().zip(["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]) {
         let service = TestService::start().await;
-        let sign_in = json!({
-            "ClientId": mfagate::embedded::demo::CLIENT_ID,
-            "AuthFlow": "USER_PASSWORD_AUTH",
-            "AuthParameters": { "USERNAME": USER, "PASSWORD": mfagate::embedded::demo::PASSWORD },
-        });
-        let before = service.cognito.perform("InitiateAuth", sign_in.clone()).await;
+        let before = service.cognito.sign_in(USER).await;
         assert!(before["AuthenticationResult"].is_object(), "{before}");
         Actor::Administrator.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
-        assert_eq!(service.cognito.perform("InitiateAuth", sign_in).await["ChallengeName"], challenge);
+        assert_eq!(service.cognito.sign_in(USER).await["ChallengeName"], challenge);
     }
 }

@@ -136,7 +136,7 @@ async fn a_signed_in_user_reads_their_own_auth_factors() {
 #[tokio::test]
 async fn a_user_is_found_by_sub_and_returned_with_the_username() {
     let service = TestService::start().await;
-    let read = service.cognito.perform("AdminGetUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    let read = service.cognito.perform_on("AdminGetUser", USER).await;
     let attributes = read["UserAttributes"].as_array().unwrap();
     let sub = attributes.iter().find(|attribute| attribute["Name"] == "sub").unwrap()["Value"].as_str().unwrap();
     assert_eq!(admin_get_user(&service, sub).await.unwrap().username, USER);
@@ -231,7 +231,7 @@ async fn an_empty_preference_is_none() {
 #[tokio::test]
 async fn a_disabled_user_is_read_as_disabled() {
     let service = TestService::start().await;
-    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     assert!(!admin_get_user(&service, USER).await.unwrap().enabled);
 }
 
@@ -270,7 +270,7 @@ async fn an_expired_token_is_unauthenticated() {
 async fn a_token_revoked_by_a_global_sign_out_is_unauthenticated() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.perform("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminUserGlobalSignOut", USER).await;
     refused(get_user(&service, token.clone()).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
     refused(factors(&service, token).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
 }
@@ -306,7 +306,7 @@ async fn a_token_that_names_no_pool_is_rejected_without_a_call_to_cognito() {
 async fn the_token_of_a_deleted_user_is_not_found() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.perform("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     refused(get_user(&service, token).await, Code::NotFound, "USER_NOT_FOUND");
 }
 
@@ -324,7 +324,7 @@ async fn the_state_of_a_signed_in_user_is_a_failed_precondition() {
 #[tokio::test]
 async fn a_disabled_user_who_reads_is_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     // Disabling revokes the existing tokens, so this is a later one.
     let token = service.cognito.token(USER).await;
     refused(get_user(&service, token).await, Code::FailedPrecondition, "USER_DISABLED");

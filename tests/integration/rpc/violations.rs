@@ -17,12 +17,11 @@ use proptest::option::of as maybe;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tonic::{Code, Request};
-use tonic_types::ErrorDetails;
 
 use crate::support::constraint_oracle as oracle;
 use crate::support::handler_harness::HandlerHarness;
-use crate::support::refusal::refused;
-use crate::support::request_fields::token;
+use crate::support::refusal::{invalid_fields, refused};
+use crate::support::rpc_call::unsigned_token;
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -194,7 +193,7 @@ proptest! {
         let mut expected = expected_of_preference(factors);
         let harness = HandlerHarness::new();
         let call = harness.facade.set_user_mfa_preference(Request::new(SetUserMfaPreferenceRequest {
-            access_token: token(),
+            access_token: unsigned_token(POOL),
             sms_mfa_settings: sms,
             software_token_mfa_settings: software_token,
             email_mfa_settings: email,
@@ -245,8 +244,8 @@ fn an_enrolment_needs_exactly_one_credential_and_the_pool_of_a_session() {
     let rows = [
         (None, "", &["credential"][..]),
         (None, POOL, &["credential"]),
-        (Some((Some(token()), None)), "", &[]),
-        (Some((Some(token()), None)), POOL, &["user_pool_id"]),
+        (Some((Some(unsigned_token(POOL)), None)), "", &[]),
+        (Some((Some(unsigned_token(POOL)), None)), POOL, &["user_pool_id"]),
         (Some((None, Some(session()))), POOL, &[]),
         (Some((None, Some(session()))), "", &["user_pool_id"]),
         (Some((None, Some("short".to_owned()))), "", &["session", "user_pool_id"]),
@@ -279,10 +278,6 @@ fn an_enrolment_needs_exactly_one_credential_and_the_pool_of_a_session() {
     }
 }
 
-fn fields(details: &ErrorDetails) -> Vec<&str> {
-    details.bad_request().unwrap().field_violations.iter().map(|violation| violation.field.as_str()).collect()
-}
-
 #[tokio::test]
 async fn all_violations_of_an_enrolment_reach_the_caller_and_nothing_reaches_cognito() {
     let service = TestService::start().await;
@@ -293,8 +288,7 @@ async fn all_violations_of_an_enrolment_reach_the_caller_and_nothing_reaches_cog
         friendly_device_name: Some("x".repeat(131_073)),
     };
     let answer = service.software_tokens().verify_software_token(request).await;
-    let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-    assert_eq!(fields(&details), ["user_pool_id", "session", "user_code", "friendly_device_name"]);
+    assert_eq!(invalid_fields(answer), ["user_pool_id", "session", "user_code", "friendly_device_name"]);
     assert!(service.cognito.requests("VerifySoftwareToken").await.is_empty());
 }
 
@@ -307,8 +301,7 @@ async fn all_violations_of_a_page_reach_the_caller_and_nothing_reaches_cognito()
         max_results: Some(21),
     };
     let answer = service.passkeys().list_web_authn_credentials(request).await;
-    let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-    assert_eq!(fields(&details), ["access_token", "next_token", "max_results"]);
+    assert_eq!(invalid_fields(answer), ["access_token", "next_token", "max_results"]);
     assert!(service.cognito.requests("ListWebAuthnCredentials").await.is_empty());
 }
 

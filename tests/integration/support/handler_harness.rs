@@ -9,6 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
+use crate::support::refusal::violated_fields;
+
 /// The handlers, and a runtime for them.
 pub(crate) struct HandlerHarness {
     pub(crate) facade: Facade,
@@ -32,9 +34,7 @@ impl HandlerHarness {
         let status = self.runtime.block_on(call).unwrap_err();
         let details = status.get_error_details();
         let reason = details.error_info().unwrap().reason.as_str();
-        let mut fields: Vec<String> = details.bad_request().map_or_else(Vec::new, |bad| {
-            bad.field_violations.iter().map(|violation| violation.field.clone()).collect()
-        });
+        let mut fields = violated_fields(&details);
         match (status.code(), reason) {
             (Code::InvalidArgument, "REQUEST_INVALID") => assert!(!fields.is_empty(), "{status:?}"),
             // A token that names no pool is well formed; Cognito would refuse it.

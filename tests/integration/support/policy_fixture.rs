@@ -8,8 +8,10 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
 use crate::support::certificate_authority::CertificateAndKey;
-use crate::support::serve_harness::ALLOW_ALL;
 use crate::support::token_issuer::{ISSUER, SigningKey, jwks};
+
+/// A policy that permits everything to every authenticated caller.
+pub(crate) const ALLOW_ALL: &str = "@id(\"everything\") permit (principal, action, resource);";
 
 /// The files and the token issuer of one service. The files are removed when it is dropped.
 pub(crate) struct PolicyFixture {
@@ -100,12 +102,17 @@ impl PolicyFixture {
         self.key.token(claims)
     }
 
+    /// The `authorization` header of the caller `name`.
+    pub(crate) fn bearer(&self, name: &str) -> String {
+        bearer(&self.token(name, json!({})))
+    }
+
     /// An interceptor that adds a token of the caller `name` to every request.
     pub(crate) fn as_caller(
         &self,
         name: &str,
     ) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
-        let value: MetadataValue<Ascii> = format!("Bearer {}", self.token(name, json!({}))).parse().unwrap();
+        let value: MetadataValue<Ascii> = self.bearer(name).parse().unwrap();
         move |mut request: Request<()>| {
             request.metadata_mut().insert("authorization", value.clone());
             Ok(request)
@@ -122,4 +129,9 @@ pub(crate) fn claims_for(name: &str, claims: Value) -> Value {
         all.extend(claims);
     }
     all
+}
+
+/// The `authorization` header of that token.
+pub(crate) fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
 }

@@ -1,5 +1,6 @@
 //! The real program as a child process: its output, and signals as an operator sends them.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -11,12 +12,18 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::support::disk::small_disk_command;
 use crate::support::policy_fixture::PolicyFixture;
 
 /// How long a program may be silent, far longer than it needs on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mfagate");
+
+/// A command, its arguments, and these options.
+pub(crate) fn command_line(command: &[&str], options: &[String]) -> Vec<String> {
+    command.iter().map(|&argument| argument.to_owned()).chain(options.iter().cloned()).collect()
+}
 
 /// A running program. It is killed when it is dropped.
 pub(crate) struct Process {
@@ -91,18 +98,21 @@ impl Output {
 
 impl Process {
     /// Starts the program with an environment of its own.
-    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(PROGRAM);
         program.args(arguments);
         Self::spawn(program, environment)
     }
 
     /// As [`start`](Self::start), on a disk whose files hold so many blocks of 512 bytes.
-    pub(crate) fn start_on_small_disk(blocks: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut shell = Command::new("/bin/sh");
-        // Without the trap, the signal would kill the process; a full disk only fails the write.
-        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh", PROGRAM]).args(arguments);
-        Self::spawn(shell, environment)
+    pub(crate) fn start_on_small_disk(
+        blocks: u32,
+        arguments: &[impl AsRef<OsStr>],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut program = Command::from(small_disk_command(blocks, PROGRAM));
+        program.args(arguments);
+        Self::spawn(program, environment)
     }
 
     fn spawn(mut command: Command, environment: &[(&str, &str)]) -> Self {
@@ -137,21 +147,19 @@ impl Process {
 
     /// `mfagate serve` on a free port before that Cognito, for the callers of `fixture`, once it serves.
     pub(crate) async fn serve(fixture: &PolicyFixture, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
-        let options = fixture.options();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        Self::serve_with(&options, cognito_url, environment).await
+        Self::serve_with(&fixture.options(), cognito_url, environment).await
     }
 
     /// `mfagate serve` on a free port before that Cognito, with these options, once it serves.
-    pub(crate) async fn serve_with(options: &[&str], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn serve_with(options: &[String], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
-        let mut process = Self::start(&[&serve, options].concat(), environment);
+        let mut process = Self::start(&command_line(&serve, options), environment);
         process.wait_for_log("serving address=").await;
         process
     }
 
     /// Runs the program until it exits.
-    pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Exit {
+    pub(crate) async fn run(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Exit {
         Self::start(arguments, environment).wait().await
     }
 

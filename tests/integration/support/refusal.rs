@@ -21,6 +21,18 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
     details
 }
 
+/// Checks that mfagate itself refuses a request, and returns the paths of the fields that it names.
+#[track_caller]
+pub(crate) fn invalid_fields<T: std::fmt::Debug>(answer: Result<T, Status>) -> Vec<String> {
+    violated_fields(&refused(answer, Code::InvalidArgument, "REQUEST_INVALID"))
+}
+
+/// The paths of the fields that an error names, in order.
+pub(crate) fn violated_fields(details: &ErrorDetails) -> Vec<String> {
+    let violations = details.bad_request().map_or(&[][..], |bad_request| &bad_request.field_violations);
+    violations.iter().map(|violation| violation.field.clone()).collect()
+}
+
 /// The kinds of the details other than `ErrorInfo` and `RequestInfo`, which every error has once. None may be empty.
 #[track_caller]
 pub(crate) fn other_details(status: &Status) -> Vec<&'static str> {

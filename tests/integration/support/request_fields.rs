@@ -1,6 +1,5 @@
 //! Every text, enum and number of every request, each in a request that is otherwise valid.
 
-use data_encoding::BASE64URL_NOPAD;
 use mfagate::proto::Rpc;
 use mfagate::proto::v1::mfa_preference_service_server::MfaPreferenceService as _;
 use mfagate::proto::v1::passkey_service_server::PasskeyService as _;
@@ -20,6 +19,7 @@ use tonic::Request;
 
 use crate::support::constraint_oracle::{self as oracle, Constraint};
 use crate::support::handler_harness::HandlerHarness;
+use crate::support::rpc_call::unsigned_token;
 use crate::support::test_cognito::{POOL, USER};
 
 /// A text in a request, and the fields that are refused when it has a given value.
@@ -181,31 +181,24 @@ pub(crate) fn numbers() -> Vec<NumberField> {
     }
 }
 
-/// An access token as far as the service reads it: its issuer names the demo pool.
-pub(crate) fn token() -> String {
-    let issuer = format!("https://cognito-idp.us-west-2.amazonaws.com/{POOL}");
-    let claims = BASE64URL_NOPAD.encode(serde_json::json!({ "iss": issuer }).to_string().as_bytes());
-    format!("header.{claims}.signature")
-}
-
 fn set_preference() -> AdminSetUserMfaPreferenceRequest {
     AdminSetUserMfaPreferenceRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned(), ..Default::default() }
 }
 
 fn set_own_preference() -> SetUserMfaPreferenceRequest {
-    SetUserMfaPreferenceRequest { access_token: token(), ..Default::default() }
+    SetUserMfaPreferenceRequest { access_token: unsigned_token(POOL), ..Default::default() }
 }
 
 fn own_factors() -> GetUserAuthFactorsRequest {
-    GetUserAuthFactorsRequest { access_token: token() }
+    GetUserAuthFactorsRequest { access_token: unsigned_token(POOL) }
 }
 
 fn own_user() -> GetUserRequest {
-    GetUserRequest { access_token: token() }
+    GetUserRequest { access_token: unsigned_token(POOL) }
 }
 
 fn start() -> StartWebAuthnRegistrationRequest {
-    StartWebAuthnRegistrationRequest { access_token: token() }
+    StartWebAuthnRegistrationRequest { access_token: unsigned_token(POOL) }
 }
 
 fn pool() -> GetUserPoolMfaConfigRequest {
@@ -233,19 +226,19 @@ fn delete_token() -> AdminDeleteSoftwareTokenRequest {
 }
 
 fn settings() -> SetUserSettingsRequest {
-    SetUserSettingsRequest { access_token: token(), mfa_options: admin_settings().mfa_options }
+    SetUserSettingsRequest { access_token: unsigned_token(POOL), mfa_options: admin_settings().mfa_options }
 }
 
 fn complete() -> CompleteWebAuthnRegistrationRequest {
-    CompleteWebAuthnRegistrationRequest { access_token: token(), credential: Some(Struct::default()) }
+    CompleteWebAuthnRegistrationRequest { access_token: unsigned_token(POOL), credential: Some(Struct::default()) }
 }
 
 fn list() -> ListWebAuthnCredentialsRequest {
-    ListWebAuthnCredentialsRequest { access_token: token(), ..Default::default() }
+    ListWebAuthnCredentialsRequest { access_token: unsigned_token(POOL), ..Default::default() }
 }
 
 fn delete_credential() -> DeleteWebAuthnCredentialRequest {
-    DeleteWebAuthnCredentialRequest { access_token: token(), credential_id: "id".to_owned() }
+    DeleteWebAuthnCredentialRequest { access_token: unsigned_token(POOL), credential_id: "id".to_owned() }
 }
 
 fn associate() -> AssociateSoftwareTokenRequest {

@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use mfagate::proto::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::proto::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
-use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
@@ -16,9 +15,6 @@ use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// The AWS credentials of the program.
 pub(crate) const AWS_CREDENTIALS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
-
-/// A policy that permits everything to every authenticated caller.
-pub(crate) const ALLOW_ALL: &str = "@id(\"everything\") permit (principal, action, resource);";
 
 /// `mfagate serve` before an embedded Cognito, and a connection to it.
 pub(crate) struct ServeHarness {
@@ -39,7 +35,6 @@ impl ServeHarness {
     /// With these options.
     pub(crate) async fn with_options(fixture: PolicyFixture, options: Vec<String>) -> Self {
         let cognito = TestCognito::start().await;
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let mut process = Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await;
         let channel = process.channel().await;
         Self { fixture, cognito, process, channel }
@@ -55,7 +50,6 @@ impl ServeHarness {
         let fixture = PolicyFixture::with(policies);
         fixture.write_tls(&authority.server(), &authority.certificate);
         let options = [fixture.options(), fixture.tls_options()].concat();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let cognito = TestCognito::start().await;
         let mut process = Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await;
         let channel = authority.channel(process.address().await, client).await.unwrap();
@@ -69,12 +63,12 @@ impl ServeHarness {
 
     /// Reads the demo user as the caller `name`.
     pub(crate) async fn read_as(&self, name: &str, user_pool_id: &str) -> Result<String, Status> {
-        self.read(Some(&bearer(&self.fixture.token(name, json!({})))), user_pool_id).await
+        self.read(Some(&self.fixture.bearer(name)), user_pool_id).await
     }
 
     /// Enables or disables SMS messages of the demo user as the caller `name`.
     pub(crate) async fn set_sms_as(&self, name: &str, enabled: bool) -> Result<(), Status> {
-        let authorization = bearer(&self.fixture.token(name, json!({})));
+        let authorization = self.fixture.bearer(name);
         set_sms(self.channel.clone(), &authorization, enabled, "set").await
     }
 }
@@ -113,9 +107,4 @@ pub(crate) async fn set_sms(channel: Channel, authorization: &str, enabled: bool
 pub(crate) fn credential_problem<T: Debug>(answer: Result<T, Status>) -> String {
     let details = refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
     details.error_info().unwrap().metadata["credential"].clone()
-}
-
-/// The `authorization` header of that token.
-pub(crate) fn bearer(token: &str) -> String {
-    format!("Bearer {token}")
 }

@@ -7,7 +7,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use mfagate::embedded::{Embedded, Options};
+use mfagate::embedded::{Embedded, Options, demo};
 use serde_json::{Value, json};
 use tonic::codegen::Bytes;
 
@@ -82,6 +82,21 @@ impl TestCognito {
         self.send(request, body).await
     }
 
+    /// Performs an operation on a user of the demo pool as an administrator.
+    pub(crate) async fn perform_on(&self, operation: &str, username: &str) -> Value {
+        self.perform(operation, json!({ "UserPoolId": POOL, "Username": username })).await
+    }
+
+    /// Begins a sign-in of a user of the demo app client with the password of the demo users.
+    pub(crate) async fn sign_in(&self, username: &str) -> Value {
+        let request = json!({
+            "ClientId": demo::CLIENT_ID,
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "AuthParameters": { "USERNAME": username, "PASSWORD": demo::PASSWORD },
+        });
+        self.perform("InitiateAuth", request).await
+    }
+
     /// Sets the status of a user of the demo pool.
     pub(crate) async fn set_user_status(&self, username: &str, status: &str) {
         let status = json!({ "UserPoolId": POOL, "Username": username, "UserStatus": status });
@@ -98,6 +113,13 @@ impl TestCognito {
     /// Advances the server's clock.
     pub(crate) async fn advance_clock(&self, seconds: u64) {
         self.call(Method::POST, "/_embedded/clock", json!({ "advance_seconds": seconds })).await;
+    }
+
+    /// The operations of the last requests that Cognito received, oldest first.
+    pub(crate) async fn operations(&self) -> Vec<String> {
+        let response = self.call(Method::GET, "/_embedded/requests", Value::Null).await;
+        let requests = response["Requests"].as_array().unwrap().iter();
+        requests.map(|request| request["Operation"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The last requests that Cognito received for `operation`, oldest first.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use mfagate::server::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
 use time::OffsetDateTime;
-use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::{TestServer, check, files, write};
 use crate::support::certificate_authority::{CertificateAndKey, CertificateAuthority, dns, payments};
+use crate::support::disk::make_fifo;
 
 #[tokio::test]
 async fn new_files_apply_to_new_connections_and_open_connections_stay() {
@@ -95,7 +95,7 @@ async fn an_endless_key_file_is_not_read() {
     let server = TestServer::start(ClientCertificates::Required).await;
     let key = files(&server.directory).key;
     std::fs::remove_file(&key).unwrap();
-    assert!(Command::new("mkfifo").arg(&key).status().await.unwrap().success());
+    make_fifo(&key);
     let acceptor = Arc::clone(&server.acceptor);
     // Not on a thread of the runtime, which would block on it.
     let (done, reloaded) = oneshot::channel();

@@ -10,15 +10,14 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::authz::policy::{client, example_directory, workload};
 use crate::support::certificate_authority::{CertificateAuthority, uri};
-use crate::support::policy_fixture::PolicyFixture;
+use crate::support::policy_fixture::{PolicyFixture, bearer};
 use crate::support::process::Process;
-use crate::support::serve_harness::{AWS_CREDENTIALS, bearer};
+use crate::support::reflection::list_services;
+use crate::support::serve_harness::AWS_CREDENTIALS;
 use crate::support::test_cognito::TestCognito;
 
 const AUDITOR: &str = "3k9audit0client";
@@ -96,7 +95,6 @@ impl Deployment {
         let mut deployment = Self { fixture, authority, cognito, processes: Vec::new() };
         for (server, issuer) in ISSUERS.into_iter().enumerate() {
             let options = deployment.options(server, issuer);
-            let options: Vec<&str> = options.iter().map(String::as_str).collect();
             deployment.processes.push(Process::serve_with(&options, &deployment.cognito.url, AWS_CREDENTIALS).await);
         }
         deployment
@@ -175,10 +173,8 @@ impl Connection {
 
     /// Asks for the list of services.
     pub(super) async fn reflect(&self, id: &str) -> Result<(), Status> {
-        let message_request = Some(MessageRequest::ListServices(String::new()));
-        let list = tokio_stream::iter([ServerReflectionRequest { host: String::new(), message_request }]);
         let mut client = ServerReflectionClient::new(self.channel.clone());
-        let mut answers = client.server_reflection_info(self.presenting(id, list)).await?.into_inner();
+        let mut answers = client.server_reflection_info(self.presenting(id, list_services())).await?.into_inner();
         assert!(answers.message().await?.is_some());
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! Loading a policy set: every problem is found and named, and only a set without problems is used.
 
-use std::process::Command;
-
 use mfagate::access::Effect;
 use mfagate::proto::Rpc;
 
 use super::{POOL, PolicyDirectory, decide, workload};
+
+use crate::support::disk::make_fifo;
 
 const PERMIT: &str = "permit (principal, action, resource);";
 
@@ -31,7 +31,7 @@ fn a_missing_directory_is_refused() {
 fn what_is_not_a_regular_file_is_refused_without_waiting() {
     let directory = PolicyDirectory::with(PERMIT);
     let fifo = directory.path().join("fifo.cedar");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_fifo(&fifo);
     std::fs::create_dir(directory.path().join("folder.cedar")).unwrap();
     std::os::unix::fs::symlink("/dev/zero", directory.path().join("zero.cedar")).unwrap();
     let names = ["fifo", "folder", "zero"];

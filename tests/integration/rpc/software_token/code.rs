@@ -7,7 +7,7 @@ use tonic::Code;
 use super::{
     associate, by_session, by_token, code_by_session, code_by_token, code_of, is_enrolled, setup_session, verify,
 };
-use crate::support::refusal::refused;
+use crate::support::refusal::{refused, violated_fields};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -19,7 +19,7 @@ async fn a_wrong_code_is_an_invalid_argument_on_its_field() {
     let code = wrong_code(&code_of(&uri));
     let details =
         refused(verify(&service, code_by_token(&token, &code)).await, Code::InvalidArgument, "USER_CODE_MISMATCH");
-    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "user_code");
+    assert_eq!(violated_fields(&details), ["user_code"]);
     assert_eq!(details.error_info().unwrap().metadata["cognito_code"], "EnableSoftwareTokenMFAException");
     assert!(!is_enrolled(&service, NEW_USER).await);
 }
@@ -84,7 +84,7 @@ async fn a_response_with_a_status_other_than_success_is_an_error() {
             .await;
         let answer = verify(&service, code_by_token(&token, "123456")).await;
         let details = refused(answer, Code::InvalidArgument, "TOTP_NOT_VERIFIED");
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "user_code", "{body}");
+        assert_eq!(violated_fields(&details), ["user_code"], "{body}");
         let id = service.cognito.requests("VerifySoftwareToken").await.pop().unwrap()["RequestId"].take();
         assert_eq!(Value::from(details.error_info().unwrap().metadata["aws_request_id"].as_str()), id);
     }
@@ -126,7 +126,7 @@ async fn the_state_of_a_user_who_verifies_is_a_failed_precondition() {
 async fn the_token_of_a_deleted_user_cannot_verify() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.perform("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     refused(verify(&service, code_by_token(&token, "123456")).await, Code::NotFound, "USER_NOT_FOUND");
 }
 

@@ -10,7 +10,7 @@ use tonic::Code;
 use super::{
     associate, by_session, by_token, code_by_session, code_by_token, code_of, is_enrolled, parts, setup_session, verify,
 };
-use crate::support::refusal::refused;
+use crate::support::refusal::{invalid_fields, refused};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -117,30 +117,22 @@ async fn a_token_names_its_pool_and_a_session_needs_one_in_the_request() {
     let with_pool = AssociateSoftwareTokenRequest { user_pool_id: POOL.to_owned(), ..by_token(&token) };
     let without = AssociateSoftwareTokenRequest { user_pool_id: String::new(), ..by_session(&"S".repeat(20)) };
     for request in [with_pool, without] {
-        let details = refused(associate(&service, request).await, Code::InvalidArgument, "REQUEST_INVALID");
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "user_pool_id");
+        assert_eq!(invalid_fields(associate(&service, request).await), ["user_pool_id"]);
     }
     let with_pool = VerifySoftwareTokenRequest { user_pool_id: POOL.to_owned(), ..code_by_token(&token, "123456") };
     let without =
         VerifySoftwareTokenRequest { user_pool_id: String::new(), ..code_by_session(&"S".repeat(20), "123456") };
     for request in [with_pool, without] {
-        let details = refused(verify(&service, request).await, Code::InvalidArgument, "REQUEST_INVALID");
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "user_pool_id");
+        assert_eq!(invalid_fields(verify(&service, request).await), ["user_pool_id"]);
     }
 }
 
 #[tokio::test]
 async fn a_request_without_token_and_session_is_refused() {
     let service = TestService::start().await;
-    let details = refused(
-        associate(&service, AssociateSoftwareTokenRequest::default()).await,
-        Code::InvalidArgument,
-        "REQUEST_INVALID",
-    );
-    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "credential");
+    assert_eq!(invalid_fields(associate(&service, AssociateSoftwareTokenRequest::default()).await), ["credential"]);
     let request = VerifySoftwareTokenRequest { user_code: "123456".to_owned(), ..Default::default() };
-    let details = refused(verify(&service, request).await, Code::InvalidArgument, "REQUEST_INVALID");
-    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "credential");
+    assert_eq!(invalid_fields(verify(&service, request).await), ["credential"]);
 }
 
 #[tokio::test]
@@ -157,7 +149,7 @@ async fn a_pool_without_software_tokens_does_not_offer_the_enrolment() {
 async fn a_revoked_token_can_neither_associate_nor_verify() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
-    service.cognito.perform("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": NEW_USER })).await;
+    service.cognito.perform_on("AdminUserGlobalSignOut", NEW_USER).await;
     refused(associate(&service, by_token(&token)).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
     refused(verify(&service, code_by_token(&token, "123456")).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
 }

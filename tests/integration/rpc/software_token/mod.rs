@@ -7,7 +7,6 @@ mod removal;
 mod session;
 
 use data_encoding::BASE32_NOPAD;
-use mfagate::embedded::demo;
 use mfagate::proto::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AssociateSoftwareTokenRequest,
     AssociateSoftwareTokenResponse, AuthFactor, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
@@ -80,12 +79,7 @@ async fn setup_session(service: &TestService) -> String {
         "SoftwareTokenMfaConfiguration": { "Enabled": true },
     });
     service.cognito.perform("SetUserPoolMfaConfig", config).await;
-    let sign_in = json!({
-        "ClientId": demo::CLIENT_ID,
-        "AuthFlow": "USER_PASSWORD_AUTH",
-        "AuthParameters": { "USERNAME": NEW_USER, "PASSWORD": demo::PASSWORD },
-    });
-    let challenge = service.cognito.perform("InitiateAuth", sign_in).await;
+    let challenge = service.cognito.sign_in(NEW_USER).await;
     assert_eq!(challenge["ChallengeName"], "MFA_SETUP", "{challenge}");
     challenge["Session"].as_str().unwrap().to_owned()
 }

@@ -39,7 +39,7 @@ async fn a_software_token_is_not_deleted_in_a_state_that_forbids_it() {
     service.cognito.clear_faults().await;
     service.cognito.set_user_status(USER, "UNCONFIRMED").await;
     refused(delete(&service, USER).await, Code::FailedPrecondition, "USER_NOT_CONFIRMED");
-    service.cognito.perform("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     refused(delete(&service, USER).await, Code::FailedPrecondition, "USER_DISABLED");
     assert!(is_enrolled(&service, USER).await);
 }

@@ -32,6 +32,7 @@ use super::{
     ACCOUNT, CODE, CREDENTIAL_ID, DEVICE, DOCUMENT, EXTERNAL_ID, ISSUER, NEXT_TOKEN, PHONE, SECRET, SESSION, USERNAME,
     holds,
 };
+use crate::support::rpc_call::operation;
 use crate::support::test_cognito::{POOL, TestCognito};
 
 /// A connection whose requests have headers of their own.
@@ -211,11 +212,6 @@ pub(super) fn pool_config(mfa_configuration: i32) -> SetUserPoolMfaConfigRequest
     }
 }
 
-/// Cognito's name of the RPC's operation.
-fn operation(rpc: Rpc) -> String {
-    rpc.name().replace("MfaPreference", "MFAPreference")
-}
-
 /// Responses of a Cognito-compatible server that repeat what it was sent: moto puts the access token into its messages.
 fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
     let error = |code: &str, message: &str| json!({ "kind": "error", "operation": operation, "code": code, "message": message });
@@ -263,9 +259,9 @@ pub(super) async fn call_all_with_faults(
             // Without a fault, to see what is sent; most calls fail because what they name does not exist.
             let _: Result<(), Status> = make(channel.clone(), token.clone()).await;
             let texts = [USERNAME, DEVICE, EXTERNAL_ID, DOCUMENT, NEXT_TOKEN, CREDENTIAL_ID, SESSION, CODE, &token];
-            let body = cognito.requests(&operation(rpc)).await[0]["Body"].to_string();
+            let body = cognito.requests(operation(rpc)).await[0]["Body"].to_string();
             let sent: Vec<&str> = texts.into_iter().filter(|text| body.contains(text)).collect();
-            for fault in faults(&operation(rpc), &sent.join(" ")) {
+            for fault in faults(operation(rpc), &sent.join(" ")) {
                 let put = cognito.call(Method::PUT, "/_embedded/faults", fault.clone()).await;
                 let answer = make(channel.clone(), token.clone()).await;
                 let path = format!("/_embedded/faults?id={}", put["ids"][0]);

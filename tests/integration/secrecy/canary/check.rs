@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::{ENVIRONMENT, USERNAME_KEY, assert_holds_none};
 use crate::support::certificate_authority::{CertificateAndKey, CertificateAuthority};
-use crate::support::policy_fixture::PolicyFixture;
-use crate::support::process::{Exit, Process};
-use crate::support::serve_harness::ALLOW_ALL;
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture};
+use crate::support::process::{Exit, Process, command_line};
 use crate::support::token_issuer::SigningKey;
 
 const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]"#;
@@ -33,8 +32,7 @@ impl Files {
         let (key, entities) = (self.fixture.path("username.key"), self.fixture.path("entities.json"));
         let others = [("--audit-username", "hmac"), ("--audit-username-key-file", &*key), ("--entities", &*entities)];
         let options = [self.fixture.options_with(&others), self.fixture.tls_options()].concat();
-        let arguments: Vec<&str> = ["check"].into_iter().chain(options.iter().map(String::as_str)).collect();
-        let exit = Process::run(&arguments, ENVIRONMENT).await;
+        let exit = Process::run(&command_line(&["check"], &options), ENVIRONMENT).await;
         let known = ["canary"].into_iter().chain(lines_of(&self.server.key)).chain(canaries.iter().copied());
         let known: Vec<&str> = known.collect();
         assert_holds_none("stdout", &exit.stdout, known.iter().copied());

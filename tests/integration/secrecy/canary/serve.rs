@@ -15,10 +15,9 @@ use tonic_prost::ProstCodec;
 use super::calls::{Call, HeaderChannel, Headers, call_all, call_all_with_faults, calls, visible_text};
 use super::{ENVIRONMENT, KNOWN, USERNAME, USERNAME_KEY, assert_holds_none, holds, parts_of, plant_user};
 use crate::support::certificate_authority::{CertificateAuthority, payments};
-use crate::support::policy_fixture::PolicyFixture;
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer};
 use crate::support::process::Process;
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ALLOW_ALL, bearer};
 use crate::support::test_cognito::TestCognito;
 
 /// `mfagate serve` over TLS at `RUST_LOG=trace`, and a caller with a certificate and a token.
@@ -40,7 +39,6 @@ impl CanaryRun {
         let key = fixture.path("username.key");
         let others = [("--audit-username", audit_username), ("--audit-username-key-file", &key)];
         let options = [fixture.options_with(&others), fixture.tls_options()].concat();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let cognito = TestCognito::start().await;
         let access_token = plant_user(&cognito).await;
         let mut process = Process::serve_with(&options, &cognito.url, ENVIRONMENT).await;
