@@ -34,7 +34,7 @@ use tonic::transport::{Channel, Endpoint as ClientEndpoint};
 use tonic::{Code, Request, Status};
 use tower_http::auth::AsyncAuthorizeRequest as _;
 
-use token_issuer::{ISSUER, SigningKey, key_set};
+use token_issuer::{ISSUER, SigningKey, jwks};
 
 /// How often each case gets its turn, and how many calls it makes then.
 const ROUNDS: usize = 200;
@@ -147,7 +147,7 @@ async fn serve(service: Service) -> Channel {
 
 async fn verifier(directory: &Path, key: &SigningKey) -> TokenVerifier {
     let path = directory.join("keys.json");
-    std::fs::write(&path, key_set(&[key])).unwrap();
+    std::fs::write(&path, jwks(&[key])).unwrap();
     let options = TokenOptions {
         issuer: ISSUER.to_owned(),
         audience: "mfagate".parse().unwrap(),

@@ -14,7 +14,7 @@ use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenV
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use token_issuer::{ISSUER, SigningKey, key_set};
+use token_issuer::{ISSUER, SigningKey, jwks};
 
 fn authorization(token: &str) -> HeaderMap {
     HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())])
@@ -32,7 +32,7 @@ fn verification(criterion: &mut Criterion) {
     let keys = [SigningKey::rsa("rsa"), SigningKey::p256("p256"), SigningKey::ed25519("ed25519")];
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");
-    std::fs::write(&path, key_set(&keys.iter().collect::<Vec<_>>())).unwrap();
+    std::fs::write(&path, jwks(&keys.iter().collect::<Vec<_>>())).unwrap();
     let start = || {
         let options = TokenOptions {
             issuer: ISSUER.to_owned(),

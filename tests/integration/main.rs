@@ -1,4 +1,4 @@
-//! The one integration crate: a real gRPC client, the real SDK, a real HTTP backend.
+//! The integration tests: a real gRPC client, the real SDK, a real HTTP backend.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,9 +1,9 @@
-//! Behaviour of the audit log on real files: full, removed, rotated, shared, and never with a secret in it.
+//! The audit log on real files: full, removed, rotated, shared, and never with a secret in it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenI
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+
+use crate::support::disk::{make_fifo, small_disk_command};
 
 fn open(path: &Path) -> AuditLog {
     AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None).unwrap()
@@ -77,14 +79,14 @@ async fn records_are_in_the_file_when_they_are_acknowledged() {
     assert_eq!(kinds, ["decision", "mutation"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // Another process, or the next one, goes on where this one ended.
+    // Another process, or the next one, appends.
     open(&path).decision(&decision("two")).await.unwrap();
     log.decision(&decision("three")).await.unwrap();
     assert_eq!(ids(&path), ["one", "one", "two", "three"]);
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
+async fn a_full_disk_refuses_decisions_keeps_mutations_and_recovers_by_itself() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     symlink("/dev/full", &path).unwrap();
@@ -107,13 +109,13 @@ async fn a_full_disk_refuses_decisions_keeps_mutations_and_ends_by_itself() {
     let gap = &records(&space)[2];
     assert_eq!((&gap["kind"], &gap["decisions_lost"]), (&"gap".into(), &2.into()));
 
-    // What is owed is owed once.
+    // Owed records are written once.
     log.decision(&decision("again")).await.unwrap();
     assert_eq!(ids(&space), ["changed-1", "changed-2", "-", "allowed", "again"]);
 }
 
 #[tokio::test]
-async fn a_kept_mutation_is_written_at_the_end_or_on_reopening_without_another_call() {
+async fn a_kept_mutation_is_written_on_flush_or_reopen_without_another_call() {
     let directory = TempDir::new().unwrap();
     let (path, space) = (directory.path().join("audit.jsonl"), directory.path().join("space"));
     symlink("/dev/full", &path).unwrap();
@@ -135,7 +137,7 @@ async fn a_kept_mutation_is_written_at_the_end_or_on_reopening_without_another_c
 }
 
 #[tokio::test]
-async fn a_removed_file_is_made_again() {
+async fn a_removed_file_is_recreated() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
@@ -145,7 +147,7 @@ async fn a_removed_file_is_made_again() {
     assert_eq!(ids(&path), ["two"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // With its directory gone there is no place for it.
+    // Without its directory, the file cannot be created.
     let moved = directory.path().with_extension("moved");
     fs::rename(directory.path(), &moved).unwrap();
     assert!(matches!(log.decision(&decision("three")).await, Err(AuditUnavailable::Failed(_))));
@@ -155,7 +157,7 @@ async fn a_removed_file_is_made_again() {
 }
 
 #[tokio::test]
-async fn rotation_by_renaming_loses_and_repeats_nothing() {
+async fn rotation_by_renaming_neither_loses_nor_repeats_a_record() {
     let directory = TempDir::new().unwrap();
     let (path, rotated) = (directory.path().join("audit.jsonl"), directory.path().join("audit.jsonl.1"));
     let log = open(&path);
@@ -165,7 +167,7 @@ async fn rotation_by_renaming_loses_and_repeats_nothing() {
     log.decision(&decision("two")).await.unwrap();
     assert_eq!((ids(&rotated), ids(&path)), (vec!["one".to_owned()], vec!["two".to_owned()]));
 
-    // Emptied in its place instead.
+    // Truncated in place instead.
     fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     log.decision(&decision("three")).await.unwrap();
     assert_eq!(ids(&path), ["three"]);
@@ -208,7 +210,7 @@ async fn concurrent_records_of_two_logs_are_whole_lines_while_the_file_is_rotate
 }
 
 #[tokio::test]
-async fn what_was_handed_over_is_written_though_nobody_waits_for_it() {
+async fn a_submitted_record_is_written_even_if_nobody_waits_for_it() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
@@ -230,7 +232,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
         let path = directory.path().join(name);
         let log = AuditLog::open(AuditTarget::File(path.clone()), form).unwrap();
         for text in [token.as_str(), &session, secret_code] {
-            // A text this short may be a username or an id, as far as anybody can tell.
+            // A text this short may be a username or an id.
             let tellable = if text == secret_code { "" } else { text };
             let mut record = mutation("test");
             record.call = Arc::new(CallFields {
@@ -255,7 +257,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
 }
 
 #[tokio::test]
-async fn names_that_callers_choose_stay_in_their_line_and_short() {
+async fn names_that_callers_choose_stay_within_one_line_and_short() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let log = open(&path);
@@ -281,10 +283,10 @@ async fn names_that_callers_choose_stay_in_their_line_and_short() {
 }
 
 #[test]
-fn a_target_that_cannot_be_written_is_refused_at_the_start_by_name() {
+fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
     let directory = TempDir::new().unwrap();
     let fifo = directory.path().join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_fifo(&fifo);
     for (path, cause) in [
         (directory.path().join("missing/audit.jsonl"), "No such file or directory"),
         (directory.path().to_owned(), "Is a directory"),
@@ -298,15 +300,12 @@ fn a_target_that_cannot_be_written_is_refused_at_the_start_by_name() {
     assert_eq!("./stdout".parse(), Ok(AuditTarget::File("./stdout".into())));
 }
 
-/// The variable that tells the test below where to write.
+/// The environment variable that tells the child process where to write.
 const FILE: &str = "AUDIT_TEST_FILE";
 
 /// Runs a test of this file in a process of its own, whose files cannot grow beyond 8 blocks.
 fn in_a_small_process(test: &str, file: &Path) -> std::process::Output {
-    Command::new("sh")
-        // Without the trap, the signal would end the process where a full disk only fails the write.
-        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
-        .arg(std::env::current_exe().unwrap())
+    small_disk_command(8, std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .env(FILE, file)
         .stdin(Stdio::null())
@@ -315,7 +314,7 @@ fn in_a_small_process(test: &str, file: &Path) -> std::process::Output {
 }
 
 #[test]
-fn a_disk_that_is_full_in_the_middle_of_a_line_leaves_one_broken_line_and_no_glued_ones() {
+fn a_disk_that_fills_up_within_a_line_breaks_that_line_only() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("audit.jsonl");
     let child = in_a_small_process("audit::log::fills_the_disk_and_makes_room", &path);
@@ -347,7 +346,7 @@ async fn fills_the_disk_and_makes_room() {
     assert!(!full.ends_with(b"\n"), "a part of the last line was written");
     assert!(written > 5);
 
-    // Room for three lines, by removing whole lines from the start.
+    // Makes room for three lines by removing whole lines from the start.
     let cut = full.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(4).unwrap().0;
     fs::write(&path, &full[cut + 1..]).unwrap();
     log.decision(&decision("after")).await.unwrap();
@@ -368,7 +367,7 @@ fn standard_output_takes_records_as_lines() {
 async fn writes_to_standard_output() {
     assert!(std::env::var_os(FILE).is_some(), "set by the test above");
     let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None).unwrap();
-    // What libtest has printed does not end its line.
+    // libtest does not end the line that it has printed.
     println!();
     log.decision(&decision("one")).await.unwrap();
     log.reopen().await.unwrap();

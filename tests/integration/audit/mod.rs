@@ -1,4 +1,4 @@
-//! The audit log and its records.
+//! The audit log: what is recorded, where, and what happens when it cannot be.
 
 mod destination;
 mod log;

@@ -1,4 +1,4 @@
-//! Who calls: tokens, certificates, and both.
+//! Authentication: tokens, certificates, and both together.
 
 mod identity;
 mod tls;

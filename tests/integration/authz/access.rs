@@ -1,4 +1,4 @@
-//! The real program before callers: who gets in, what they may do, and what is recorded of it.
+//! Access to the running program: who is authenticated, what they may do, and what is recorded of it.
 
 use mfagate::api::Rpc;
 use mfagate::api::v1::associate_software_token_request::Credential;
@@ -12,13 +12,12 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::support::policy_fixture::PolicyEnforcer;
+use crate::support::policy_fixture::{PolicyFixture, bearer};
+use crate::support::reflection::list_services;
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{Served, bearer, credential};
+use crate::support::serve_harness::{ServeHarness, credential_problem};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
@@ -32,51 +31,51 @@ permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"Adm
 unless { context.weakens_mfa };
 "#;
 
-/// The answer to a caller whose token has expired.
+/// The error for a caller whose token has expired.
 pub(crate) async fn expired() -> Status {
-    let served = Served::with(SUPPORT).await;
-    let token = served.guard.token("support", json!({ "exp": 1_000_000_000 }));
+    let served = ServeHarness::with(SUPPORT).await;
+    let token = served.fixture.token("support", json!({ "exp": 1_000_000_000 }));
     served.read(Some(&bearer(&token)), POOL).await.unwrap_err()
 }
 
-/// The answer to a caller that no policy knows.
+/// The error for a caller that no policy knows.
 pub(crate) async fn forbidden() -> Status {
-    Served::with(SUPPORT).await.read_as("stranger", POOL).await.unwrap_err()
+    ServeHarness::with(SUPPORT).await.read_as("stranger", POOL).await.unwrap_err()
 }
 
-/// The answer to a change that cannot be recorded.
+/// The error for a change that cannot be recorded.
 pub(crate) async fn unrecorded() -> Status {
-    let guard = PolicyEnforcer::with(SUPPORT);
-    let options = guard.options_recording_in("/dev/full");
-    Served::with_options(guard, options).await.set_as("support", true).await.unwrap_err()
+    let fixture = PolicyFixture::with(SUPPORT);
+    let options = fixture.options_with_audit_log("/dev/full");
+    ServeHarness::with_options(fixture, options).await.set_sms_as("support", true).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn a_caller_learns_of_its_credential_what_kind_of_fault_it_has_and_no_more() {
-    let served = Served::with(SUPPORT).await;
-    let other = PolicyEnforcer::with(SUPPORT);
+async fn a_caller_learns_which_kind_of_problem_its_credential_has_and_no_more() {
+    let served = ServeHarness::with(SUPPORT).await;
+    let other = PolicyFixture::with(SUPPORT);
     for (authorization, kind) in [
         (None, "missing"),
         (Some("Basic c3VwcG9ydDo=".to_owned()), "malformed"),
         (Some(bearer("a.b.c")), "malformed"),
-        (Some(bearer(&served.guard.token("support", json!({ "exp": 1_000_000_000 })))), "expired"),
-        (Some(bearer(&served.guard.token("support", json!({ "aud": "another" })))), "not accepted"),
-        (Some(bearer(&served.guard.token("support", json!({ "iss": "https://another.example" })))), "not accepted"),
-        (Some(bearer(&other.token("support", json!({})))), "not accepted"),
-        (Some(bearer(&served.guard.token("spiffe://example.com/support", json!({})))), "not accepted"),
+        (Some(bearer(&served.fixture.token("support", json!({ "exp": 1_000_000_000 })))), "expired"),
+        (Some(bearer(&served.fixture.token("support", json!({ "aud": "another" })))), "not accepted"),
+        (Some(bearer(&served.fixture.token("support", json!({ "iss": "https://another.example" })))), "not accepted"),
+        (Some(other.bearer("support")), "not accepted"),
+        (Some(served.fixture.bearer("spiffe://example.com/support")), "not accepted"),
     ] {
-        assert_eq!(credential(served.read(authorization.as_deref(), POOL).await), kind, "{authorization:?}");
+        assert_eq!(credential_problem(served.read(authorization.as_deref(), POOL).await), kind, "{authorization:?}");
     }
     assert_eq!(served.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
 async fn a_permitted_call_goes_through_and_every_other_is_denied() {
-    let served = Served::with(SUPPORT).await;
+    let served = ServeHarness::with(SUPPORT).await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    served.set_as("support", true).await.unwrap();
+    served.set_sms_as("support", true).await.unwrap();
     refused(served.read_as("support", "us-west-2_OTHER").await, Code::PermissionDenied, "CALLER_FORBIDDEN");
-    refused(served.set_as("support", false).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    refused(served.set_sms_as("support", false).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     refused(served.read_as("stranger", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     refused(served.read_as("Support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
 
@@ -86,7 +85,7 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
         software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
         ..Default::default()
     };
-    let caller = served.guard.caller("support");
+    let caller = served.fixture.as_caller("support");
     let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
     refused(pools.set_user_pool_mfa_config(request).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(served.cognito.requests("AdminGetUser").await.len(), 1);
@@ -95,11 +94,11 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
 }
 
 #[tokio::test]
-async fn a_pool_is_weakened_by_a_factor_left_out_as_by_one_switched_off() {
+async fn a_pool_is_weakened_by_an_omitted_factor_as_by_a_disabled_one() {
     let policy = r#"
 permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) unless { context.weakens_mfa };
 "#;
-    let served = Served::with(policy).await;
+    let served = ServeHarness::with(policy).await;
     let every_factor = SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration: UserPoolMfaType::On.into(),
@@ -108,7 +107,7 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
         email_mfa_configuration: Some(EmailMfaConfiguration::default()),
         web_authn_configuration: Some(WebAuthnConfiguration::default()),
     };
-    let caller = served.guard.caller("support");
+    let caller = served.fixture.as_caller("support");
     let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
     let off = Some(SoftwareTokenMfaConfiguration { enabled: false });
     for weaker in [
@@ -128,19 +127,19 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
 
 #[tokio::test]
 async fn a_forbidden_caller_learns_nothing_about_its_input() {
-    let served = Served::with(SUPPORT).await;
+    let served = ServeHarness::with(SUPPORT).await;
     for pool in ["", "no pool", "us-west-2_OTHER"] {
         refused(served.read_as("support", pool).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     }
-    let everywhere = Served::with("permit (principal, action, resource);").await;
+    let everywhere = ServeHarness::with("permit (principal, action, resource);").await;
     refused(everywhere.read_as("support", "no pool").await, Code::InvalidArgument, "REQUEST_INVALID");
 }
 
 #[tokio::test]
-async fn a_caller_without_the_rpc_is_denied_before_the_request_is_there() {
-    let served = Served::with(SUPPORT).await;
-    let authorization = bearer(&served.guard.token("stranger", json!({})));
-    // A body that never comes: whoever waited for it would never answer.
+async fn a_caller_without_the_rpc_is_denied_before_the_request_has_arrived() {
+    let served = ServeHarness::with(SUPPORT).await;
+    let authorization = served.fixture.bearer("stranger");
+    // A body that never comes: a server that waits for it never replies.
     let body = tonic::body::Body::new(http_body_util::StreamBody::new(tokio_stream::pending::<
         Result<http_body::Frame<tonic::codegen::Bytes>, Status>,
     >()));
@@ -158,22 +157,18 @@ async fn a_caller_without_the_rpc_is_denied_before_the_request_is_there() {
 
 #[tokio::test]
 async fn health_is_public_and_reflection_needs_a_permission() {
-    let served = Served::with(
+    let served = ServeHarness::with(
         r#"permit (principal == Mfagate::Caller::"engineer", action == Mfagate::Action::"ReadReflection", resource);"#,
     )
     .await;
     HealthClient::new(served.channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
 
-    let list = || {
-        let message_request = Some(MessageRequest::ListServices(String::new()));
-        tokio_stream::iter([ServerReflectionRequest { host: String::new(), message_request }])
-    };
     let mut nobody = ServerReflectionClient::new(served.channel.clone());
-    refused(nobody.server_reflection_info(list()).await, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
+    refused(nobody.server_reflection_info(list_services()).await, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
     for (name, allowed) in [("support", false), ("engineer", true)] {
-        let caller = served.guard.caller(name);
+        let caller = served.fixture.as_caller(name);
         let mut client = ServerReflectionClient::with_interceptor(served.channel.clone(), caller);
-        let answer = client.server_reflection_info(list()).await;
+        let answer = client.server_reflection_info(list_services()).await;
         if allowed {
             assert!(answer.unwrap().into_inner().message().await.unwrap().is_some());
         } else {
@@ -184,15 +179,15 @@ async fn health_is_public_and_reflection_needs_a_permission() {
 
 #[tokio::test]
 async fn every_decision_and_every_change_is_recorded_once_and_without_a_secret() {
-    let served = Served::with(SUPPORT).await;
-    let token = served.guard.token("support", json!({}));
+    let served = ServeHarness::with(SUPPORT).await;
+    let token = served.fixture.token("support", json!({}));
     served.read(Some(&bearer(&token)), POOL).await.unwrap();
-    served.set_as("support", true).await.unwrap();
-    served.set_as("support", false).await.unwrap_err();
+    served.set_sms_as("support", true).await.unwrap();
+    served.set_sms_as("support", false).await.unwrap_err();
     served.read(None, POOL).await.unwrap_err();
     served.read_as("stranger", POOL).await.unwrap_err();
 
-    let records = served.guard.records();
+    let records = served.fixture.records();
     let told: Vec<_> = records
         .iter()
         .map(|record| (record["kind"].as_str().unwrap(), record["rpc"].as_str().unwrap(), record["decision"].as_str()))
@@ -214,43 +209,43 @@ async fn every_decision_and_every_change_is_recorded_once_and_without_a_secret()
     assert_eq!(records[2]["outcome"]["code"], "OK");
     assert_eq!(records[3]["effect"]["factors_disabled"], json!(["SMS_MFA"]));
 
-    let ended = served.binary.end().await;
-    let everything = served.guard.read("audit.jsonl") + &ended.stdout + &ended.stderr;
+    let exit = served.process.terminate().await;
+    let everything = served.fixture.read("audit.jsonl") + &exit.stdout + &exit.stderr;
     assert!(!everything.contains(&token) && !everything.contains(USER), "{everything}");
 }
 
 #[tokio::test]
-async fn changes_are_refused_and_reads_go_on_while_nothing_can_be_recorded() {
-    let guard = PolicyEnforcer::with(SUPPORT);
-    let options = guard.options_recording_in("/dev/full");
-    let served = Served::with_options(guard, options).await;
-    refused(served.set_as("support", true).await, Code::Unavailable, "AUDIT_UNAVAILABLE");
+async fn changes_are_refused_and_reads_continue_while_nothing_can_be_recorded() {
+    let fixture = PolicyFixture::with(SUPPORT);
+    let options = fixture.options_with_audit_log("/dev/full");
+    let served = ServeHarness::with_options(fixture, options).await;
+    refused(served.set_sms_as("support", true).await, Code::Unavailable, "AUDIT_UNAVAILABLE");
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     assert_eq!(served.cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn a_hangup_puts_new_policies_in_force_and_bad_ones_never() {
-    let mut served = Served::with(SUPPORT).await;
-    served.guard.write("policies/all.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
-    served.binary.signal("HUP").await;
-    served.binary.logged("reloaded in part").await;
+async fn a_sighup_activates_valid_policies_and_never_invalid_ones() {
+    let mut served = ServeHarness::with(SUPPORT).await;
+    served.fixture.write("policies/all.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
+    served.process.signal("HUP").await;
+    served.process.wait_for_log("reloaded in part").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
 
-    served.guard.write("policies/all.cedar", &SUPPORT.replace("\"support\"", "\"helpdesk\""));
-    served.binary.signal("HUP").await;
-    served.binary.logged("policies replaced").await;
+    served.fixture.write("policies/all.cedar", &SUPPORT.replace("\"support\"", "\"helpdesk\""));
+    served.process.signal("HUP").await;
+    served.process.wait_for_log("policies replaced").await;
     refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(served.read_as("helpdesk", POOL).await.unwrap(), USER);
 }
 
 #[tokio::test]
-async fn a_policy_can_tell_a_session_whose_pool_is_only_claimed_from_an_access_token() {
-    let served = Served::with(
+async fn a_policy_can_tell_a_session_with_a_claimed_pool_from_an_access_token() {
+    let served = ServeHarness::with(
         r#"permit (principal, action == Mfagate::Action::"AssociateSoftwareToken", resource) unless { context.by_session };"#,
     )
     .await;
-    let caller = served.guard.caller("support");
+    let caller = served.fixture.as_caller("support");
     let mut client = SoftwareTokenServiceClient::with_interceptor(served.channel.clone(), caller);
     let mut associate = async |credential, user_pool_id: &str| {
         let user_pool_id = user_pool_id.to_owned();
@@ -264,6 +259,6 @@ async fn a_policy_can_tell_a_session_whose_pool_is_only_claimed_from_an_access_t
     refused(session, Code::PermissionDenied, "CALLER_FORBIDDEN");
 
     let by_session: Vec<_> =
-        served.guard.records().iter().map(|record| record["effect"]["by_session"].clone()).collect();
+        served.fixture.records().iter().map(|record| record["effect"]["by_session"].clone()).collect();
     assert_eq!(by_session, [json!(false), json!(false), json!(true)]);
 }

@@ -1,4 +1,4 @@
-//! What a caller may do: policies, paths, and the golden access table.
+//! Authorization: what a caller may do, by policy, by path, and by the golden access table.
 
 pub(crate) mod access;
 mod golden;

@@ -1,4 +1,4 @@
-//! Behaviour of the one text of Cognito that reaches a caller: `cognito_message`, without what must not leave.
+//! The one text of Cognito that reaches a caller, `cognito_message`, and what is masked in it.
 
 use mfagate::api::Rpc;
 use mfagate::api::v1::{
@@ -14,22 +14,22 @@ use crate::support::test_service::TestService;
 
 const ARN: &str = "arn:aws:iam::123456789012:role/secret-role";
 
-/// The message that the caller gets.
+/// The message that the caller receives.
 fn message(answer: Result<(), Status>) -> String {
     let details = refused(answer, Code::InvalidArgument, "INVALID_PARAMETER");
     details.error_info().unwrap().metadata["cognito_message"].clone()
 }
 
-async fn say(service: &TestService, rpc: Rpc, text: &str) {
-    service.cognito.answer_error(operation(rpc), "InvalidParameterException", text).await;
+async fn inject_message(service: &TestService, rpc: Rpc, text: &str) {
+    service.cognito.inject_error(operation(rpc), "InvalidParameterException", text).await;
 }
 
 #[tokio::test]
-async fn a_sentence_without_anything_to_hide_comes_as_it_is() {
+async fn a_message_without_anything_to_mask_is_passed_unchanged() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for rpc in Rpc::ALL {
-        say(&service, rpc, "Value '7' at 'someMember' is not what it should be").await;
+        inject_message(&service, rpc, "Value '7' at 'someMember' is not what it should be").await;
         let message = message(call(&service, rpc, &token).await);
         assert_eq!(message, "Value '7' at 'someMember' is not what it should be", "{}", rpc.name());
     }
@@ -41,9 +41,9 @@ async fn credential_user_and_pool_are_masked_in_every_rpc() {
     let token = service.cognito.token(USER).await;
     for rpc in Rpc::ALL {
         let named = if takes_token(rpc) { &token } else { USER };
-        say(&service, rpc, &format!("In {POOL}: '{named}' or {} is bad", named.to_uppercase())).await;
+        inject_message(&service, rpc, &format!("In {POOL}: '{named}' or {} is bad", named.to_uppercase())).await;
         let message = message(call(&service, rpc, &token).await);
-        // Of a pool's operations, the request names no user.
+        // A request for a pool's operation names no user.
         let wanted = if [Rpc::GetUserPoolMfaConfig, Rpc::SetUserPoolMfaConfig].contains(&rpc) {
             "In [masked]: 'testuser' or TESTUSER is bad"
         } else {
@@ -58,27 +58,27 @@ async fn arns_and_account_ids_are_masked_in_every_rpc() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for rpc in Rpc::ALL {
-        say(&service, rpc, &format!("Role '{ARN}' of 210987654321 is bad")).await;
+        inject_message(&service, rpc, &format!("Role '{ARN}' of 210987654321 is bad")).await;
         let message = message(call(&service, rpc, &token).await);
         assert_eq!(message, "Role '[arn]' of [account] is bad", "{}", rpc.name());
     }
 }
 
 #[tokio::test]
-async fn a_long_sentence_is_cut_by_characters() {
+async fn a_long_message_is_truncated_by_characters() {
     let service = TestService::start().await;
     for (sentence, length) in [("é".repeat(255), 255), ("💡".repeat(256), 256), ("é".repeat(300), 256)] {
-        say(&service, Rpc::AdminGetUser, &sentence).await;
+        inject_message(&service, Rpc::AdminGetUser, &sentence).await;
         let message = message(call(&service, Rpc::AdminGetUser, "").await);
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
         assert_eq!((message.chars().count(), sentence.starts_with(&message)), (length, true));
     }
 }
 
 #[tokio::test]
-async fn an_exception_without_a_sentence_has_no_message() {
+async fn an_exception_without_a_message_has_none() {
     let service = TestService::start().await;
-    say(&service, Rpc::AdminGetUser, "").await;
+    inject_message(&service, Rpc::AdminGetUser, "").await;
     let details = refused(call(&service, Rpc::AdminGetUser, "").await, Code::InvalidArgument, "INVALID_PARAMETER");
     assert!(!details.error_info().unwrap().metadata.contains_key("cognito_message"));
 }
@@ -87,7 +87,7 @@ async fn an_exception_without_a_sentence_has_no_message() {
 async fn code_and_device_are_masked() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    say(&service, Rpc::VerifySoftwareToken, "654321 of Jané's phone is bad").await;
+    inject_message(&service, Rpc::VerifySoftwareToken, "654321 of Jané's phone is bad").await;
     let request = VerifySoftwareTokenRequest {
         credential: Some(verify_software_token_request::Credential::AccessToken(token)),
         user_code: "654321".to_owned(),
@@ -102,7 +102,7 @@ async fn code_and_device_are_masked() {
 async fn a_session_and_its_pool_are_masked() {
     let service = TestService::start().await;
     let session = "session-of-twenty-and-more";
-    say(&service, Rpc::VerifySoftwareToken, &format!("{session} in {POOL} is bad")).await;
+    inject_message(&service, Rpc::VerifySoftwareToken, &format!("{session} in {POOL} is bad")).await;
     let request = VerifySoftwareTokenRequest {
         credential: Some(verify_software_token_request::Credential::Session(session.to_owned())),
         user_pool_id: POOL.to_owned(),
@@ -159,9 +159,9 @@ async fn every_text_of_a_configuration_is_masked() {
         let mut texts = vec!["sms-text {####}", "mail-text {####}", "mail-subject", "party.example.com"];
         texts.extend(own);
         for text in texts {
-            say(&service, Rpc::SetUserPoolMfaConfig, &format!("Value '{text}' is bad")).await;
+            inject_message(&service, Rpc::SetUserPoolMfaConfig, &format!("Value '{text}' is bad")).await;
             let answer = service.pool_configs().set_user_pool_mfa_config(request(sms.clone())).await.map(drop);
-            service.cognito.heal().await;
+            service.cognito.clear_faults().await;
             assert_eq!(message(answer), "Value '[masked]' is bad", "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! The error manual is true: the example at each value of `ErrorReason` is what is answered for that reason.
+//! The error manual in the proto: the example at each value of `ErrorReason` is what callers receive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use tonic_types::StatusExt as _;
 use crate::authz::access;
 use crate::process::without_credentials;
 use crate::support::loopback::serve;
-use crate::support::refusal::details_beside;
+use crate::support::refusal::other_details;
 use crate::support::rpc_call::{call, operation};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// What the comment at one value of the enum says.
+/// The comment at one value of the enum.
 struct Entry {
     reason: String,
     comment: String,
@@ -59,7 +59,7 @@ impl Entry {
         self.example["metadata"][key].as_str()
     }
 
-    /// What stands between "Answered as " and the full stop: the code, and the detail if there is one.
+    /// The text between "Answered as " and the full stop: the code, and the detail if there is one.
     fn answered_as(&self) -> (String, Option<String>) {
         let sentence = self.comment.split("Answered as ").nth(1).unwrap().split('.').next().unwrap();
         let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -67,7 +67,7 @@ impl Entry {
         (code.to_owned(), detail.split([' ', ',']).next().filter(|kind| !kind.is_empty()).map(str::to_owned))
     }
 
-    /// The RPC of the example's operation; a change of a pool for the operations that mfagate does not call as yet.
+    /// The RPC of the example's operation; a change of a pool for operations that mfagate does not call yet.
     fn rpc(&self) -> Rpc {
         let wanted = self.metadata("operation").unwrap();
         Rpc::ALL.into_iter().find(|rpc| operation(*rpc) == wanted).unwrap_or(Rpc::SetUserPoolMfaConfig)
@@ -89,7 +89,7 @@ impl Entry {
         let mut documented: BTreeMap<_, _> =
             documented.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         assert!(answered.keys().eq(documented.keys()), "{reason}: {answered:?} is documented as {documented:?}");
-        // Made anew for each answer, or of an operation that is not called as yet.
+        // Different in each response, or of an operation that is not called yet.
         for changing in ["aws_request_id", "cognito_message"] {
             answered.remove(changing);
             documented.remove(changing);
@@ -100,7 +100,7 @@ impl Entry {
         }
         assert_eq!(answered, documented, "{reason}");
 
-        let answered = (code_name(status.code()), details_beside(status));
+        let answered = (code_name(status.code()), other_details(status));
         let (code, detail) = self.answered_as();
         assert_eq!(answered, (code, detail.iter().map(String::as_str).collect()), "{reason}");
     }
@@ -118,7 +118,7 @@ fn code_name(code: Code) -> String {
     name
 }
 
-/// The sentence of Cognito by which the reason is told from others of the same code; any other where the code is enough.
+/// Cognito's sentence that tells the reason from others of the same code; any sentence if the code is enough.
 fn text(reason: &str) -> &'static str {
     match reason {
         "USER_TOKEN_EXPIRED" => "Access Token has expired",
@@ -136,7 +136,7 @@ fn text(reason: &str) -> &'static str {
     }
 }
 
-/// What is answered to a message on a path, whatever the path takes.
+/// The status for a message on a path, whatever the path accepts.
 async fn send<M: prost::Message + 'static>(service: &TestService, path: &'static str, message: M) -> Status {
     let mut client = Grpc::new(service.channel());
     client.ready().await.unwrap();
@@ -144,17 +144,17 @@ async fn send<M: prost::Message + 'static>(service: &TestService, path: &'static
     client.unary(Request::new(message), path.parse().unwrap(), codec).await.unwrap_err()
 }
 
-/// The answer of a reason that no code of Cognito leads to. A new reason needs an arm here, or a code in its example.
+/// The status of a reason that no code of Cognito leads to. A new reason needs an arm here, or a code in its example.
 async fn provoke(reason: &str) -> Status {
     let service = TestService::start().await;
     let admin_get_user = Rpc::AdminGetUser.path();
     let answer_with = async |rpc, fault| {
-        service.cognito.fault(fault).await;
+        service.cognito.inject_fault(fault).await;
         call(&service, rpc, &service.cognito.token(USER).await).await.unwrap_err()
     };
     match reason {
         "REQUEST_INVALID" => send(&service, admin_get_user, ()).await,
-        // The first field is a number here, where a text is due.
+        // The first field is a number here, where a text is expected.
         "REQUEST_MALFORMED" => send(&service, admin_get_user, prost_types::Duration { seconds: 1, nanos: 0 }).await,
         "REQUEST_TOO_LARGE" => {
             let username = "a".repeat(5 << 20);
@@ -170,23 +170,23 @@ async fn provoke(reason: &str) -> Status {
             answer_with(Rpc::VerifySoftwareToken, json!({ "kind": "replace", "body": { "Status": "ERROR" } })).await
         }
         "DEADLINE_EXCEEDED" => {
-            let service = TestService::limited_to(Duration::from_millis(100)).await;
-            service.cognito.fault(json!({ "kind": "no_answer" })).await;
+            let service = TestService::with_operation_timeout(Duration::from_millis(100)).await;
+            service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
         "NO_TIME_LEFT" => {
             let mut request = Request::new(AdminGetUserRequest::default());
             request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("0m"));
-            service.patient().admin_get_user(request).await.unwrap_err()
+            service.untimed_client().admin_get_user(request).await.unwrap_err()
         }
         "CALLER_UNAUTHENTICATED" => access::expired().await,
         "CALLER_FORBIDDEN" => access::forbidden().await,
         "AUDIT_UNAVAILABLE" => access::unrecorded().await,
         "COGNITO_UNREACHABLE" => answer_with(Rpc::AdminSetUserMfaPreference, json!({ "kind": "reset" })).await,
         "COGNITO_ANSWER_UNREADABLE" => {
-            // A web server that knows no such page.
+            // A web server without that page.
             let pages = axum::Router::new().fallback(|| async { http::StatusCode::NOT_FOUND });
-            let service = TestService::before(&serve(pages).await).await;
+            let service = TestService::with_cognito_at(&serve(pages).await).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }
         "MFAGATE_DISPATCH_FAILED" => without_credentials::set_preference(&service.cognito.url).await.unwrap_err(),
@@ -199,15 +199,15 @@ async fn provoke(reason: &str) -> Status {
 }
 
 #[tokio::test]
-async fn every_reason_is_answered_as_its_example_shows() {
+async fn every_reason_is_returned_as_its_example_shows() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for entry in manual() {
         let status = match entry.metadata("cognito_code") {
             Some(code) => {
-                service.cognito.answer_error(operation(entry.rpc()), code, text(&entry.reason)).await;
+                service.cognito.inject_error(operation(entry.rpc()), code, text(&entry.reason)).await;
                 let status = call(&service, entry.rpc(), &token).await.unwrap_err();
-                service.cognito.heal().await;
+                service.cognito.clear_faults().await;
                 status
             }
             None => provoke(&entry.reason).await,

@@ -1,4 +1,4 @@
-//! What a caller is told when a call fails.
+//! Errors: what a caller receives when a call fails.
 
 mod cognito_error;
 mod cognito_message;

@@ -1,4 +1,4 @@
-//! Hostile HTTP/2: whatever stands around a message gets a clear status, and the connection and the process live on.
+//! Hostile HTTP/2: whatever surrounds a message gets a clear status, and the connection and the process survive.
 
 use std::io::ErrorKind;
 
@@ -8,19 +8,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::support::raw_h2::{Frames, Wire, frame, framed, good, good_body, post, rpc};
+use super::service;
+use crate::support::raw_h2::{
+    RawClient, RawFrames, frame_with, framed, grpc_request, rpc_request, valid_body, valid_request,
+};
 use crate::support::refusal::refused;
 use crate::support::test_service::TestService;
 
-async fn service() -> (TestService, Wire) {
-    let service = TestService::start().await;
-    let wire = Wire::connect(service.address).await;
-    (service, wire)
-}
-
 #[tokio::test]
-async fn paths_that_are_no_rpc_are_unimplemented() {
-    let (_service, mut wire) = service().await;
+async fn paths_that_are_not_rpcs_are_unimplemented() {
+    let (_service, mut raw) = service().await;
     let path = Rpc::GetUserPoolMfaConfig.path();
     for path in [
         "/mfagate.v1.PoolConfigService/Nothing".to_owned(),
@@ -37,95 +34,95 @@ async fn paths_that_are_no_rpc_are_unimplemented() {
         path.to_lowercase(),
         path.to_uppercase(),
     ] {
-        wire.refused(post(&path).body(()).unwrap(), good_body(), Code::Unimplemented, "RPC_UNKNOWN").await;
+        raw.refused(grpc_request(&path).body(()).unwrap(), valid_body(), Code::Unimplemented, "RPC_UNKNOWN").await;
     }
 }
 
 #[tokio::test]
-async fn a_request_for_a_tunnel_is_not_allowed() {
-    let (_service, mut wire) = service().await;
+async fn a_connect_request_is_not_allowed() {
+    let (_service, mut raw) = service().await;
     let request = Request::builder().method(Method::CONNECT).uri("mfagate:80").body(()).unwrap();
-    let answer = wire.call(request, good_body()).await;
+    let answer = raw.call(request, valid_body()).await;
     assert_eq!(answer.http, StatusCode::METHOD_NOT_ALLOWED);
     refused::<()>(Err(answer.status()), Code::InvalidArgument, "REQUEST_MALFORMED");
-    wire.still_serves().await;
+    raw.still_serves().await;
 }
 
 #[tokio::test]
 async fn a_content_type_that_is_not_grpc_is_unsupported() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     for content_type in [None, Some("text/plain"), Some("application/json"), Some("application/grpcx"), Some("")] {
-        let (mut request, body) = good();
+        let (mut request, body) = valid_request();
         request.headers_mut().remove("content-type");
         if let Some(content_type) = content_type {
             request.headers_mut().insert("content-type", content_type.parse().unwrap());
         }
-        let answer = wire.call(request, body).await;
+        let answer = raw.call(request, body).await;
         assert_eq!(answer.http, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type:?}");
         refused::<()>(Err(answer.status()), Code::InvalidArgument, "REQUEST_MALFORMED");
-        wire.still_serves().await;
+        raw.still_serves().await;
     }
 }
 
 #[tokio::test]
 async fn content_types_of_grpc_are_served() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
-        let (mut request, body) = good();
+        let (mut request, body) = valid_request();
         request.headers_mut().insert("content-type", content_type.parse().unwrap());
-        let answer = wire.call(request, body).await;
+        let answer = raw.call(request, body).await;
         assert_eq!(answer.status().code(), Code::Ok, "{content_type}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn methods_other_than_post_are_not_allowed() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE] {
-        let (mut request, body) = good();
+        let (mut request, body) = valid_request();
         *request.method_mut() = method.clone();
-        let answer = wire.call(request, body).await;
+        let answer = raw.call(request, body).await;
         assert_eq!(answer.http, StatusCode::METHOD_NOT_ALLOWED, "{method}");
         refused::<()>(Err(answer.status()), Code::InvalidArgument, "REQUEST_MALFORMED");
-        wire.still_serves().await;
+        raw.still_serves().await;
     }
 }
 
 #[tokio::test]
-async fn timeouts_that_are_none_are_ignored() {
-    let (_service, mut wire) = service().await;
+async fn invalid_timeouts_are_ignored() {
+    let (_service, mut raw) = service().await;
     for timeout in
         ["", "5", "S", "abc", "1x", "-5S", "+5S", "5 S", "1.5S", "999999999S", "99999999999999999999H", "0x5S"]
     {
-        let (mut request, body) = good();
+        let (mut request, body) = valid_request();
         request.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
-        let answer = wire.call(request, body).await;
+        let answer = raw.call(request, body).await;
         assert_eq!(answer.status().code(), Code::Ok, "{timeout:?}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn a_timeout_in_bytes_that_are_no_text_is_ignored() {
-    let (_service, mut wire) = service().await;
-    let (mut request, body) = good();
+async fn a_timeout_that_is_not_text_is_ignored() {
+    let (_service, mut raw) = service().await;
+    let (mut request, body) = valid_request();
     request.headers_mut().insert("grpc-timeout", HeaderValue::from_bytes(b"5\xc3\xa9").unwrap());
-    assert_eq!(wire.call(request, body).await.status().code(), Code::Ok);
+    assert_eq!(raw.call(request, body).await.status().code(), Code::Ok);
 }
 
 #[tokio::test]
 async fn the_longest_timeouts_are_served() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     for timeout in ["99999999H", "99999999M", "99999999S", "99999999m", "99999999u"] {
-        let (mut request, body) = good();
+        let (mut request, body) = valid_request();
         request.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
-        let answer = wire.call(request, body).await;
+        let answer = raw.call(request, body).await;
         assert_eq!(answer.status().code(), Code::Ok, "{timeout}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn request_ids_that_could_not_stand_in_a_log_are_replaced() {
-    let (_service, mut wire) = service().await;
+async fn request_ids_that_are_unsafe_in_a_log_are_replaced() {
+    let (_service, mut raw) = service().await;
     let long = "a".repeat(129);
     let hostile: &[&[u8]] = &[
         b"",
@@ -143,14 +140,14 @@ async fn request_ids_that_could_not_stand_in_a_log_are_replaced() {
         b"<script>",
     ];
     for id in hostile {
-        let (mut request, _) = good();
+        let (mut request, _) = valid_request();
         request.headers_mut().insert("x-request-id", HeaderValue::from_bytes(id).unwrap());
-        let answer = wire.call(request, framed(b"")).await;
+        let answer = raw.call(request, framed(b"")).await;
         let details = refused::<()>(Err(answer.status()), Code::InvalidArgument, "REQUEST_INVALID");
         let answered = answer.headers["x-request-id"].to_str().unwrap();
         assert_eq!(details.request_info().unwrap().request_id, answered);
         assert!(answered.len() == 32 && answered.bytes().all(|byte| byte.is_ascii_hexdigit()), "{answered}");
-        wire.still_serves().await;
+        raw.still_serves().await;
     }
 }
 
@@ -172,11 +169,11 @@ async fn headers_that_http_forbids_are_never_served() {
         with(&[path]),
     ];
     for headers in hostile {
-        let mut frames = Frames::connect(service.address).await;
+        let mut frames = RawFrames::connect(service.address).await;
         frames.send_headers(1, &headers).await;
         // A reset, or the end of a connection whose header compression cannot be followed any more.
-        assert_ne!(frames.read_of_stream(1).await, Some(Frames::HEADERS), "{headers:?}");
-        Wire::connect(service.address).await.still_serves().await;
+        assert_ne!(frames.read_of_stream(1).await, Some(RawFrames::HEADERS), "{headers:?}");
+        RawClient::connect(service.address).await.still_serves().await;
     }
 }
 
@@ -190,52 +187,52 @@ async fn headers_written_by_hand_are_served() {
         (":authority", "mfagate"),
         ("content-type", "application/grpc"),
     ];
-    let mut frames = Frames::connect(service.address).await;
+    let mut frames = RawFrames::connect(service.address).await;
     frames.send_headers(1, &headers).await;
-    frames.send_data(1, &good_body()).await;
-    assert_eq!(frames.read_of_stream(1).await, Some(Frames::HEADERS));
+    frames.send_data(1, &valid_body()).await;
+    assert_eq!(frames.read_of_stream(1).await, Some(RawFrames::HEADERS));
 }
 
 #[tokio::test]
-async fn a_second_request_id_does_not_slip_in() {
-    let (_service, mut wire) = service().await;
-    let (mut request, _) = good();
+async fn a_second_request_id_is_ignored() {
+    let (_service, mut raw) = service().await;
+    let (mut request, _) = valid_request();
     request.headers_mut().insert("x-request-id", "good".parse().unwrap());
     request.headers_mut().append("x-request-id", "b a d".parse().unwrap());
-    let answer = wire.call(request, framed(b"")).await;
+    let answer = raw.call(request, framed(b"")).await;
     let ids: Vec<_> = answer.headers.get_all("x-request-id").iter().collect();
     assert_eq!(ids, ["good"]);
 }
 
 #[tokio::test]
 async fn headers_beyond_the_limit_are_refused_on_their_stream_only() {
-    let (_service, mut wire) = service().await;
-    let (mut request, body) = good();
+    let (_service, mut raw) = service().await;
+    let (mut request, body) = valid_request();
     request.headers_mut().insert("x-huge", "a".repeat(40_000).parse().unwrap());
-    let answer = wire.call(request, body).await;
+    let answer = raw.call(request, body).await;
     assert_eq!(answer.http, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    wire.still_serves().await;
+    raw.still_serves().await;
 }
 
 #[tokio::test]
 async fn a_thousand_headers_are_refused_on_their_stream_only() {
-    let (_service, mut wire) = service().await;
-    let (mut request, body) = good();
+    let (_service, mut raw) = service().await;
+    let (mut request, body) = valid_request();
     for number in 0..1_000 {
         let name = http::HeaderName::from_bytes(format!("x-many-{number}").as_bytes()).unwrap();
         request.headers_mut().insert(name, "value".parse().unwrap());
     }
-    let answer = wire.call(request, body).await;
+    let answer = raw.call(request, body).await;
     assert_eq!(answer.http, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    wire.still_serves().await;
+    raw.still_serves().await;
 }
 
 #[tokio::test]
 async fn binary_metadata_that_is_not_base64_is_ignored() {
-    let (_service, mut wire) = service().await;
-    let (mut request, body) = good();
+    let (_service, mut raw) = service().await;
+    let (mut request, body) = valid_request();
     request.headers_mut().insert("x-anything-bin", "!!!".parse().unwrap());
-    assert_eq!(wire.call(request, body).await.status().code(), Code::Ok);
+    assert_eq!(raw.call(request, body).await.status().code(), Code::Ok);
 }
 
 #[tokio::test]
@@ -245,15 +242,15 @@ async fn a_stream_that_the_caller_resets_leaves_the_connection_alone() {
     let (send, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let mut send = send.ready().await.unwrap();
-    let (response, mut body) = send.send_request(rpc(Rpc::AdminGetUser), false).unwrap();
-    body.send_data(frame(0, 100, b"\x0a\x01a"), false).unwrap();
+    let (response, mut body) = send.send_request(rpc_request(Rpc::AdminGetUser), false).unwrap();
+    body.send_data(frame_with(0, 100, b"\x0a\x01a"), false).unwrap();
     body.send_reset(h2::Reason::CANCEL);
     response.await.unwrap_err();
 
     let mut send = send.ready().await.unwrap();
-    let (request, good) = good();
+    let (request, valid) = valid_request();
     let (response, mut body) = send.send_request(request, false).unwrap();
-    body.send_data(good, true).unwrap();
+    body.send_data(valid, true).unwrap();
     assert_eq!(response.await.unwrap().status(), StatusCode::OK);
 }
 
@@ -267,30 +264,30 @@ async fn a_flood_of_resets_ends_that_connection_only() {
     for _ in 0..5_000 {
         let Ok(ready) = send.clone().ready().await else { break };
         send = ready;
-        let Ok((_, mut body)) = send.send_request(rpc(Rpc::AdminGetUser), false) else { break };
+        let Ok((_, mut body)) = send.send_request(rpc_request(Rpc::AdminGetUser), false) else { break };
         body.send_reset(h2::Reason::CANCEL);
         tokio::task::yield_now().await;
     }
     drop(send);
     // Either the server said GOAWAY, or it kept up with all of them.
     let _: Result<(), h2::Error> = connection.await.unwrap();
-    Wire::connect(service.address).await.still_serves().await;
+    RawClient::connect(service.address).await.still_serves().await;
 }
 
 #[tokio::test]
-async fn more_streams_at_a_time_than_allowed_wait_for_their_turn() {
-    let (_service, wire) = service().await;
+async fn streams_beyond_the_concurrency_limit_wait_for_their_turn() {
+    let (_service, raw) = service().await;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..600 {
-        let mut wire = wire.clone();
-        calls.spawn(async move { wire.call(good().0, good_body()).await.status().code() });
+        let mut raw = raw.clone();
+        calls.spawn(async move { raw.call(valid_request().0, valid_body()).await.status().code() });
     }
     let codes = calls.join_all().await;
     assert_eq!(codes, vec![Code::Ok; 600]);
 }
 
 #[tokio::test]
-async fn http_1_is_turned_away_and_the_next_caller_served() {
+async fn http_1_is_rejected_and_the_next_caller_is_served() {
     let service = TestService::start().await;
     for bytes in [
         &b"POST /mfagate.v1.PoolConfigService/GetUserPoolMfaConfig HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"[..],
@@ -308,6 +305,6 @@ async fn http_1_is_turned_away_and_the_next_caller_served() {
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
         }
         assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-        Wire::connect(service.address).await.still_serves().await;
+        RawClient::connect(service.address).await.still_serves().await;
     }
 }

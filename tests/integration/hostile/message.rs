@@ -1,4 +1,4 @@
-//! Hostile messages: whatever stands in a body gets a clear status, and the connection lives on.
+//! Hostile messages: whatever is in a body gets a clear status, and the connection survives.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,17 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use tonic::Code;
 
-use crate::support::raw_h2::{Wire, frame, framed, post, rpc};
-use crate::support::refusal::refused;
+use super::service;
+use crate::support::raw_h2::{frame_with, framed, grpc_request, rpc_request};
+use crate::support::refusal::{invalid_fields, refused, violated_fields};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
 const MEBIBYTE: usize = 1 << 20;
 
-async fn service() -> (TestService, Wire) {
-    let service = TestService::start().await;
-    let wire = Wire::connect(service.address).await;
-    (service, wire)
-}
-
 async fn malformed(body: impl Into<tonic::codegen::Bytes>) {
-    let (_service, mut wire) = service().await;
-    wire.refused(rpc(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_MALFORMED").await;
+    let (_service, mut raw) = service().await;
+    raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_MALFORMED").await;
 }
 
 #[tokio::test]
@@ -38,17 +33,17 @@ async fn a_lone_surrogate_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_message_that_breaks_off_is_malformed() {
+async fn a_truncated_message_is_malformed() {
     malformed(framed(b"\x0a\x64abc")).await;
 }
 
 #[tokio::test]
-async fn a_frame_that_breaks_off_is_malformed() {
-    malformed(frame(0, 100, b"\x0a\x01a")).await;
+async fn a_truncated_frame_is_malformed() {
+    malformed(frame_with(0, 100, b"\x0a\x01a")).await;
 }
 
 #[tokio::test]
-async fn a_frame_header_that_breaks_off_is_malformed() {
+async fn a_truncated_frame_header_is_malformed() {
     malformed(&b"\0\0"[..]).await;
 }
 
@@ -63,7 +58,7 @@ async fn a_field_of_another_wire_type_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_no_field_is_malformed() {
+async fn an_invalid_tag_is_malformed() {
     malformed(framed(b"\x00\x00")).await;
 }
 
@@ -74,30 +69,30 @@ async fn an_endless_varint_is_malformed() {
 
 #[tokio::test]
 async fn a_compressed_message_without_an_encoding_is_malformed() {
-    malformed(frame(1, 3, b"\x0a\x01a")).await;
+    malformed(frame_with(1, 3, b"\x0a\x01a")).await;
 }
 
 #[tokio::test]
 async fn an_unknown_compression_flag_is_malformed() {
-    malformed(frame(7, 3, b"\x0a\x01a")).await;
+    malformed(frame_with(7, 3, b"\x0a\x01a")).await;
 }
 
 #[tokio::test]
-async fn an_unknown_encoding_is_unimplemented_and_answered_with_the_known_ones() {
-    let (_service, mut wire) = service().await;
-    let request = post(Rpc::AdminGetUser.path()).header("grpc-encoding", "zpaq").body(()).unwrap();
-    let answer = wire.call(request, frame(1, 3, b"\x0a\x01a")).await;
+async fn an_unknown_encoding_is_unimplemented_and_the_known_ones_are_returned() {
+    let (_service, mut raw) = service().await;
+    let request = grpc_request(Rpc::AdminGetUser.path()).header("grpc-encoding", "zpaq").body(()).unwrap();
+    let answer = raw.call(request, frame_with(1, 3, b"\x0a\x01a")).await;
     refused::<()>(Err(answer.status()), Code::Unimplemented, "RPC_UNKNOWN");
     assert!(answer.headers.contains_key("grpc-accept-encoding"), "{answer:?}");
-    wire.still_serves().await;
+    raw.still_serves().await;
 }
 
 #[tokio::test]
 async fn a_message_of_five_mebibytes_is_too_large() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: "a".repeat(5 * MEBIBYTE) };
     let body = framed(&request.encode_to_vec());
-    wire.refused(rpc(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_TOO_LARGE").await;
+    raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_TOO_LARGE").await;
 }
 
 #[tokio::test]
@@ -110,54 +105,54 @@ async fn a_grpc_client_reads_why_its_message_is_too_large() {
 
 #[tokio::test]
 async fn a_frame_that_claims_four_gibibytes_is_too_large() {
-    let (_service, mut wire) = service().await;
-    let body = frame(0, u32::MAX, b"\x0a\x01a");
-    wire.refused(rpc(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_TOO_LARGE").await;
+    let (_service, mut raw) = service().await;
+    let body = frame_with(0, u32::MAX, b"\x0a\x01a");
+    raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_TOO_LARGE").await;
 }
 
 #[tokio::test]
 async fn a_text_of_three_mebibytes_is_read_and_refused_by_its_length() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: "a".repeat(3 * MEBIBYTE) };
     let body = framed(&request.encode_to_vec());
-    let details = wire.refused(rpc(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_INVALID").await;
-    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "username");
+    let details = raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_INVALID").await;
+    assert_eq!(violated_fields(&details), ["username"]);
 }
 
 #[tokio::test]
 async fn every_rpc_refuses_the_empty_message() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     for each in Rpc::ALL {
-        let details = wire.refused(rpc(each), framed(b""), Code::InvalidArgument, "REQUEST_INVALID").await;
+        let details = raw.refused(rpc_request(each), framed(b""), Code::InvalidArgument, "REQUEST_INVALID").await;
         assert!(!details.bad_request().unwrap().field_violations.is_empty(), "{each:?}");
     }
 }
 
 #[tokio::test]
-async fn every_rpc_refuses_what_is_no_message() {
-    let (_service, mut wire) = service().await;
+async fn every_rpc_refuses_what_is_not_a_message() {
+    let (_service, mut raw) = service().await;
     for each in Rpc::ALL {
-        wire.refused(rpc(each), framed(b"\x0a\x02\xff\xfe"), Code::InvalidArgument, "REQUEST_MALFORMED").await;
+        raw.refused(rpc_request(each), framed(b"\x0a\x02\xff\xfe"), Code::InvalidArgument, "REQUEST_MALFORMED").await;
     }
 }
 
 #[tokio::test]
 async fn unknown_fields_are_ignored() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     let mut message = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() }.encode_to_vec();
     message.extend_from_slice(b"\xfa\x07\x05hello\xf8\x3f\x2a");
-    let answer = wire.call(rpc(Rpc::AdminGetUser), framed(&message)).await;
+    let answer = raw.call(rpc_request(Rpc::AdminGetUser), framed(&message)).await;
     assert_eq!(answer.status().code(), Code::Ok, "{answer:?}");
 }
 
 #[tokio::test]
 async fn the_last_of_a_repeated_field_counts() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     let mut message = AdminGetUserRequest { user_pool_id: "no pool".to_owned(), username: USER.to_owned() };
     let mut bytes = message.encode_to_vec();
     message.user_pool_id = POOL.to_owned();
     bytes.extend_from_slice(&message.encode_to_vec());
-    let answer = wire.call(rpc(Rpc::AdminGetUser), framed(&bytes)).await;
+    let answer = raw.call(rpc_request(Rpc::AdminGetUser), framed(&bytes)).await;
     assert_eq!(answer.status().code(), Code::Ok, "{answer:?}");
 }
 
@@ -170,7 +165,7 @@ fn nested(depth: usize) -> Struct {
 
 #[tokio::test]
 async fn a_document_nested_ten_thousand_deep_is_malformed() {
-    let (_service, mut wire) = service().await;
+    let (_service, mut raw) = service().await;
     // By hand: prost would recurse to encode it.
     let message = (0..10_000).fold(b"\x1a\x01a".to_vec(), |inner, _| {
         let list = length_delimited(0x0a, &inner);
@@ -178,8 +173,8 @@ async fn a_document_nested_ten_thousand_deep_is_malformed() {
     });
     let field = [&b"\x0a\x01a"[..], &length_delimited(0x12, &message)].concat();
     let message = length_delimited(0x12, &length_delimited(0x0a, &field));
-    let request = rpc(Rpc::CompleteWebAuthnRegistration);
-    wire.refused(request, framed(&message), Code::InvalidArgument, "REQUEST_MALFORMED").await;
+    let request = rpc_request(Rpc::CompleteWebAuthnRegistration);
+    raw.refused(request, framed(&message), Code::InvalidArgument, "REQUEST_MALFORMED").await;
 }
 
 fn length_delimited(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -200,7 +195,7 @@ async fn a_document_as_deep_as_can_be_read_is_sent_to_cognito() {
 }
 
 #[tokio::test]
-async fn numbers_that_json_lacks_are_refused_wherever_they_stand() {
+async fn numbers_that_json_lacks_are_refused_at_any_depth() {
     let service = TestService::start().await;
     let access_token = service.cognito.token(USER).await;
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -213,8 +208,7 @@ async fn numbers_that_json_lacks_are_refused_wherever_they_stand() {
             let credential = Some(Struct { fields: BTreeMap::from([("rawId".to_owned(), value)]) });
             let request = CompleteWebAuthnRegistrationRequest { access_token: access_token.clone(), credential };
             let answer = service.passkeys().complete_web_authn_registration(request).await;
-            let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-            assert_eq!(details.bad_request().unwrap().field_violations[0].field, "credential");
+            assert_eq!(invalid_fields(answer), ["credential"]);
         }
     }
     assert_eq!(service.cognito.requests("CompleteWebAuthnRegistration").await.len(), 0);

@@ -1,5 +1,15 @@
-//! Hostile input: HTTP/2, messages, and what either may make mfagate hold.
+//! Hostile input: HTTP/2, messages, and limits.
 
 mod http;
 mod limits;
 mod message;
+
+use crate::support::raw_h2::RawClient;
+use crate::support::test_service::TestService;
+
+/// The service, and a connection to it for requests by hand.
+async fn service() -> (TestService, RawClient) {
+    let service = TestService::start().await;
+    let raw = RawClient::connect(service.address).await;
+    (service, raw)
+}

@@ -1,4 +1,4 @@
-//! The application log of the real program, where nobody reads it.
+//! The application log of the running program when nobody reads it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use tokio::process::Command;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
-use crate::support::policy_fixture::PolicyEnforcer;
+use crate::support::policy_fixture::PolicyFixture;
 
-/// More calls than a pipe of 64 KiB takes lines of: at DEBUG, each call makes some.
+/// More calls than a 64 KiB pipe holds lines for: at DEBUG, each call logs several.
 const CALLS: usize = 1000;
 
 /// Far longer than the calls take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_up_no_call() {
-    let guard = PolicyEnforcer::open();
+async fn a_log_that_nobody_reads_delays_no_call() {
+    let fixture = PolicyFixture::allow_all();
     let mut child = Command::new(env!("CARGO_BIN_EXE_mfagate"))
         .args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", "http://127.0.0.1:9"])
-        .args(guard.options())
+        .args(fixture.options())
         .env_clear()
         .env("RUST_LOG", "debug")
         .stdout(Stdio::null())
@@ -31,7 +31,7 @@ async fn a_log_that_nobody_reads_holds_up_no_call() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    // No more is read from here than what says where it serves.
+    // Nothing is read here after the line that names the address.
     let mut log = BufReader::with_capacity(1, child.stderr.take().unwrap());
     let address = loop {
         let mut line = String::new();
@@ -50,7 +50,7 @@ async fn a_log_that_nobody_reads_holds_up_no_call() {
     };
     tokio::time::timeout(PATIENCE, calls).await.unwrap();
 
-    // The log is there for whoever reads on: as much of it as the pipe holds.
+    // A reader that comes back finds as much of the log as the pipe holds.
     child.kill().await.unwrap();
     let mut rest = String::new();
     log.read_to_string(&mut rest).await.unwrap();

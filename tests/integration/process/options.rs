@@ -1,17 +1,20 @@
-//! What the program refuses to start with: everything that would put an open gate where others can reach it.
+//! Options that the program refuses: everything that would put an open gate where others can reach it.
+
+use std::ffi::OsStr;
+use std::fmt::Debug;
 
 use crate::support::loopback::{listen, unused_url};
-use crate::support::policy_fixture::PolicyEnforcer;
-use crate::support::process::{Binary, Ended};
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::{Exit, Process, command_line};
 
-/// Runs the program with options that it must refuse, saying why.
-async fn refuses(arguments: &[&str], environment: &[(&str, &str)], why: &str) {
-    let ended: Ended = Binary::run(arguments, environment).await;
-    assert_eq!(ended.status.code(), Some(2), "{arguments:?} {ended:?}");
+/// Runs the program with options that it must refuse for this reason.
+async fn refuses(arguments: &[impl AsRef<OsStr> + Debug], environment: &[(&str, &str)], why: &str) {
+    let exit: Exit = Process::run(arguments, environment).await;
+    assert_eq!(exit.status.code(), Some(2), "{arguments:?} {exit:?}");
     // Long lines are wrapped.
-    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains(why), "{arguments:?} {ended:?}");
-    assert!(ended.stdout.is_empty(), "{ended:?}");
+    let words = exit.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(why), "{arguments:?} {exit:?}");
+    assert!(exit.stdout.is_empty(), "{exit:?}");
 }
 
 const NOT_LOOPBACK: &[&str] = &[
@@ -35,23 +38,22 @@ async fn addresses_that_others_can_reach_are_refused() {
     for address in NOT_LOOPBACK {
         refuses(&["dev", "--listen", address], &[], "must be on loopback").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be on loopback").await;
-        // With everything else in place, so that nothing else can be what is refused.
-        let guard = PolicyEnforcer::open();
-        let options = guard.options();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        refuses(&[&["serve", "--listen", address], &options[..]].concat(), &[], "nothing is encrypted").await;
+        // Every other option is valid, so that only this one can be refused.
+        let fixture = PolicyFixture::allow_all();
+        let options = fixture.options();
+        refuses(&command_line(&["serve", "--listen", address], &options), &[], "nothing is encrypted").await;
     }
 }
 
 #[tokio::test]
-async fn addresses_in_the_environment_are_refused_alike() {
+async fn addresses_in_the_environment_are_refused_as_well() {
     refuses(&["dev"], &[("MFAGATE_LISTEN", "0.0.0.0:0")], "must be on loopback").await;
     refuses(&["dev"], &[("MFAGATE_EMBEDDED_LISTEN", "0.0.0.0:0")], "must be on loopback").await;
     refuses(&["serve"], &[("MFAGATE_COGNITO_ENDPOINT", "http://192.0.2.1")], "http is for loopback only").await;
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_whatever_the_log_is_to_tell() {
+async fn problems_are_reported_whatever_the_log_level() {
     // The second is a slip for `info`, and means a crate of that name.
     for directives in ["off", "inf", "another_crate=trace", "info,mfagate=off"] {
         refuses(&["serve"], &[("RUST_LOG", directives)], "--policies is missing").await;
@@ -59,7 +61,7 @@ async fn what_is_wrong_is_said_whatever_the_log_is_to_tell() {
 }
 
 #[tokio::test]
-async fn names_are_refused_where_an_address_is_due() {
+async fn host_names_are_refused_as_listen_addresses() {
     for address in NO_ADDRESSES {
         refuses(&["dev", "--listen", address], &[], "must be an IP address and a port").await;
         refuses(&["dev", "--embedded-listen", address], &[], "must be an IP address and a port").await;
@@ -67,7 +69,7 @@ async fn names_are_refused_where_an_address_is_due() {
 }
 
 #[tokio::test]
-async fn endpoints_elsewhere_are_refused() {
+async fn unsafe_and_malformed_endpoints_are_refused() {
     const ELSEWHERE: (&str, &str) = ("must be on loopback", "http is for loopback only");
     const NO_HOST: (&str, &str) = ("must have a host", "must have a host");
     const NO_URL: (&str, &str) = ("must be a URL", "must be a URL");
@@ -123,43 +125,40 @@ async fn serve_and_check_name_everything_that_is_missing() {
 }
 
 #[tokio::test]
-async fn check_finds_a_key_set_that_is_not_there() {
+async fn check_finds_a_missing_key_set() {
     let url = format!("{}/jwks.json", unused_url().await);
-    let guard = PolicyEnforcer::open();
-    let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", &url)]);
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    refuses(&[&["check"], &options[..]].concat(), &[], "the key set cannot be fetched").await;
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", &url)]);
+    refuses(&command_line(&["check"], &options), &[], "the key set cannot be fetched").await;
 }
 
 #[tokio::test]
-async fn prefixes_that_names_in_certificates_could_begin_with_are_refused() {
+async fn prefixes_that_certificate_names_could_begin_with_are_refused() {
     for prefix in ["", "token", "spiffe://example.org/"] {
         refuses(&["serve", "--jwt-caller-prefix", prefix], &[], "must hold a character that no DNS name has").await;
     }
 }
 
 #[tokio::test]
-async fn check_accepts_what_serve_would_and_names_every_fault_of_policies() {
-    let guard = PolicyEnforcer::open();
-    let options = guard.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let check = [&["check"], &options[..]].concat();
-    let ended = Binary::run(&check, &[]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+async fn check_accepts_what_serve_accepts_and_names_every_policy_problem() {
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options();
+    let check = command_line(&["check"], &options);
+    let exit = Process::run(&check, &[]).await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 
-    guard.write("policies/more.cedar", "permit (principal, action == Mfagate::Action::\"Nothing\", resource);");
-    guard.write("policies/wrong.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
-    let ended = Binary::run(&check, &[]).await;
-    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("more.cedar") && ended.stderr.contains("wrong.cedar"), "{ended:?}");
+    fixture.write("policies/more.cedar", "permit (principal, action == Mfagate::Action::\"Nothing\", resource);");
+    fixture.write("policies/wrong.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
+    let exit = Process::run(&check, &[]).await;
+    assert_eq!(exit.status.code(), Some(2), "{exit:?}");
+    assert!(exit.stderr.contains("more.cedar") && exit.stderr.contains("wrong.cedar"), "{exit:?}");
 }
 
 #[tokio::test]
 async fn a_directory_without_policies_is_refused() {
-    let guard = PolicyEnforcer::with("");
-    let options = guard.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    refuses(&[&["serve"], &options[..]].concat(), &[], "holds no policy").await;
+    let fixture = PolicyFixture::with("");
+    let options = fixture.options();
+    refuses(&command_line(&["serve"], &options), &[], "holds no policy").await;
 }
 
 #[tokio::test]
@@ -171,7 +170,7 @@ async fn the_embedded_cognito_and_another_exclude_each_other() {
 }
 
 #[tokio::test]
-async fn durations_that_are_none_are_refused() {
+async fn invalid_durations_are_refused() {
     for value in ["0s", "0ms", "5", "s", "+1s", "1h", "1.5s", "99999999999999999999s", "5 s", "5S", ""] {
         refuses(&["dev", "--operation-timeout", value], &[], "must be a number and ms, s or m").await;
         refuses(&["dev", "--drain-timeout", value], &[], "must be a number and ms, s or m").await;
@@ -179,34 +178,33 @@ async fn durations_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_and_ends_the_program() {
-    let guard = PolicyEnforcer::open();
-    let options = guard.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+async fn the_program_exits_on_a_port_in_use_and_names_it() {
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options();
     let taken = listen().await;
     let address = taken.local_addr().unwrap().to_string();
     for arguments in [
-        &["dev", "--listen", &address][..],
-        &["dev", "--listen", "127.0.0.1:0", "--embedded-listen", &address],
-        &[&["serve", "--listen", &address], &options[..]].concat(),
+        command_line(&["dev", "--listen", &address], &[]),
+        command_line(&["dev", "--listen", "127.0.0.1:0", "--embedded-listen", &address], &[]),
+        command_line(&["serve", "--listen", &address], &options),
     ] {
-        let ended = Binary::run(arguments, &[]).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(&format!("cannot listen on {address}")), "{ended:?}");
-        assert!(ended.stdout.is_empty(), "{ended:?}");
+        let exit = Process::run(&arguments, &[]).await;
+        assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(&format!("cannot listen on {address}")), "{exit:?}");
+        assert!(exit.stdout.is_empty(), "{exit:?}");
     }
 }
 
 #[tokio::test]
-async fn a_data_file_that_cannot_be_read_is_named_and_ends_the_program() {
+async fn the_program_exits_on_an_unreadable_data_file_and_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.json");
     std::fs::write(&file, "no state").unwrap();
     for path in [file.as_path(), directory.path()] {
         let path = path.to_str().unwrap();
-        let ended = Binary::run(&["dev", "--listen", "127.0.0.1:0", "--data", path], &[]).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(path), "{ended:?}");
+        let exit = Process::run(&["dev", "--listen", "127.0.0.1:0", "--data", path], &[]).await;
+        assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(path), "{exit:?}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "no state");
 }
@@ -214,8 +212,9 @@ async fn a_data_file_that_cannot_be_read_is_named_and_ends_the_program() {
 #[tokio::test]
 async fn loopback_in_both_families_is_served() {
     for address in ["127.0.0.1:0", "127.255.255.254:0", "[::1]:0"] {
-        let mut binary = Binary::start(&["dev", "--cognito-endpoint", "http://localhost:9", "--listen", address], &[]);
-        assert!(binary.address().await.ip().is_loopback());
-        binary.end().await;
+        let mut process =
+            Process::start(&["dev", "--cognito-endpoint", "http://localhost:9", "--listen", address], &[]);
+        assert!(process.address().await.ip().is_loopback());
+        process.terminate().await;
     }
 }

@@ -1,185 +1,186 @@
-//! What the real program takes up while it serves: certificates, authorities, policies and key sets that changed.
+//! What the running program reloads: certificates, authorities, policies and key sets.
 
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
-use tokio::process::Command;
 use tonic::Code;
 
-use crate::support::certificate_authority::{Authority, payments};
-use crate::support::jwks_server::{Answer, KeyServer};
-use crate::support::policy_fixture::{PolicyEnforcer, claims_of};
+use crate::support::certificate_authority::{CertificateAuthority, payments};
+use crate::support::disk::make_fifo;
+use crate::support::jwks_server::{JwksReply, JwksServer};
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer, claims_for};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{OPEN, Served, bearer, credential, read};
+use crate::support::serve_harness::{ServeHarness, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
-use crate::support::token_issuer::{SigningKey, key_set};
+use crate::support::token_issuer::{SigningKey, jwks};
 
-/// The certificate that a new connection is greeted with.
-async fn greeting(served: &mut Served, authority: &Authority) -> Vec<u8> {
-    let address = served.binary.address().await;
+/// The server certificate of a new connection.
+async fn server_certificate(served: &mut ServeHarness, authority: &CertificateAuthority) -> Vec<u8> {
+    let address = served.process.address().await;
     let stream = authority.connect(address, None).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
-/// The other ends of the connections that the recorded calls came over.
-fn peers(guard: &PolicyEnforcer) -> Vec<Value> {
-    guard.records().iter().map(|record| record["peer"].clone()).collect()
+/// The peers of the connections that the recorded calls came over.
+fn peers(fixture: &PolicyFixture) -> Vec<Value> {
+    fixture.records().iter().map(|record| record["peer"].clone()).collect()
 }
 
 #[tokio::test]
-async fn a_hangup_puts_new_certificates_in_force_and_open_connections_go_on() {
-    let authority = Authority::new("the authority");
+async fn a_sighup_activates_new_certificates_and_open_connections_continue() {
+    let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
-    let mut served = Served::encrypted(OPEN, &authority, Some(&client)).await;
+    let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
 
-    let (pair, clients) = (authority.server(), Authority::new("another authority of callers"));
-    served.guard.write_tls(&pair, &clients.certificate);
-    served.binary.reload().await;
-    assert_eq!(greeting(&mut served, &authority).await, pair.der.to_vec());
-    let address = served.binary.address().await;
+    let (pair, clients) = (authority.server(), CertificateAuthority::new("another authority of callers"));
+    served.fixture.write_tls(&pair, &clients.certificate);
+    served.process.reload().await;
+    assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
+    let address = served.process.address().await;
     assert!(authority.alert(address, Some(&client)).await.contains("UnknownCA"));
     let newcomer = clients.client(payments());
     let channel = authority.channel(address, Some(&newcomer)).await.unwrap();
-    assert_eq!(read(channel, None, POOL).await.unwrap(), USER);
+    assert_eq!(read_user(channel, None, POOL).await.unwrap(), USER);
 
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
-    let peers = peers(&served.guard);
+    let peers = peers(&served.fixture);
     assert!(peers.len() == 3 && peers[0] == peers[2] && peers[0] != peers[1], "{peers:?}");
 }
 
 #[tokio::test]
-async fn a_certificate_that_changed_on_the_disk_is_noticed_without_a_signal() {
-    let authority = Authority::new("the authority");
+async fn a_certificate_changed_on_disk_is_reloaded_without_a_signal() {
+    let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
-    let mut served = Served::encrypted(OPEN, &authority, Some(&client)).await;
+    let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
     let pair = authority.server();
-    served.guard.write_tls(&pair, &authority.certificate);
-    served.binary.logs("the TLS files were reloaded").await;
-    assert_eq!(greeting(&mut served, &authority).await, pair.der.to_vec());
+    served.fixture.write_tls(&pair, &authority.certificate);
+    served.process.wait_for_next_log("the TLS files were reloaded").await;
+    assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
-    let peers = peers(&served.guard);
+    let peers = peers(&served.fixture);
     assert!(peers.len() == 2 && peers[0] == peers[1], "{peers:?}");
 }
 
 #[tokio::test]
-async fn a_key_of_another_certificate_is_refused_and_the_old_pair_stays_in_use() {
-    let authority = Authority::new("the authority");
+async fn a_key_of_another_certificate_is_refused_and_the_old_one_stays_in_use() {
+    let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
-    let mut served = Served::encrypted(OPEN, &authority, Some(&client)).await;
-    let before = greeting(&mut served, &authority).await;
-    let good = served.guard.read("server.key");
-    served.guard.write("server.key", &authority.server().key);
-    served.binary.signal("HUP").await;
-    served.binary.logs("changed TLS files were refused, the last good ones stay in use").await;
-    served.binary.logs("server.key: the key is not that of the certificate").await;
-    served.binary.logs("reloaded in part").await;
-    assert_eq!(greeting(&mut served, &authority).await, before);
-    let channel = authority.channel(served.binary.address().await, Some(&client)).await.unwrap();
-    assert_eq!(read(channel, None, POOL).await.unwrap(), USER);
+    let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
+    let before = server_certificate(&mut served, &authority).await;
+    let good = served.fixture.read("server.key");
+    served.fixture.write("server.key", &authority.server().key);
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("changed TLS files were refused, the last good ones stay in use").await;
+    served.process.wait_for_next_log("server.key: the key is not that of the certificate").await;
+    served.process.wait_for_next_log("reloaded in part").await;
+    assert_eq!(server_certificate(&mut served, &authority).await, before);
+    let channel = authority.channel(served.process.address().await, Some(&client)).await.unwrap();
+    assert_eq!(read_user(channel, None, POOL).await.unwrap(), USER);
 
-    served.guard.write("server.key", &good);
-    served.binary.signal("HUP").await;
-    served.binary.logs("the TLS files were reloaded").await;
+    served.fixture.write("server.key", &good);
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("the TLS files were reloaded").await;
 }
 
-/// The hash of the policies by which the last call was decided.
-fn policy_set(guard: &PolicyEnforcer) -> Value {
-    guard.records().last().unwrap()["policy_set_hash"].clone()
+/// The hash of the policies that decided the last call.
+fn policy_set(fixture: &PolicyFixture) -> Value {
+    fixture.records().last().unwrap()["policy_set_hash"].clone()
 }
 
 #[tokio::test]
-async fn policies_that_changed_on_the_disk_are_noticed_without_a_signal_and_named_in_the_record() {
-    let mut served = Served::with(OPEN).await;
+async fn policies_changed_on_disk_are_reloaded_without_a_signal_and_recorded() {
+    let mut served = ServeHarness::with(ALLOW_ALL).await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    let before = policy_set(&served.guard);
+    let before = policy_set(&served.fixture);
     assert_eq!(before.as_str().map(str::len), Some(64), "{before}");
 
-    served.guard.write("policies/more.cedar", r#"forbid (principal == Mfagate::Caller::"support", action, resource);"#);
-    served.binary.logs("policies replaced").await;
+    served
+        .fixture
+        .write("policies/more.cedar", r#"forbid (principal == Mfagate::Caller::"support", action, resource);"#);
+    served.process.wait_for_next_log("policies replaced").await;
     refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     assert_eq!(served.read_as("console", POOL).await.unwrap(), USER);
-    assert_ne!(policy_set(&served.guard), before);
+    assert_ne!(policy_set(&served.fixture), before);
 
-    std::fs::remove_file(served.guard.path("policies/more.cedar")).unwrap();
-    served.binary.reload().await;
+    std::fs::remove_file(served.fixture.path("policies/more.cedar")).unwrap();
+    served.process.reload().await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    assert_eq!(policy_set(&served.guard), before);
+    assert_eq!(policy_set(&served.fixture), before);
 }
 
 #[tokio::test]
-async fn an_emptied_directory_of_policies_is_refused_and_the_old_set_stays_in_force() {
+async fn an_emptied_policy_directory_is_refused_and_the_old_set_stays_active() {
     let permit = r#"permit (principal == Mfagate::Caller::"support", action, resource);"#;
-    let mut served = Served::with(permit).await;
+    let mut served = ServeHarness::with(permit).await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    let before = policy_set(&served.guard);
-    std::fs::remove_file(served.guard.path("policies/all.cedar")).unwrap();
-    served.binary.logs("new policies refused, the old ones stay in force").await;
-    served.binary.logs("holds no policy").await;
-    served.binary.signal("HUP").await;
-    served.binary.logs("reloaded in part").await;
+    let before = policy_set(&served.fixture);
+    std::fs::remove_file(served.fixture.path("policies/all.cedar")).unwrap();
+    served.process.wait_for_next_log("new policies refused, the old ones stay in force").await;
+    served.process.wait_for_next_log("holds no policy").await;
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("reloaded in part").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    assert_eq!(policy_set(&served.guard), before);
+    assert_eq!(policy_set(&served.fixture), before);
     refused(served.read_as("console", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
 }
 
-/// `mfagate serve` whose keys are at that URL.
-async fn served_with_keys_at(url: &str) -> Served {
-    let guard = PolicyEnforcer::open();
-    let options = guard.options_but(&[("--jwks-file", ""), ("--jwks-url", url)]);
-    Served::with_options(guard, options).await
+/// `mfagate serve` with its keys at that URL.
+async fn served_with_keys_at(url: &str) -> ServeHarness {
+    let fixture = PolicyFixture::allow_all();
+    let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", url)]);
+    ServeHarness::with_options(fixture, options).await
 }
 
 #[tokio::test]
-async fn a_hangup_fetches_the_keys_again_and_forgets_those_that_are_withdrawn() {
+async fn a_sighup_refetches_the_keys_and_drops_withdrawn_ones() {
     let (old, new) = (SigningKey::p256("key-old"), SigningKey::ed25519("key-new"));
-    let token = |key: &SigningKey| bearer(&key.token(&claims_of("support", json!({}))));
-    let issuer = KeyServer::start(Answer::Body(key_set(&[&old]))).await;
+    let token = |key: &SigningKey| bearer(&key.token(&claims_for("support", json!({}))));
+    let issuer = JwksServer::start(JwksReply::Body(jwks(&[&old]))).await;
     let mut served = served_with_keys_at(&issuer.url()).await;
     assert_eq!(served.read(Some(&token(&old)), POOL).await.unwrap(), USER);
 
-    issuer.answer(Answer::Body(key_set(&[&new])));
-    served.binary.reload().await;
-    assert_eq!(issuer.paths(), ["/keys", "/keys"]);
+    issuer.reply_with(JwksReply::Body(jwks(&[&new])));
+    served.process.reload().await;
+    assert_eq!(issuer.requested_paths(), ["/keys", "/keys"]);
     assert_eq!(served.read(Some(&token(&new)), POOL).await.unwrap(), USER);
-    assert_eq!(credential(served.read(Some(&token(&old)), POOL).await), "not accepted");
+    assert_eq!(credential_problem(served.read(Some(&token(&old)), POOL).await), "not accepted");
 
-    // What is no key set does not take the keys away.
-    issuer.answer(Answer::Status(500));
-    served.binary.signal("HUP").await;
-    served.binary.logs("the key set was not read, the last good keys stay in use").await;
-    served.binary.logs("reloaded in part").await;
+    // A response that is not a key set does not remove the keys.
+    issuer.reply_with(JwksReply::Status(500));
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("the key set was not read, the last good keys stay in use").await;
+    served.process.wait_for_next_log("reloaded in part").await;
     assert_eq!(served.read(Some(&token(&new)), POOL).await.unwrap(), USER);
 }
 
 #[tokio::test]
-async fn without_the_issuer_it_starts_and_accepts_tokens_once_the_issuer_is_there() {
-    // The port is ours, and nobody listens on it yet.
+async fn it_starts_without_the_issuer_and_accepts_tokens_once_the_issuer_is_up() {
+    // The port is reserved, and nothing listens on it yet.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}/keys", socket.local_addr().unwrap());
     let key = SigningKey::p256("key-1");
-    let authorization = bearer(&key.token(&claims_of("support", json!({}))));
+    let authorization = bearer(&key.token(&claims_for("support", json!({}))));
     let mut served = served_with_keys_at(&url).await;
     let answer = served.read(Some(&authorization), POOL).await;
     refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
-    assert!(served.binary.stderr().contains("the key set was not read"), "{}", served.binary.stderr());
+    assert!(served.process.stderr().contains("the key set was not read"), "{}", served.process.stderr());
 
-    let _issuer = KeyServer::on(socket.listen(16).unwrap(), Answer::Body(key_set(&[&key])));
-    served.binary.signal("HUP").await;
-    served.binary.logs("the key set is readable again").await;
+    let _issuer = JwksServer::start_on(socket.listen(16).unwrap(), JwksReply::Body(jwks(&[&key])));
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("the key set is readable again").await;
     assert_eq!(served.read(Some(&authorization), POOL).await.unwrap(), USER);
 }
 
 #[tokio::test]
-async fn a_file_that_never_ends_holds_up_neither_the_calls_nor_the_end() {
-    let mut served = Served::with(OPEN).await;
-    // Opening a FIFO that nobody writes to takes for ever.
-    let keys = served.guard.path("jwks.json");
+async fn an_endless_file_delays_neither_calls_nor_shutdown() {
+    let mut served = ServeHarness::with(ALLOW_ALL).await;
+    let keys = served.fixture.path("jwks.json");
     std::fs::remove_file(&keys).unwrap();
-    assert!(Command::new("mkfifo").arg(&keys).status().await.unwrap().success());
-    served.binary.signal("HUP").await;
-    served.binary.logged("did not come in time").await;
+    make_fifo(&keys);
+    served.process.signal("HUP").await;
+    served.process.wait_for_log("did not come in time").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
-    served.binary.end().await;
+    served.process.terminate().await;
 }

@@ -1,4 +1,4 @@
-//! Behaviour of the role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
+//! The role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
-use crate::support::fake_sts::{Answer, Asked, FakeSts, HOUR, ROLE, access_key};
+use crate::support::fake_sts::{AssumeRoleRequest, FakeSts, HOUR, ROLE, StsReply, access_key};
 use crate::support::loopback::serve;
-use crate::support::policy_fixture::PolicyEnforcer;
-use crate::support::process::Binary;
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::{Process, command_line};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{bearer, read, set};
+use crate::support::serve_harness::{read_user, set_sms};
 use crate::support::test_cognito::{POOL, TestCognito, USER};
-use crate::support::test_service::patient;
+use crate::support::test_service::untimed_client;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -48,7 +48,7 @@ async fn each_caller_signs_with_a_session_of_its_own_through_one_client() {
         }),
     ))
     .await;
-    // As `Cognito` has it: one client and one identity cache for everybody.
+    // As in `Cognito`: one client and one identity cache for all callers.
     let shared = config::Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .identity_cache(IdentityCache::lazy().build())
@@ -74,35 +74,35 @@ async fn each_caller_signs_with_a_session_of_its_own_through_one_client() {
     let expected: Vec<_> =
         expected.map(|(number, name)| (format!("ASIA{number}{name}"), format!("token-of-{name}"))).into();
     assert_eq!(*signatures.lock().unwrap(), expected);
-    let asked = |session: &str| Asked {
+    let asked = |session: &str| AssumeRoleRequest {
         session: session.to_owned(),
         role: ROLE.to_owned(),
         access_key: "development".to_owned(),
     };
-    assert_eq!(sts.asked(), ["payments", "support", desk].map(asked));
+    assert_eq!(sts.requests(), ["payments", "support", desk].map(asked));
     assert!(desk.starts_with("example.org-desk-"), "{desk}");
 }
 
 #[tokio::test]
-async fn callers_at_the_same_time_share_one_question_and_its_failure() {
+async fn concurrent_calls_share_one_request_and_its_failure() {
     let sts = FakeSts::start().await;
     let role = Arc::new(sts.role());
     for (answer, expected) in [
-        (Answer::Refuse, Err("sts refused to let the role be assumed: AccessDenied".to_owned())),
-        (Answer::Nonsense, Err("sts answered without credentials".to_owned())),
-        (Answer::Grant(HOUR), Ok("payments")),
+        (StsReply::Refuse, Err("sts refused to let the role be assumed: AccessDenied".to_owned())),
+        (StsReply::Malformed, Err("sts answered without credentials".to_owned())),
+        (StsReply::Grant(HOUR), Ok("payments")),
     ] {
-        sts.will(answer);
+        sts.reply_with(answer);
         sts.hold();
-        let before = sts.times();
+        let before = sts.request_count();
         let mut callers = JoinSet::new();
-        // On this runtime of one thread, each has begun to wait before the answer is let go.
+        // On this single-threaded runtime, each has begun to wait before the reply is released.
         for _ in 0..8 {
             let provider = role.for_caller("payments");
             callers.spawn(async move { key_of(&provider).await });
         }
-        sts.until_asked(before + 1).await;
-        sts.go_on();
+        sts.wait_for_requests(before + 1).await;
+        sts.release();
         while let Some(outcome) = callers.join_next().await {
             match (&outcome.unwrap(), &expected) {
                 (Ok(key), Ok(name)) => assert_eq!(*key, format!("ASIA{}{name}", before + 1)),
@@ -110,42 +110,42 @@ async fn callers_at_the_same_time_share_one_question_and_its_failure() {
                 (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
             }
         }
-        assert_eq!(sts.times(), before + 1);
+        assert_eq!(sts.request_count(), before + 1);
     }
 }
 
 #[tokio::test]
-async fn credentials_are_renewed_before_they_end_and_used_while_sts_fails() {
+async fn credentials_are_renewed_before_they_expire_and_used_while_sts_fails() {
     let sts = FakeSts::start().await;
     let role = sts.role();
     let provider = role.for_caller("payments");
 
-    sts.will(Answer::Grant(6 * MINUTE));
+    sts.reply_with(StsReply::Grant(6 * MINUTE));
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA1payments");
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA1payments");
-    assert_eq!(sts.times(), 1, "good for more than five minutes");
+    assert_eq!(sts.request_count(), 1, "good for more than five minutes");
 
     let provider = role.for_caller("support");
-    sts.will(Answer::Grant(4 * MINUTE));
+    sts.reply_with(StsReply::Grant(4 * MINUTE));
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
-    // Renewing is not waited for, and its failure is nobody's.
+    // Renewal is not waited for, and its failure reaches nobody.
     sts.hold();
-    sts.will(Answer::Refuse);
+    sts.reply_with(StsReply::Refuse);
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
-    sts.until_asked(3).await;
+    sts.wait_for_requests(3).await;
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA2support");
-    assert_eq!(sts.times(), 3, "one renewal at a time");
-    sts.go_on();
+    assert_eq!(sts.request_count(), 3, "one renewal at a time");
+    sts.release();
     let renewed = async {
         loop {
-            let asked = sts.times();
+            let asked = sts.request_count();
             let key = key_of(&provider).await.unwrap();
             if key != "ASIA2support" {
                 break key;
             }
             // The failed renewal is followed by another, which is granted.
             if asked > 3 {
-                sts.will(Answer::Grant(HOUR));
+                sts.reply_with(StsReply::Grant(HOUR));
             }
             tokio::task::yield_now().await;
         }
@@ -153,33 +153,33 @@ async fn credentials_are_renewed_before_they_end_and_used_while_sts_fails() {
     let renewed = tokio::time::timeout(MINUTE, renewed).await.unwrap();
     assert!(renewed.ends_with("support"), "{renewed}");
 
-    // Credentials that have all but ended are not used.
+    // Credentials that are about to expire are not used.
     let provider = role.for_caller("desk");
-    sts.will(Answer::Grant(Duration::from_secs(20)));
+    sts.reply_with(StsReply::Grant(Duration::from_secs(20)));
     let first = key_of(&provider).await.unwrap();
-    sts.will(Answer::Refuse);
+    sts.reply_with(StsReply::Refuse);
     assert_eq!(key_of(&provider).await, Err("sts refused to let the role be assumed: AccessDenied".to_owned()));
-    sts.will(Answer::Grant(HOUR));
+    sts.reply_with(StsReply::Grant(HOUR));
     assert_ne!(key_of(&provider).await.unwrap(), first);
 }
 
 #[tokio::test]
-async fn a_caller_that_cannot_wait_leaves_the_answer_for_the_next() {
+async fn a_caller_that_cannot_wait_leaves_the_credentials_for_the_next() {
     let sts = FakeSts::start().await;
     let role = sts.role();
     let provider = role.for_caller("payments");
     sts.hold();
     tokio::select! {
         outcome = key_of(&provider) => panic!("{outcome:?}"),
-        () = sts.until_asked(1) => {}
+        () = sts.wait_for_requests(1) => {}
     }
-    sts.go_on();
+    sts.release();
     assert_eq!(key_of(&provider).await.unwrap(), "ASIA1payments");
-    assert_eq!(sts.times(), 1);
+    assert_eq!(sts.request_count(), 1);
 }
 
 #[tokio::test]
-async fn the_credentials_of_256_callers_are_kept_and_those_not_seen_for_longest_make_room() {
+async fn the_credentials_of_256_callers_are_kept_and_the_least_recently_used_are_evicted() {
     let sts = FakeSts::start().await;
     let role = sts.role();
     let call = async |number: usize| key_of(&role.for_caller(&format!("caller-{number}"))).await.unwrap();
@@ -187,20 +187,20 @@ async fn the_credentials_of_256_callers_are_kept_and_those_not_seen_for_longest_
         call(number).await;
     }
     call(0).await;
-    assert_eq!(sts.times(), 256);
+    assert_eq!(sts.request_count(), 256);
     call(256).await;
     call(0).await;
-    assert_eq!(sts.times(), 257, "the first was seen last");
+    assert_eq!(sts.request_count(), 257, "the first was seen last");
     call(1).await;
-    assert_eq!(sts.times(), 258, "the second made room");
+    assert_eq!(sts.request_count(), 258, "the second made room");
 }
 
 #[tokio::test]
-async fn an_sts_that_is_not_there_is_said_to_be_so_and_nothing_prints_a_key() {
+async fn an_unreachable_sts_is_reported_as_such_and_no_debug_text_holds_a_key() {
     let options = RoleOptions {
         arn: ROLE.parse().unwrap(),
         region: "eu-west-1".to_owned(),
-        // Nothing listens on the port that is reserved for discarding.
+        // Nothing listens on the discard port.
         endpoint: Endpoint::Url("http://127.0.0.1:9".to_owned()),
     };
     let role = AssumedRole::new(options, &Credentials::for_development());
@@ -216,7 +216,7 @@ async fn an_sts_that_is_not_there_is_said_to_be_so_and_nothing_prints_a_key() {
 }
 
 /// The program's own credentials.
-const AWS_KEYS: &[(&str, &str)] = &[
+const AWS_CREDENTIALS: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "AKIABASE"),
     ("AWS_SECRET_ACCESS_KEY", "secret-canary-of-the-base"),
     ("AWS_SESSION_TOKEN", "token-of-the-base"),
@@ -224,37 +224,39 @@ const AWS_KEYS: &[(&str, &str)] = &[
 ];
 
 /// `mfagate serve` that assumes the role at this STS, before that Cognito.
-async fn serve_assuming(guard: &PolicyEnforcer, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Binary {
+async fn serve_assuming(fixture: &PolicyFixture, cognito: &TestCognito, sts: &FakeSts, more: &[&str]) -> Process {
     let role = ["--assume-role", ROLE, "--assume-role-region", "eu-west-1", "--sts-endpoint", &sts.url];
-    let options = [guard.options(), role.map(str::to_owned).into()].concat();
-    let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    Binary::serve_with(&options, &cognito.url, AWS_KEYS).await
+    let options = command_line(&[&role, more].concat(), &fixture.options());
+    Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await
 }
 
-/// Ends the program and looks for what it must not tell in everything that it has told.
-async fn end_without_secrets(binary: Binary, guard: &PolicyEnforcer) -> String {
-    let ended = binary.end().await;
-    let told = guard.read("audit.jsonl") + &ended.stdout + &ended.stderr;
+/// Terminates the program, checks everything that it wrote for secrets, and returns its log.
+async fn end_without_secrets(process: Process, fixture: &PolicyFixture) -> String {
+    let exit = process.terminate().await;
+    let told = fixture.read("audit.jsonl") + &exit.stdout + &exit.stderr;
     for secret in ["secret-canary", "token-of-"] {
         assert!(!told.contains(secret), "{secret} is in {told}");
     }
-    ended.stderr
+    exit.stderr
 }
 
 #[tokio::test]
 async fn the_program_signs_with_a_session_of_each_caller() {
-    let (guard, cognito, sts) = (PolicyEnforcer::open(), TestCognito::start().await, FakeSts::start().await);
-    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
-    let channel = binary.channel().await;
-    let of = |name: &str| bearer(&guard.token(name, json!({})));
+    let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
+    let mut process = serve_assuming(&fixture, &cognito, &sts, &[]).await;
+    let channel = process.channel().await;
+    let of = |name: &str| fixture.bearer(name);
     for name in ["payments", "support", "payments"] {
-        set(channel.clone(), &of(name), true, "set").await.unwrap();
-        assert_eq!(read(channel.clone(), Some(&of(name)), POOL).await.unwrap(), USER);
+        set_sms(channel.clone(), &of(name), true, "set").await.unwrap();
+        assert_eq!(read_user(channel.clone(), Some(&of(name)), POOL).await.unwrap(), USER);
     }
 
-    let asked =
-        |session: &str| Asked { session: session.to_owned(), role: ROLE.to_owned(), access_key: "AKIABASE".to_owned() };
-    assert_eq!(sts.asked(), ["payments", "support"].map(asked));
+    let asked = |session: &str| AssumeRoleRequest {
+        session: session.to_owned(),
+        role: ROLE.to_owned(),
+        access_key: "AKIABASE".to_owned(),
+    };
+    assert_eq!(sts.requests(), ["payments", "support"].map(asked));
     for operation in ["AdminSetUserMFAPreference", "AdminGetUser"] {
         let requests = cognito.requests(operation).await;
         let signed: Vec<_> = requests.iter().map(|request| signed_with(&request["Headers"])).collect();
@@ -262,7 +264,7 @@ async fn the_program_signs_with_a_session_of_each_caller() {
         let payments = by("ASIA1payments", "payments");
         assert_eq!(signed, [payments.clone(), by("ASIA2support", "support"), payments], "{operation}");
     }
-    let log = end_without_secrets(binary, &guard).await;
+    let log = end_without_secrets(process, &fixture).await;
     assert_eq!(log.matches("role assumed").count(), 2, "{log}");
 }
 
@@ -275,60 +277,60 @@ fn signed_with(headers: &Value) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_role_that_sts_refuses_is_the_programs_own_fault_and_is_recorded() {
-    let (guard, cognito, sts) = (PolicyEnforcer::open(), TestCognito::start().await, FakeSts::start().await);
-    let mut binary = serve_assuming(&guard, &cognito, &sts, &[]).await;
-    let channel = binary.channel().await;
-    let support = bearer(&guard.token("support", json!({})));
+async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
+    let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
+    let mut process = serve_assuming(&fixture, &cognito, &sts, &[]).await;
+    let channel = process.channel().await;
+    let support = fixture.bearer("support");
     for (answer, cause) in [
-        (Answer::Refuse, "sts refused to let the role be assumed: AccessDenied"),
-        (Answer::Nonsense, "sts answered without credentials"),
+        (StsReply::Refuse, "sts refused to let the role be assumed: AccessDenied"),
+        (StsReply::Malformed, "sts answered without credentials"),
     ] {
-        sts.will(answer);
-        let refusal = set(channel.clone(), &support, true, "set").await;
+        sts.reply_with(answer);
+        let refusal = set_sms(channel.clone(), &support, true, "set").await;
         let told = format!("{refusal:?}");
         assert!(!told.contains("sts") && !told.contains("AccessDenied") && !told.contains("iam"), "{told}");
         let details = refused(refusal, Code::Internal, "MFAGATE_DISPATCH_FAILED");
         assert_eq!(details.error_info().unwrap().metadata["fault"], "FACADE");
-        binary.logs(cause).await;
-        binary.logs("call failed").await;
+        process.wait_for_next_log(cause).await;
+        process.wait_for_next_log("call failed").await;
 
-        let [.., decision, mutation] = &guard.records()[..] else { panic!("too few records") };
+        let [.., decision, mutation] = &fixture.records()[..] else { panic!("too few records") };
         assert_eq!((&decision["kind"], &decision["decision"]), (&json!("decision"), &json!("allow")));
         assert_eq!((&mutation["kind"], &mutation["request_id"]), (&json!("mutation"), &json!("set")));
         assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "MFAGATE_DISPATCH_FAILED" }));
     }
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
-    // Nobody's credentials stand in for those that were refused, and the next try may succeed.
-    sts.will(Answer::Grant(HOUR));
-    set(channel, &support, true, "set").await.unwrap();
-    let log = end_without_secrets(binary, &guard).await;
+    // No other credentials stand in for those that were refused, and the next try may succeed.
+    sts.reply_with(StsReply::Grant(HOUR));
+    set_sms(channel, &support, true, "set").await.unwrap();
+    let log = end_without_secrets(process, &fixture).await;
     let failed = log.lines().find(|line| line.contains("call failed")).unwrap();
     assert!(failed.contains("ERROR") && failed.contains("AccessDenied"), "{failed}");
 }
 
 #[tokio::test]
-async fn a_change_that_waits_for_sts_in_vain_is_recorded_and_the_late_answer_is_used() {
-    let (guard, cognito, sts) = (PolicyEnforcer::open(), TestCognito::start().await, FakeSts::start().await);
-    let mut binary = serve_assuming(&guard, &cognito, &sts, &["--operation-timeout", "1s"]).await;
-    let channel = binary.channel().await;
-    let support = bearer(&guard.token("support", json!({})));
+async fn a_change_that_times_out_on_sts_is_recorded_and_the_late_reply_is_used() {
+    let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
+    let mut process = serve_assuming(&fixture, &cognito, &sts, &["--operation-timeout", "1s"]).await;
+    let channel = process.channel().await;
+    let support = fixture.bearer("support");
     sts.hold();
-    // Not that the time was up, which would mean that the change may have been made.
-    refused(set(channel.clone(), &support, true, "set").await, Code::Internal, "MFAGATE_DISPATCH_FAILED");
-    let outcome = guard.records().last().unwrap()["outcome"].clone();
+    // Not `DEADLINE_EXCEEDED`, which would mean that the change may have been made.
+    refused(set_sms(channel.clone(), &support, true, "set").await, Code::Internal, "MFAGATE_DISPATCH_FAILED");
+    let outcome = fixture.records().last().unwrap()["outcome"].clone();
     assert_eq!(outcome, json!({ "code": "INTERNAL", "reason": "MFAGATE_DISPATCH_FAILED" }));
-    // Where it was the caller who would not wait longer, the caller is told so.
+    // A caller whose own deadline was the shorter one is told so.
     let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
     request.metadata_mut().insert("authorization", support.parse().unwrap());
     request.metadata_mut().insert("grpc-timeout", "900m".parse().unwrap());
-    let answer = patient(binary.address().await).admin_get_user(request).await;
+    let answer = untimed_client(process.address().await).admin_get_user(request).await;
     refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 
-    sts.go_on();
-    binary.logs("role assumed").await;
-    set(channel, &support, true, "set").await.unwrap();
-    assert_eq!(sts.times(), 1);
-    end_without_secrets(binary, &guard).await;
+    sts.release();
+    process.wait_for_next_log("role assumed").await;
+    set_sms(channel, &support, true, "set").await.unwrap();
+    assert_eq!(sts.request_count(), 1);
+    end_without_secrets(process, &fixture).await;
 }

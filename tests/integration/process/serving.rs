@@ -1,4 +1,4 @@
-//! The real program: what it prints, what it refuses, how it ends, and what it serves beside the RPCs.
+//! The running program: what it prints, how it shuts down, and what it serves besides the RPCs.
 
 use mfagate::api::Rpc;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
@@ -13,9 +13,9 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::support::loopback::{listen, url_of};
-use crate::support::policy_fixture::PolicyEnforcer;
-use crate::support::process::Binary;
-use crate::support::raw_h2::{Wire, framed, post};
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::Process;
+use crate::support::raw_h2::{RawClient, framed, grpc_request};
 use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
@@ -34,13 +34,13 @@ fn prefer_sms() -> AdminSetUserMfaPreferenceRequest {
 
 #[tokio::test]
 async fn dev_prints_the_addresses_a_token_and_the_sample_request_of_aws_first() {
-    let mut binary = Binary::dev(&[], &[]).await;
-    let address = binary.address().await.to_string();
-    let endpoint = binary.greeted("embedded Cognito");
-    let token = binary.greeted("export TOKEN=");
-    let text = binary.stdout();
+    let mut process = Process::dev(&[], &[]).await;
+    let address = process.address().await.to_string();
+    let endpoint = process.banner_value("embedded Cognito");
+    let token = process.banner_value("export TOKEN=");
+    let text = process.stdout();
 
-    assert_eq!(binary.greeted("gRPC"), address);
+    assert_eq!(process.banner_value("gRPC"), address);
     let cognito = TestCognito::at(&endpoint);
     assert_eq!(cognito.requests("Nothing").await.len(), 0);
     assert_eq!(token.split('.').count(), 3);
@@ -58,44 +58,44 @@ async fn dev_prints_the_addresses_a_token_and_the_sample_request_of_aws_first() 
     assert_eq!(rest, format!("{address} mfagate.v1.MfaPreferenceService/AdminSetUserMfaPreference"));
     assert!(lines[1].ends_with("MfaPreferenceService/AdminGetUser"), "{text}");
     assert!(lines.iter().all(|line| line.contains("-plaintext") && line.contains(&address)), "{text}");
-    binary.end().await;
+    process.terminate().await;
 }
 
 #[tokio::test]
-async fn the_printed_token_is_one_of_the_demo_user() {
-    let mut binary = Binary::dev(&[], &[]).await;
-    let access_token = binary.greeted("export TOKEN=");
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+async fn the_printed_token_belongs_to_the_demo_user() {
+    let mut process = Process::dev(&[], &[]).await;
+    let access_token = process.banner_value("export TOKEN=");
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let user = client.get_user(mfagate::api::v1::GetUserRequest { access_token }).await.unwrap().into_inner();
     assert_eq!(user.username, USER);
 }
 
 #[tokio::test]
-async fn interrupt_and_terminate_end_the_program_with_success() {
+async fn sigint_and_sigterm_stop_the_program_with_success() {
     for signal in ["INT", "TERM"] {
-        let binary = Binary::dev(&[], &[]).await;
-        binary.signal(signal).await;
-        let ended = binary.ended().await;
-        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-        assert!(ended.stderr.contains(&format!("SIG{signal}")), "{ended:?}");
+        let process = Process::dev(&[], &[]).await;
+        process.signal(signal).await;
+        let exit = process.wait().await;
+        assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+        assert!(exit.stderr.contains(&format!("SIG{signal}")), "{exit:?}");
     }
 }
 
 #[tokio::test]
-async fn serve_ends_with_success_too() {
-    let guard = PolicyEnforcer::open();
-    let binary = Binary::serve(&guard, "http://127.0.0.1:9", &[]).await;
-    binary.signal("TERM").await;
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+async fn serve_exits_with_success_too() {
+    let fixture = PolicyFixture::allow_all();
+    let process = Process::serve(&fixture, "http://127.0.0.1:9", &[]).await;
+    process.signal("TERM").await;
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 }
 
-/// A Cognito that answers when it is told to.
-struct Held {
+/// A Cognito that responds when the test says so.
+struct HeldCognito {
     listener: TcpListener,
 }
 
-impl Held {
+impl HeldCognito {
     async fn start() -> Self {
         Self { listener: listen().await }
     }
@@ -104,7 +104,7 @@ impl Held {
         url_of(&self.listener)
     }
 
-    /// The connection of a request that has come in and waits for its answer.
+    /// The connection of a request that has arrived and waits for its response.
     async fn request(&self) -> TcpStream {
         let (mut stream, _) = self.listener.accept().await.unwrap();
         stream.read_u8().await.unwrap();
@@ -117,123 +117,123 @@ const EMPTY_ANSWER: &[u8] =
 
 #[tokio::test]
 async fn a_running_call_is_drained_while_no_new_connection_is_taken() {
-    let cognito = Held::start().await;
-    let mut binary = Binary::before(&cognito.url(), &[]).await;
-    let address = binary.address().await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let cognito = HeldCognito::start().await;
+    let mut process = Process::dev_with_cognito(&cognito.url(), &[]).await;
+    let address = process.address().await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
     let mut request = cognito.request().await;
 
-    binary.signal("TERM").await;
-    binary.logged("draining").await;
+    process.signal("TERM").await;
+    process.wait_for_log("draining").await;
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
     request.write_all(EMPTY_ANSWER).await.unwrap();
     call.await.unwrap().unwrap();
 
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("every call has ended"), "{ended:?}");
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("every call has ended"), "{exit:?}");
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_end_is_cut_off_when_the_time_to_drain_is_up() {
-    let cognito = Held::start().await;
+async fn a_call_that_does_not_finish_is_aborted_at_the_drain_timeout() {
+    let cognito = HeldCognito::start().await;
     let arguments = ["--operation-timeout", "5m", "--drain-timeout", "50ms"];
-    let mut binary = Binary::before(&cognito.url(), &arguments).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let mut process = Process::dev_with_cognito(&cognito.url(), &arguments).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
     let _request = cognito.request().await;
 
-    binary.signal("TERM").await;
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("time to drain was up"), "{ended:?}");
+    process.signal("TERM").await;
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("time to drain was up"), "{exit:?}");
     call.await.unwrap().unwrap_err();
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_the_program_at_once() {
-    let cognito = Held::start().await;
+async fn a_second_signal_stops_the_program_at_once() {
+    let cognito = HeldCognito::start().await;
     let arguments = ["--operation-timeout", "5m", "--drain-timeout", "5m"];
-    let mut binary = Binary::before(&cognito.url(), &arguments).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let mut process = Process::dev_with_cognito(&cognito.url(), &arguments).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
     let _request = cognito.request().await;
 
-    binary.signal("INT").await;
-    binary.logged("draining").await;
-    binary.signal("INT").await;
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("asked again"), "{ended:?}");
+    process.signal("INT").await;
+    process.wait_for_log("draining").await;
+    process.signal("INT").await;
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("asked again"), "{exit:?}");
     call.await.unwrap().unwrap_err();
 }
 
 #[tokio::test]
 async fn a_change_whose_caller_has_left_is_waited_for() {
-    let cognito = Held::start().await;
-    let mut binary = Binary::before(&cognito.url(), &["--operation-timeout", "5m"]).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let cognito = HeldCognito::start().await;
+    let mut process = Process::dev_with_cognito(&cognito.url(), &["--operation-timeout", "5m"]).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
     let mut request = cognito.request().await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
 
-    binary.signal("TERM").await;
-    binary.logged("draining").await;
+    process.signal("TERM").await;
+    process.wait_for_log("draining").await;
     request.write_all(EMPTY_ANSWER).await.unwrap();
-    let ended = binary.ended().await;
-    assert!(ended.stderr.contains("cognito made a change"), "{ended:?}");
-    assert!(ended.stderr.contains("every call has ended"), "{ended:?}");
+    let exit = process.wait().await;
+    assert!(exit.stderr.contains("cognito made a change"), "{exit:?}");
+    assert!(exit.stderr.contains("every call has ended"), "{exit:?}");
 }
 
-/// Ends the program, which takes longer than any patience unless nothing is left to drain.
-async fn ends_at_once(binary: Binary) {
-    binary.signal("TERM").await;
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("every call has ended"), "{ended:?}");
+/// Terminates the program, which would exceed every timeout if anything were left to drain.
+async fn terminates_at_once(process: Process) {
+    process.signal("TERM").await;
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("every call has ended"), "{exit:?}");
 }
 
 #[tokio::test]
-async fn an_open_watch_learns_of_the_end_and_does_not_hold_it_up() {
-    let mut binary = Binary::dev(&["--drain-timeout", "5m"], &[]).await;
-    let mut health = HealthClient::new(binary.channel().await);
+async fn an_open_watch_is_told_of_the_shutdown_and_does_not_delay_it() {
+    let mut process = Process::dev(&["--drain-timeout", "5m"], &[]).await;
+    let mut health = HealthClient::new(process.channel().await);
     let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
-    let ending = tokio::spawn(ends_at_once(binary));
+    let ending = tokio::spawn(terminates_at_once(process));
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     assert_eq!(watch.message().await.unwrap(), None);
     ending.await.unwrap();
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_the_end_up() {
-    let mut binary = Binary::dev(&["--drain-timeout", "5m"], &[]).await;
-    let mut wire = Wire::connect(binary.address().await).await;
-    wire.still_serves().await;
-    ends_at_once(binary).await;
+async fn an_idle_connection_does_not_delay_the_shutdown() {
+    let mut process = Process::dev(&["--drain-timeout", "5m"], &[]).await;
+    let mut raw = RawClient::connect(process.address().await).await;
+    raw.still_serves().await;
+    terminates_at_once(process).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_never_spoke_is_cut_off() {
-    let mut binary = Binary::dev(&["--drain-timeout", "50ms"], &[]).await;
-    let _silent = TcpStream::connect(binary.address().await).await.unwrap();
-    binary.signal("TERM").await;
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+async fn a_silent_connection_is_closed_at_the_drain_timeout() {
+    let mut process = Process::dev(&["--drain-timeout", "50ms"], &[]).await;
+    let _silent = TcpStream::connect(process.address().await).await.unwrap();
+    process.signal("TERM").await;
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 }
 
 #[tokio::test]
-async fn a_reflection_stream_that_stays_open_is_cut_off() {
-    let mut binary = Binary::dev(&["--drain-timeout", "50ms"], &[]).await;
-    let mut client = ServerReflectionClient::new(binary.channel().await);
+async fn an_open_reflection_stream_is_closed_at_the_drain_timeout() {
+    let mut process = Process::dev(&["--drain-timeout", "50ms"], &[]).await;
+    let mut client = ServerReflectionClient::new(process.channel().await);
     let _answers = client.server_reflection_info(tokio_stream::pending()).await.unwrap();
-    binary.signal("TERM").await;
-    let ended = binary.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    process.signal("TERM").await;
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
 }
 
 #[tokio::test]
@@ -242,16 +242,16 @@ async fn the_data_file_keeps_the_state_across_restarts() {
     let data = directory.path().join("state.json");
     let arguments = ["--data", data.to_str().unwrap()];
 
-    let mut binary = Binary::dev(&arguments, &[]).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let mut process = Process::dev(&arguments, &[]).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     client.admin_set_user_mfa_preference(prefer_sms()).await.unwrap();
-    binary.end().await;
+    process.terminate().await;
 
-    let mut binary = Binary::dev(&arguments, &[]).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let mut process = Process::dev(&arguments, &[]).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let user = client.admin_get_user(read_user()).await.unwrap().into_inner();
     assert_eq!(user.preferred_mfa_setting.as_deref(), Some("SMS_MFA"));
-    binary.end().await;
+    process.terminate().await;
 }
 
 #[tokio::test]
@@ -266,8 +266,8 @@ async fn stray_endpoint_variables_of_the_sdk_are_ignored() {
         ("HTTP_PROXY", &url),
         ("http_proxy", &url),
     ];
-    let mut binary = Binary::dev(&[], &variables).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+    let mut process = Process::dev(&[], &variables).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     client.admin_get_user(read_user()).await.unwrap();
     let accepted = tokio::select! {
         biased;
@@ -275,13 +275,13 @@ async fn stray_endpoint_variables_of_the_sdk_are_ignored() {
         () = std::future::ready(()) => None,
     };
     assert!(accepted.is_none());
-    binary.end().await;
+    process.terminate().await;
 }
 
 #[tokio::test]
-async fn the_request_id_of_the_caller_is_answered_and_logged() {
-    let mut binary = Binary::dev(&[], &[]).await;
-    let mut client = MfaPreferenceServiceClient::new(binary.channel().await);
+async fn the_callers_request_id_is_returned_and_logged() {
+    let mut process = Process::dev(&[], &[]).await;
+    let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let mut request = Request::new(AdminGetUserRequest::default());
     request.metadata_mut().insert("x-request-id", "order-4711".parse().unwrap());
     let answer = client.admin_get_user(request).await;
@@ -295,30 +295,30 @@ async fn the_request_id_of_the_caller_is_answered_and_logged() {
     let answered = client.admin_get_user(request).await.unwrap();
     assert_eq!(answered.metadata().get("x-request-id").unwrap(), "order-4712");
 
-    let log = binary.end().await.stderr;
+    let log = process.terminate().await.stderr;
     let line = log.lines().find(|line| line.contains("call failed")).unwrap();
     assert!(line.contains("order-4711"), "{line}");
 }
 
 #[tokio::test]
-async fn a_request_id_that_could_not_stand_in_the_log_is_not_there() {
-    let mut binary = Binary::dev(&[], &[("RUST_LOG", "trace")]).await;
-    let mut wire = Wire::connect(binary.address().await).await;
+async fn a_request_id_that_is_unsafe_in_the_log_is_not_logged() {
+    let mut process = Process::dev(&[], &[("RUST_LOG", "trace")]).await;
+    let mut raw = RawClient::connect(process.address().await).await;
     let long = format!("hostile{}", "a".repeat(10_000));
     for id in ["hostile one", "hostile\ttwo", "hostile\"three", "hostile\u{e9}", &long] {
-        let request = post(Rpc::AdminGetUser.path()).header("x-request-id", id.as_bytes()).body(()).unwrap();
-        wire.refused(request, framed(b""), Code::InvalidArgument, "REQUEST_INVALID").await;
+        let request = grpc_request(Rpc::AdminGetUser.path()).header("x-request-id", id.as_bytes()).body(()).unwrap();
+        raw.refused(request, framed(b""), Code::InvalidArgument, "REQUEST_INVALID").await;
     }
-    let ended = binary.end().await;
-    assert!(!ended.stderr.contains("hostile"), "{ended:?}");
+    let exit = process.terminate().await;
+    assert!(!exit.stderr.contains("hostile"), "{exit:?}");
 }
 
 #[tokio::test]
-async fn a_path_that_is_no_rpc_is_not_in_the_log() {
-    let mut binary = Binary::dev(&[], &[("RUST_LOG", "trace")]).await;
-    let mut wire = Wire::connect(binary.address().await).await;
-    let request = post("/hostile.Service/Hostile").body(()).unwrap();
-    wire.refused(request, framed(b""), Code::Unimplemented, "RPC_UNKNOWN").await;
-    let ended = binary.end().await;
-    assert!(!ended.stderr.contains("ostile"), "{ended:?}");
+async fn a_path_that_is_not_an_rpc_is_not_in_the_log() {
+    let mut process = Process::dev(&[], &[("RUST_LOG", "trace")]).await;
+    let mut raw = RawClient::connect(process.address().await).await;
+    let request = grpc_request("/hostile.Service/Hostile").body(()).unwrap();
+    raw.refused(request, framed(b""), Code::Unimplemented, "RPC_UNKNOWN").await;
+    let exit = process.terminate().await;
+    assert!(!exit.stderr.contains("ostile"), "{exit:?}");
 }

@@ -1,12 +1,12 @@
-//! Behaviour of the binary where there are no AWS credentials.
+//! The program without AWS credentials.
 
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::api::v1::{AdminSetUserMfaPreferenceRequest, AdminSetUserMfaPreferenceResponse, GetUserRequest};
 use serde_json::Value;
 use tonic::{Code, Response, Status};
 
-use crate::support::policy_fixture::PolicyEnforcer;
-use crate::support::process::Binary;
+use crate::support::policy_fixture::PolicyFixture;
+use crate::support::process::Process;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
@@ -17,12 +17,12 @@ const NO_CREDENTIALS: &[(&str, &str)] = &[
     ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
 ];
 
-/// What an RPC of an administrator answers through `mfagate serve` without credentials.
+/// The result of an administrator's RPC through `mfagate serve` without credentials.
 pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSetUserMfaPreferenceResponse>, Status> {
-    let guard = PolicyEnforcer::open();
-    let mut binary = Binary::serve(&guard, cognito_url, NO_CREDENTIALS).await;
-    let channel = binary.channel().await;
-    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
+    let fixture = PolicyFixture::allow_all();
+    let mut process = Process::serve(&fixture, cognito_url, NO_CREDENTIALS).await;
+    let channel = process.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, fixture.as_caller("tests"));
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
@@ -32,7 +32,7 @@ pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSe
 }
 
 #[tokio::test]
-async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothing() {
+async fn an_administrators_rpc_is_mfagates_own_failure_and_sends_nothing() {
     let cognito = TestCognito::start().await;
     let answer = set_preference(&cognito.url).await;
     let details = refused(answer, Code::Internal, "MFAGATE_DISPATCH_FAILED");
@@ -42,12 +42,12 @@ async fn an_rpc_of_an_administrator_fails_as_mfagates_own_fault_and_sends_nothin
 }
 
 #[tokio::test]
-async fn an_rpc_of_the_signed_in_user_works() {
+async fn a_signed_in_users_rpc_works() {
     let cognito = TestCognito::start().await;
-    let guard = PolicyEnforcer::open();
-    let mut binary = Binary::serve(&guard, &cognito.url, NO_CREDENTIALS).await;
-    let channel = binary.channel().await;
-    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, guard.caller("tests"));
+    let fixture = PolicyFixture::allow_all();
+    let mut process = Process::serve(&fixture, &cognito.url, NO_CREDENTIALS).await;
+    let channel = process.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(channel, fixture.as_caller("tests"));
     let request = GetUserRequest { access_token: cognito.token(USER).await };
     assert_eq!(client.get_user(request).await.unwrap().into_inner().username, USER);
 }

@@ -1,4 +1,4 @@
-//! Behaviour that all RPCs share: the one operation each calls, and the refusals that any of them may answer.
+//! What all RPCs share: the one operation each calls, and the errors that any of them may return.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::support::rpc_call::{call, operation, takes_token};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// What satisfies every RPC as Cognito's answer.
-fn any_answer() -> Value {
+/// A Cognito response that satisfies every RPC.
+fn any_response() -> Value {
     json!({
         "Username": USER,
         "UserAttributes": [],
@@ -26,14 +26,7 @@ fn any_answer() -> Value {
     })
 }
 
-/// The names of all operations that Cognito was asked for.
-async fn asked(service: &TestService) -> Vec<String> {
-    let answer = service.cognito.call(http::Method::GET, "/_embedded/requests", Value::Null).await;
-    let requests = answer["Requests"].as_array().unwrap().iter();
-    requests.map(|request| request["Operation"].as_str().unwrap().to_owned()).collect()
-}
-
-/// The answers of all RPCs, called at once.
+/// The results of all RPCs, called at once.
 async fn call_all(service: &Arc<TestService>, token: &str) -> Vec<(Rpc, Result<(), Status>)> {
     let mut calls = JoinSet::new();
     for rpc in Rpc::ALL {
@@ -48,9 +41,9 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
     for rpc in Rpc::ALL {
         let service = TestService::start().await;
         let token = service.cognito.token(USER).await;
-        service.cognito.fault(json!({ "kind": "replace", "body": any_answer() })).await;
+        service.cognito.inject_fault(json!({ "kind": "replace", "body": any_response() })).await;
         call(&service, rpc, &token).await.unwrap();
-        assert_eq!(asked(&service).await, [operation(rpc)]);
+        assert_eq!(service.cognito.operations().await, [operation(rpc)]);
     }
 }
 
@@ -58,7 +51,7 @@ async fn every_rpc_calls_its_one_operation_and_succeeds() {
 async fn an_rpc_signs_its_request_unless_it_acts_as_the_user() {
     let service = Arc::new(TestService::start().await);
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "replace", "body": any_answer() })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "body": any_response() })).await;
     call_all(&service, &token).await;
     for rpc in Rpc::ALL {
         let sent = service.cognito.requests(operation(rpc)).await.remove(0);
@@ -85,11 +78,11 @@ async fn an_empty_request_is_refused_by_every_rpc_and_not_sent() {
             rpc.name()
         );
     }
-    assert_eq!(asked(&service).await, Vec::<String>::new());
+    assert_eq!(service.cognito.operations().await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn every_rpc_answers_the_errors_that_any_may_answer() {
+async fn every_rpc_returns_the_errors_that_any_may_return() {
     let service = Arc::new(TestService::start().await);
     let token = service.cognito.token(USER).await;
     for (cognito_code, http_status, code, reason) in [
@@ -109,25 +102,25 @@ async fn every_rpc_answers_the_errors_that_any_may_answer() {
         ("OptInRequired", 403, Code::Internal, "MFAGATE_ACCOUNT_REFUSED"),
         ("SerializationException", 400, Code::Internal, "MFAGATE_REQUEST_REJECTED"),
     ] {
-        service.cognito.fault(json!({ "kind": "error", "code": cognito_code, "status": http_status })).await;
+        service.cognito.inject_fault(json!({ "kind": "error", "code": cognito_code, "status": http_status })).await;
         for (rpc, answer) in call_all(&service, &token).await {
             let details = refused(answer, code, reason);
             assert_eq!(details.error_info().unwrap().metadata["operation"], operation(rpc));
         }
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
     }
 }
 
 #[tokio::test]
-async fn every_rpc_of_a_user_answers_why_the_token_is_refused() {
+async fn every_users_rpc_reports_why_the_token_is_refused() {
     let service = TestService::start().await;
     let mint = |more: Value| {
         let mut wanted = json!({ "UserPoolId": POOL, "Username": USER });
         wanted.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
-        service.cognito.mint(wanted)
+        service.cognito.mint_token(wanted)
     };
     let revoked = mint(json!({})).await;
-    service.cognito.operate("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminUserGlobalSignOut", USER).await;
     let good = mint(json!({})).await;
     for (token, code, reason) in [
         (mint(json!({ "ExpiresIn": -1 })).await, Code::Unauthenticated, "USER_TOKEN_EXPIRED"),
@@ -144,25 +137,25 @@ async fn every_rpc_of_a_user_answers_why_the_token_is_refused() {
 }
 
 #[tokio::test]
-async fn every_rpc_of_a_user_answers_a_firewall_and_a_disabled_user() {
+async fn every_users_rpc_reports_a_firewall_and_a_disabled_user() {
     let service = TestService::start().await;
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     let token = service.cognito.token(USER).await;
     let of_a_user: Vec<_> = Rpc::ALL.into_iter().filter(|rpc| takes_token(*rpc)).collect();
     for rpc in &of_a_user {
         refused(call(&service, *rpc, &token).await, Code::FailedPrecondition, "USER_DISABLED");
     }
-    service.cognito.fault(json!({ "kind": "error", "code": "ForbiddenException" })).await;
+    service.cognito.inject_fault(json!({ "kind": "error", "code": "ForbiddenException" })).await;
     for rpc in &of_a_user {
         refused(call(&service, *rpc, &token).await, Code::PermissionDenied, "WAF_BLOCKED");
     }
 }
 
 #[tokio::test]
-async fn every_rpc_of_an_administrator_answers_a_pool_that_does_not_exist() {
+async fn every_administrators_rpc_reports_a_pool_that_does_not_exist() {
     let service = TestService::start().await;
     for rpc in Rpc::ALL.into_iter().filter(|rpc| !takes_token(*rpc)) {
-        let answer = crate::support::rpc_call::call_on(&service, rpc, "us-west-2_NOWHERE", "").await;
+        let answer = crate::support::rpc_call::call_in_pool(&service, rpc, "us-west-2_NOWHERE", "").await;
         let details = refused(answer, Code::NotFound, "RESOURCE_NOT_FOUND");
         assert_eq!(details.resource_info().unwrap().resource_name, "us-west-2_NOWHERE");
     }

@@ -1,4 +1,4 @@
-//! Health: Check and Watch, for the whole and for each service, and for what is not served.
+//! Health: Check and Watch, for the whole, for each service, and for what is not served.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn services() -> BTreeSet<&'static str> {
 }
 
 #[tokio::test]
-async fn check_answers_serving_for_every_service() {
+async fn check_returns_serving_for_every_service() {
     let service = TestService::start().await;
     let mut health = HealthClient::new(service.channel());
     for name in services() {
@@ -32,7 +32,7 @@ async fn check_answers_serving_for_every_service() {
 }
 
 #[tokio::test]
-async fn watch_answers_serving_for_every_service() {
+async fn watch_returns_serving_for_every_service() {
     let service = TestService::start().await;
     let mut health = HealthClient::new(service.channel());
     for name in services() {
@@ -42,7 +42,7 @@ async fn watch_answers_serving_for_every_service() {
 }
 
 #[tokio::test]
-async fn a_name_beyond_any_service_is_refused_by_its_length_and_not_kept() {
+async fn an_overlong_service_name_is_refused() {
     let service = TestService::start().await;
     let mut health = HealthClient::new(service.channel());
     let name = "a".repeat(4096);

@@ -1,4 +1,4 @@
-//! Behaviour of the legacy settings: SMS to the phone number, sent to Cognito as they are.
+//! Legacy settings: SMS to the phone number, sent to Cognito unchanged.
 
 #![expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
 
@@ -8,7 +8,7 @@ use mfagate::api::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::refusal::refused;
+use crate::support::refusal::{invalid_fields, refused};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -31,7 +31,7 @@ async fn set(service: &TestService, access_token: String, mfa_options: Vec<MfaOp
     service.preferences().set_user_settings(request).await.map(drop)
 }
 
-/// The legacy options and the factor list of the demo user, which know nothing of each other.
+/// The legacy options and the factor list of the demo user, which are independent.
 async fn read_back(service: &TestService) -> (Vec<MfaOption>, Vec<String>) {
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
     let user = service.preferences().admin_get_user(request).await.unwrap().into_inner();
@@ -39,7 +39,7 @@ async fn read_back(service: &TestService) -> (Vec<MfaOption>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn an_administrator_switches_legacy_sms_on_and_off() {
+async fn an_administrator_turns_legacy_sms_on_and_off() {
     let service = TestService::start().await;
     admin_set(&service, USER, vec![sms()]).await.unwrap();
     assert_eq!(read_back(&service).await, (vec![sms()], vec![]));
@@ -48,7 +48,7 @@ async fn an_administrator_switches_legacy_sms_on_and_off() {
 }
 
 #[tokio::test]
-async fn a_signed_in_user_switches_legacy_sms_on_and_off() {
+async fn a_signed_in_user_turns_legacy_sms_on_and_off() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     set(&service, token.clone(), vec![sms()]).await.unwrap();
@@ -93,9 +93,7 @@ async fn anything_but_sms_to_the_phone_number_is_refused_with_all_violations_and
         "mfa_options[4].attribute_name",
     ];
     for answer in [admin_set(&service, USER, options.clone()).await, set(&service, token, options).await] {
-        let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-        let violations = &details.bad_request().unwrap().field_violations;
-        assert_eq!(violations.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), paths);
+        assert_eq!(invalid_fields(answer), paths);
     }
     for operation in ["AdminSetUserSettings", "SetUserSettings"] {
         assert!(service.cognito.requests(operation).await.is_empty(), "{operation}");
@@ -107,14 +105,14 @@ async fn the_settings_of_a_user_that_does_not_exist_are_not_found() {
     let service = TestService::start().await;
     refused(admin_set(&service, "nobody", vec![]).await, Code::NotFound, "USER_NOT_FOUND");
     let token = service.cognito.token(USER).await;
-    service.cognito.operate("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     refused(set(&service, token, vec![]).await, Code::NotFound, "USER_NOT_FOUND");
 }
 
 #[tokio::test]
 async fn the_settings_of_a_disabled_user_are_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     refused(admin_set(&service, USER, vec![]).await, Code::FailedPrecondition, "USER_DISABLED");
     let token = service.cognito.token(USER).await;
     refused(set(&service, token, vec![]).await, Code::FailedPrecondition, "USER_DISABLED");
@@ -125,18 +123,18 @@ async fn the_settings_of_a_user_in_another_state_are_a_failed_precondition() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for (status, reason) in [("UNCONFIRMED", "USER_NOT_CONFIRMED"), ("RESET_REQUIRED", "PASSWORD_RESET_REQUIRED")] {
-        service.cognito.set_status(USER, status).await;
+        service.cognito.set_user_status(USER, status).await;
         refused(set(&service, token.clone(), vec![]).await, Code::FailedPrecondition, reason);
     }
 }
 
 #[tokio::test]
-async fn a_phone_that_cognito_misses_is_a_factor_that_is_not_enrolled() {
+async fn a_missing_phone_number_is_a_factor_that_is_not_enrolled() {
     let service = TestService::start().await;
     let token = service.cognito.token(NEW_USER).await;
     let text = "User does not have delivery config set to turn on SMS_MFA";
     for operation in ["AdminSetUserSettings", "SetUserSettings"] {
-        service.cognito.answer_error(operation, "InvalidParameterException", text).await;
+        service.cognito.inject_error(operation, "InvalidParameterException", text).await;
     }
     for answer in [admin_set(&service, NEW_USER, vec![sms()]).await, set(&service, token, vec![sms()]).await] {
         let details = refused(answer, Code::FailedPrecondition, "FACTOR_NOT_ENROLLED");
@@ -147,6 +145,6 @@ async fn a_phone_that_cognito_misses_is_a_factor_that_is_not_enrolled() {
 #[tokio::test]
 async fn a_refusal_of_the_target_is_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.answer_error("AdminSetUserSettings", "NotAuthorizedException", "not now").await;
+    service.cognito.inject_error("AdminSetUserSettings", "NotAuthorizedException", "not now").await;
     refused(admin_set(&service, USER, vec![]).await, Code::FailedPrecondition, "TARGET_REFUSED");
 }

@@ -1,4 +1,4 @@
-//! What the RPCs do, behind a real client and before an embedded Cognito.
+//! The RPCs, behind a real client and before an embedded Cognito.
 
 mod every_rpc;
 mod health;

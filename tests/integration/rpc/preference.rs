@@ -1,4 +1,4 @@
-//! Behaviour of a user's MFA preference through the whole service.
+//! A user's MFA preference through the whole service.
 
 use mfagate::api::v1::{
     AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, EmailMfaSettings, SetUserMfaPreferenceRequest,
@@ -7,29 +7,29 @@ use mfagate::api::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::refusal::refused;
+use crate::support::refusal::{invalid_fields, refused};
 use crate::support::test_cognito::{NEW_USER, POOL, USER};
 use crate::support::test_service::TestService;
 
 /// Who sets a preference: an administrator, or the signed-in user. Both behave alike.
 #[derive(Clone, Copy, Debug)]
-enum By {
+enum Actor {
     Administrator,
     User,
 }
 
-const BOTH: [By; 2] = [By::Administrator, By::User];
+const BOTH: [Actor; 2] = [Actor::Administrator, Actor::User];
 
 /// `enabled` and `preferred_mfa` of SMS, software token and e-mail, and `enabled` of passkeys.
 #[derive(Clone, Copy, Debug, Default)]
-struct Wish {
+struct FactorChange {
     sms: Option<(bool, Option<bool>)>,
     software_token: Option<(bool, Option<bool>)>,
     email: Option<(bool, Option<bool>)>,
     web_authn: Option<bool>,
 }
 
-impl By {
+impl Actor {
     fn operation(self) -> &'static str {
         match self {
             Self::Administrator => "AdminSetUserMFAPreference",
@@ -37,7 +37,7 @@ impl By {
         }
     }
 
-    /// The operation that reads the preference which is to be kept.
+    /// The operation that reads the preference to keep.
     fn read(self) -> &'static str {
         match self {
             Self::Administrator => "AdminGetUser",
@@ -45,12 +45,12 @@ impl By {
         }
     }
 
-    async fn set(self, service: &TestService, username: &str, wish: Wish) -> Result<(), Status> {
-        let sms = wish.sms.map(|(enabled, preferred_mfa)| SmsMfaSettings { enabled, preferred_mfa });
+    async fn set(self, service: &TestService, username: &str, change: FactorChange) -> Result<(), Status> {
+        let sms = change.sms.map(|(enabled, preferred_mfa)| SmsMfaSettings { enabled, preferred_mfa });
         let software_token =
-            wish.software_token.map(|(enabled, preferred_mfa)| SoftwareTokenMfaSettings { enabled, preferred_mfa });
-        let email = wish.email.map(|(enabled, preferred_mfa)| EmailMfaSettings { enabled, preferred_mfa });
-        let web_authn = wish.web_authn.map(|enabled| WebAuthnMfaSettings { enabled });
+            change.software_token.map(|(enabled, preferred_mfa)| SoftwareTokenMfaSettings { enabled, preferred_mfa });
+        let email = change.email.map(|(enabled, preferred_mfa)| EmailMfaSettings { enabled, preferred_mfa });
+        let web_authn = change.web_authn.map(|enabled| WebAuthnMfaSettings { enabled });
         match self {
             Self::Administrator => {
                 let request = AdminSetUserMfaPreferenceRequest {
@@ -76,7 +76,7 @@ impl By {
         }
     }
 
-    /// The blocks that Cognito received last, the user apart.
+    /// The blocks of the last request to Cognito, without the user.
     async fn sent(self, service: &TestService) -> Value {
         let mut body = service.cognito.bodies(self.operation()).await.pop().unwrap();
         let members = body.as_object_mut().unwrap();
@@ -98,12 +98,14 @@ fn state(preferred: Option<&str>, enabled: &[&str]) -> (Option<String>, Vec<Stri
     (preferred.map(str::to_owned), enabled.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// The three factors that can be preferred: their wish, their member, their name.
-fn factor(name: &str, setting: (bool, Option<bool>)) -> (Wish, &'static str) {
+/// A change to one of the three factors that can be preferred, and the factor's member in Cognito.
+fn factor(name: &str, setting: (bool, Option<bool>)) -> (FactorChange, &'static str) {
     match name {
-        "SMS_MFA" => (Wish { sms: Some(setting), ..Wish::default() }, "SMSMfaSettings"),
-        "SOFTWARE_TOKEN_MFA" => (Wish { software_token: Some(setting), ..Wish::default() }, "SoftwareTokenMfaSettings"),
-        _ => (Wish { email: Some(setting), ..Wish::default() }, "EmailMfaSettings"),
+        "SMS_MFA" => (FactorChange { sms: Some(setting), ..FactorChange::default() }, "SMSMfaSettings"),
+        "SOFTWARE_TOKEN_MFA" => {
+            (FactorChange { software_token: Some(setting), ..FactorChange::default() }, "SoftwareTokenMfaSettings")
+        }
+        _ => (FactorChange { email: Some(setting), ..FactorChange::default() }, "EmailMfaSettings"),
     }
 }
 
@@ -111,179 +113,194 @@ const FACTORS: [&str; 3] = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"];
 
 #[tokio::test]
 async fn the_sample_request_of_aws_sets_the_preference() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
-        let wish = Wish { sms: Some((true, Some(true))), software_token: Some((true, Some(false))), ..Wish::default() };
-        by.set(&service, USER, wish).await.unwrap();
+        let change = FactorChange {
+            sms: Some((true, Some(true))),
+            software_token: Some((true, Some(false))),
+            ..FactorChange::default()
+        };
+        actor.set(&service, USER, change).await.unwrap();
         assert_eq!(read_back(&service, USER).await, state(Some("SMS_MFA"), &["SMS_MFA", "SOFTWARE_TOKEN_MFA"]));
     }
 }
 
 #[tokio::test]
 async fn every_factor_is_enabled_and_disabled() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
-        let all = |setting, enabled| Wish {
+        let all = |setting, enabled| FactorChange {
             sms: Some(setting),
             software_token: Some(setting),
             email: Some(setting),
             web_authn: Some(enabled),
         };
-        by.set(&service, USER, all((true, Some(false)), true)).await.unwrap();
+        actor.set(&service, USER, all((true, Some(false)), true)).await.unwrap();
         let on = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "WEB_AUTHN"];
         assert_eq!(read_back(&service, USER).await, state(None, &on));
-        by.set(&service, USER, all((false, None), false)).await.unwrap();
+        actor.set(&service, USER, all((false, None), false)).await.unwrap();
         assert_eq!(read_back(&service, USER).await, state(None, &[]));
     }
 }
 
 #[tokio::test]
-async fn an_omitted_factor_is_not_sent_and_stays() {
-    for by in BOTH {
+async fn an_omitted_factor_is_not_sent_and_stays_unchanged() {
+    for actor in BOTH {
         let service = TestService::start().await;
         for name in FACTORS {
-            let (wish, member) = factor(name, (true, Some(false)));
-            by.set(&service, USER, wish).await.unwrap();
-            assert_eq!(by.sent(&service).await, json!({ member: { "Enabled": true, "PreferredMfa": false } }));
+            let (change, member) = factor(name, (true, Some(false)));
+            actor.set(&service, USER, change).await.unwrap();
+            assert_eq!(actor.sent(&service).await, json!({ member: { "Enabled": true, "PreferredMfa": false } }));
         }
-        by.set(&service, USER, Wish { web_authn: Some(true), ..Wish::default() }).await.unwrap();
-        assert_eq!(by.sent(&service).await, json!({ "WebAuthnMfaSettings": { "Enabled": true } }));
-        by.set(&service, USER, Wish::default()).await.unwrap();
-        assert_eq!(by.sent(&service).await, json!({}));
+        actor.set(&service, USER, FactorChange { web_authn: Some(true), ..FactorChange::default() }).await.unwrap();
+        assert_eq!(actor.sent(&service).await, json!({ "WebAuthnMfaSettings": { "Enabled": true } }));
+        actor.set(&service, USER, FactorChange::default()).await.unwrap();
+        assert_eq!(actor.sent(&service).await, json!({}));
         let on = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "WEB_AUTHN"];
         assert_eq!(read_back(&service, USER).await, state(None, &on));
     }
 }
 
 #[tokio::test]
-async fn a_present_factor_without_members_is_sent_as_disabled() {
-    for by in BOTH {
+async fn an_empty_factor_is_sent_as_disabled() {
+    for actor in BOTH {
         let service = TestService::start().await;
-        by.set(&service, USER, Wish { sms: Some((true, Some(true))), ..Wish::default() }).await.unwrap();
-        by.set(&service, USER, Wish { sms: Some((false, None)), ..Wish::default() }).await.unwrap();
+        actor
+            .set(&service, USER, FactorChange { sms: Some((true, Some(true))), ..FactorChange::default() })
+            .await
+            .unwrap();
+        actor.set(&service, USER, FactorChange { sms: Some((false, None)), ..FactorChange::default() }).await.unwrap();
         let sent = json!({ "SMSMfaSettings": { "Enabled": false, "PreferredMfa": false } });
-        assert_eq!(by.sent(&service).await, sent);
+        assert_eq!(actor.sent(&service).await, sent);
         assert_eq!(read_back(&service, USER).await, state(None, &[]));
     }
 }
 
 #[tokio::test]
-async fn enabling_without_a_word_on_the_preference_keeps_it() {
-    for by in BOTH {
+async fn enabling_without_stating_a_preference_keeps_it() {
+    for actor in BOTH {
         for name in FACTORS {
             let service = TestService::start().await;
-            by.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
+            actor.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
             let (again, member) = factor(name, (true, None));
-            by.set(&service, USER, again).await.unwrap();
-            let sent = by.sent(&service).await;
-            assert_eq!(sent, json!({ member: { "Enabled": true, "PreferredMfa": true } }), "{by:?} {name}");
-            assert_eq!(read_back(&service, USER).await, state(Some(name), &[name]), "{by:?} {name}");
+            actor.set(&service, USER, again).await.unwrap();
+            let sent = actor.sent(&service).await;
+            assert_eq!(sent, json!({ member: { "Enabled": true, "PreferredMfa": true } }), "{actor:?} {name}");
+            assert_eq!(read_back(&service, USER).await, state(Some(name), &[name]), "{actor:?} {name}");
         }
     }
 }
 
 #[tokio::test]
 async fn enabling_one_factor_does_not_touch_the_preference_for_another() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
-        by.set(&service, USER, factor("EMAIL_OTP", (true, Some(true))).0).await.unwrap();
-        by.set(&service, USER, factor("SMS_MFA", (true, None)).0).await.unwrap();
+        actor.set(&service, USER, factor("EMAIL_OTP", (true, Some(true))).0).await.unwrap();
+        actor.set(&service, USER, factor("SMS_MFA", (true, None)).0).await.unwrap();
         let sent = json!({ "SMSMfaSettings": { "Enabled": true, "PreferredMfa": false } });
-        assert_eq!(by.sent(&service).await, sent);
+        assert_eq!(actor.sent(&service).await, sent);
         assert_eq!(read_back(&service, USER).await, state(Some("EMAIL_OTP"), &["SMS_MFA", "EMAIL_OTP"]));
     }
 }
 
 #[tokio::test]
-async fn a_preference_set_to_false_is_taken_away() {
-    for by in BOTH {
+async fn a_preference_set_to_false_is_removed() {
+    for actor in BOTH {
         for name in FACTORS {
             let service = TestService::start().await;
-            by.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
-            by.set(&service, USER, factor(name, (true, Some(false))).0).await.unwrap();
-            assert_eq!(read_back(&service, USER).await, state(None, &[name]), "{by:?} {name}");
+            actor.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
+            actor.set(&service, USER, factor(name, (true, Some(false))).0).await.unwrap();
+            assert_eq!(read_back(&service, USER).await, state(None, &[name]), "{actor:?} {name}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_user_is_read_first_only_where_the_preference_is_to_be_kept() {
-    let keep = Wish { sms: Some((true, None)), ..Wish::default() };
-    let keep_two = Wish { software_token: Some((true, None)), email: Some((false, Some(false))), ..Wish::default() };
-    let moves = Wish { sms: Some((true, Some(true))), software_token: Some((true, None)), ..Wish::default() };
-    for (wish, reads) in [
+async fn the_user_is_read_first_only_to_keep_the_preference() {
+    let keep = FactorChange { sms: Some((true, None)), ..FactorChange::default() };
+    let keep_two = FactorChange {
+        software_token: Some((true, None)),
+        email: Some((false, Some(false))),
+        ..FactorChange::default()
+    };
+    let moves =
+        FactorChange { sms: Some((true, Some(true))), software_token: Some((true, None)), ..FactorChange::default() };
+    for (change, reads) in [
         (keep, 1),
         (keep_two, 1),
         (moves, 0),
-        (Wish { sms: Some((true, Some(false))), ..Wish::default() }, 0),
-        (Wish { sms: Some((false, None)), ..Wish::default() }, 0),
-        (Wish { web_authn: Some(false), ..Wish::default() }, 0),
-        (Wish::default(), 0),
+        (FactorChange { sms: Some((true, Some(false))), ..FactorChange::default() }, 0),
+        (FactorChange { sms: Some((false, None)), ..FactorChange::default() }, 0),
+        (FactorChange { web_authn: Some(false), ..FactorChange::default() }, 0),
+        (FactorChange::default(), 0),
     ] {
-        for by in BOTH {
+        for actor in BOTH {
             let service = TestService::start().await;
-            by.set(&service, USER, wish).await.unwrap();
-            assert_eq!(service.cognito.requests(by.read()).await.len(), reads, "{by:?} {wish:?}");
-            assert_eq!(service.cognito.requests(by.operation()).await.len(), 1, "{by:?} {wish:?}");
+            actor.set(&service, USER, change).await.unwrap();
+            assert_eq!(service.cognito.requests(actor.read()).await.len(), reads, "{actor:?} {change:?}");
+            assert_eq!(service.cognito.requests(actor.operation()).await.len(), 1, "{actor:?} {change:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn moving_the_preference_takes_it_from_the_factor_that_is_silent_about_it() {
-    for by in BOTH {
+async fn moving_the_preference_takes_it_from_the_factor_that_does_not_state_one() {
+    for actor in BOTH {
         let service = TestService::start().await;
-        by.set(&service, USER, factor("SMS_MFA", (true, Some(true))).0).await.unwrap();
-        let wish = Wish { sms: Some((true, None)), software_token: Some((true, Some(true))), ..Wish::default() };
-        by.set(&service, USER, wish).await.unwrap();
+        actor.set(&service, USER, factor("SMS_MFA", (true, Some(true))).0).await.unwrap();
+        let change = FactorChange {
+            sms: Some((true, None)),
+            software_token: Some((true, Some(true))),
+            ..FactorChange::default()
+        };
+        actor.set(&service, USER, change).await.unwrap();
         let on = ["SMS_MFA", "SOFTWARE_TOKEN_MFA"];
         assert_eq!(read_back(&service, USER).await, state(Some("SOFTWARE_TOKEN_MFA"), &on));
     }
 }
 
 #[tokio::test]
-async fn a_failed_first_read_is_answered_and_nothing_is_written() {
-    for by in BOTH {
+async fn a_failed_first_read_is_returned_and_nothing_is_written() {
+    for actor in BOTH {
         let service = TestService::start().await;
-        service.cognito.answer_error(by.read(), "UserNotFoundException", "").await;
-        let answer = by.set(&service, USER, factor("SMS_MFA", (true, None)).0).await;
+        service.cognito.inject_error(actor.read(), "UserNotFoundException", "").await;
+        let answer = actor.set(&service, USER, factor("SMS_MFA", (true, None)).0).await;
         let details = refused(answer, Code::NotFound, "USER_NOT_FOUND");
-        assert_eq!(details.error_info().unwrap().metadata["operation"], by.read());
-        assert!(service.cognito.requests(by.operation()).await.is_empty());
+        assert_eq!(details.error_info().unwrap().metadata["operation"], actor.read());
+        assert!(service.cognito.requests(actor.operation()).await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn two_preferred_factors_are_refused_and_not_sent() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
         let yes = Some((true, Some(true)));
-        let wish = Wish { sms: yes, software_token: yes, email: yes, web_authn: None };
-        let details = refused(by.set(&service, USER, wish).await, Code::InvalidArgument, "REQUEST_INVALID");
-        let violations = &details.bad_request().unwrap().field_violations;
-        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(fields, ["software_token_mfa_settings.preferred_mfa", "email_mfa_settings.preferred_mfa"]);
-        assert!(service.cognito.requests(by.operation()).await.is_empty());
+        let change = FactorChange { sms: yes, software_token: yes, email: yes, web_authn: None };
+        assert_eq!(
+            invalid_fields(actor.set(&service, USER, change).await),
+            ["software_token_mfa_settings.preferred_mfa", "email_mfa_settings.preferred_mfa"]
+        );
+        assert!(service.cognito.requests(actor.operation()).await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_preferred_factor_that_is_not_enabled_is_refused_and_not_sent() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
-        let wish = factor("EMAIL_OTP", (false, Some(true))).0;
-        let details = refused(by.set(&service, USER, wish).await, Code::InvalidArgument, "REQUEST_INVALID");
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "email_mfa_settings.preferred_mfa");
-        assert!(service.cognito.requests(by.operation()).await.is_empty());
+        let change = factor("EMAIL_OTP", (false, Some(true))).0;
+        assert_eq!(invalid_fields(actor.set(&service, USER, change).await), ["email_mfa_settings.preferred_mfa"]);
+        assert!(service.cognito.requests(actor.operation()).await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn setting_a_factor_that_the_user_lacks_is_a_failed_precondition() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
         for name in FACTORS {
-            let answer = by.set(&service, NEW_USER, factor(name, (true, Some(true))).0).await;
+            let answer = actor.set(&service, NEW_USER, factor(name, (true, Some(true))).0).await;
             let details = refused(answer, Code::FailedPrecondition, "FACTOR_NOT_ENROLLED");
             assert_eq!(details.error_info().unwrap().metadata["factor"], name);
         }
@@ -292,32 +309,32 @@ async fn setting_a_factor_that_the_user_lacks_is_a_failed_precondition() {
 
 #[tokio::test]
 async fn the_preference_of_a_user_in_another_state_is_a_failed_precondition() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
         for (status, reason) in [("UNCONFIRMED", "USER_NOT_CONFIRMED"), ("RESET_REQUIRED", "PASSWORD_RESET_REQUIRED")] {
-            service.cognito.set_status(USER, status).await;
-            refused(by.set(&service, USER, Wish::default()).await, Code::FailedPrecondition, reason);
+            service.cognito.set_user_status(USER, status).await;
+            refused(actor.set(&service, USER, FactorChange::default()).await, Code::FailedPrecondition, reason);
         }
     }
 }
 
 #[tokio::test]
 async fn the_preference_of_a_disabled_user_is_a_failed_precondition() {
-    for by in BOTH {
+    for actor in BOTH {
         let service = TestService::start().await;
-        service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
-        refused(by.set(&service, USER, Wish::default()).await, Code::FailedPrecondition, "USER_DISABLED");
+        service.cognito.perform_on("AdminDisableUser", USER).await;
+        refused(actor.set(&service, USER, FactorChange::default()).await, Code::FailedPrecondition, "USER_DISABLED");
     }
 }
 
 #[tokio::test]
 async fn the_preference_of_a_user_that_does_not_exist_is_not_found() {
     let service = TestService::start().await;
-    let answer = By::Administrator.set(&service, "nobody", Wish::default()).await;
+    let answer = Actor::Administrator.set(&service, "nobody", FactorChange::default()).await;
     refused(answer, Code::NotFound, "USER_NOT_FOUND");
 
     let access_token = service.cognito.token(USER).await;
-    service.cognito.operate("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     let request = SetUserMfaPreferenceRequest { access_token, ..Default::default() };
     let answer = service.preferences().set_user_mfa_preference(request).await;
     refused(answer, Code::NotFound, "USER_NOT_FOUND");
@@ -326,23 +343,18 @@ async fn the_preference_of_a_user_that_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn a_refusal_of_the_target_is_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.answer_error("AdminSetUserMFAPreference", "NotAuthorizedException", "not now").await;
-    let answer = By::Administrator.set(&service, USER, Wish::default()).await;
+    service.cognito.inject_error("AdminSetUserMFAPreference", "NotAuthorizedException", "not now").await;
+    let answer = Actor::Administrator.set(&service, USER, FactorChange::default()).await;
     refused(answer, Code::FailedPrecondition, "TARGET_REFUSED");
 }
 
 #[tokio::test]
-async fn a_preference_changes_what_the_next_sign_in_asks() {
+async fn a_preference_changes_the_challenge_of_the_next_sign_in() {
     for (name, challenge) in FACTORS.into_iter().zip(["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]) {
         let service = TestService::start().await;
-        let sign_in = json!({
-            "ClientId": cognito_emulator::demo::CLIENT_ID,
-            "AuthFlow": "USER_PASSWORD_AUTH",
-            "AuthParameters": { "USERNAME": USER, "PASSWORD": cognito_emulator::demo::PASSWORD },
-        });
-        let before = service.cognito.operate("InitiateAuth", sign_in.clone()).await;
+        let before = service.cognito.sign_in(USER).await;
         assert!(before["AuthenticationResult"].is_object(), "{before}");
-        By::Administrator.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
-        assert_eq!(service.cognito.operate("InitiateAuth", sign_in).await["ChallengeName"], challenge);
+        Actor::Administrator.set(&service, USER, factor(name, (true, Some(true))).0).await.unwrap();
+        assert_eq!(service.cognito.sign_in(USER).await["ChallengeName"], challenge);
     }
 }

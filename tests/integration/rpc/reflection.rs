@@ -1,4 +1,4 @@
-//! Reflection, in both versions: every service is listed, and whatever grpcurl needs to print an answer is described.
+//! Reflection, in both versions: it lists every service, and describes what grpcurl needs to print a response.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn an_unknown_symbol_is_answered_as_one() {
+            async fn an_unknown_symbol_is_not_found() {
                 let service = TestService::start().await;
                 let client = ServerReflectionClient::new(service.channel());
                 let question = Some(MessageRequest::FileContainingSymbol("no.such.Symbol".to_owned()));

@@ -1,4 +1,4 @@
-//! Behaviour of time: deadlines, retries, and changes whose caller has left.
+//! Time: deadlines, retries, and changes whose caller has left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
 use crate::support::refusal::refused;
-use crate::support::rpc_call::{call_on, operation, unsigned_token};
+use crate::support::rpc_call::{call_in_pool, operation, unsigned_token};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
-/// Far more than any call needs here; who reaches it has met no limit at all.
-const FOREVER: Duration = Duration::from_mins(10);
+/// Far longer than any call takes here; a call that takes this long has no limit.
+const UNLIMITED: Duration = Duration::from_mins(10);
 
-/// What a test gives its own steps, against hanging without end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit of a test's own steps, so that none hangs.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn read(grpc_timeout: &'static str) -> Request<AdminGetUserRequest> {
     let mut request = Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() });
@@ -28,34 +28,34 @@ fn read(grpc_timeout: &'static str) -> Request<AdminGetUserRequest> {
     request
 }
 
-async fn silent_before(operation_timeout: Duration) -> TestService {
-    let service = TestService::limited_to(operation_timeout).await;
-    service.cognito.fault(json!({ "kind": "no_answer" })).await;
+async fn service_with_silent_cognito(operation_timeout: Duration) -> TestService {
+    let service = TestService::with_operation_timeout(operation_timeout).await;
+    service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;
     service
 }
 
 #[tokio::test]
-async fn the_limit_of_an_operation_ends_a_call_without_a_deadline() {
-    let service = silent_before(Duration::from_millis(200)).await;
+async fn the_operation_timeout_ends_a_call_without_a_deadline() {
+    let service = service_with_silent_cognito(Duration::from_millis(200)).await;
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
-    let answer = tokio::time::timeout(PATIENCE, service.patient().admin_get_user(request)).await.unwrap();
+    let answer = tokio::time::timeout(TIMEOUT, service.untimed_client().admin_get_user(request)).await.unwrap();
     let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminGetUser");
 }
 
 #[tokio::test]
-async fn the_limit_of_an_operation_ends_a_call_with_a_later_deadline() {
-    let service = silent_before(Duration::from_millis(200)).await;
-    let answer = tokio::time::timeout(PATIENCE, service.patient().admin_get_user(read("10M"))).await.unwrap();
+async fn the_operation_timeout_ends_a_call_with_a_later_deadline() {
+    let service = service_with_silent_cognito(Duration::from_millis(200)).await;
+    let answer = tokio::time::timeout(TIMEOUT, service.untimed_client().admin_get_user(read("10M"))).await.unwrap();
     refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
 #[tokio::test]
-async fn an_earlier_deadline_of_the_caller_ends_the_call_with_our_answer_and_not_tonics() {
-    let service = silent_before(FOREVER).await;
+async fn the_callers_earlier_deadline_ends_the_call_with_our_status_and_not_tonics() {
+    let service = service_with_silent_cognito(UNLIMITED).await;
     for grpc_timeout in ["600m", "600000u", "1S"] {
         let answer =
-            tokio::time::timeout(PATIENCE, service.patient().admin_get_user(read(grpc_timeout))).await.unwrap();
+            tokio::time::timeout(TIMEOUT, service.untimed_client().admin_get_user(read(grpc_timeout))).await.unwrap();
         let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
         assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminGetUser", "{grpc_timeout}");
     }
@@ -63,10 +63,10 @@ async fn an_earlier_deadline_of_the_caller_ends_the_call_with_our_answer_and_not
 
 #[tokio::test]
 async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
-    let service = TestService::limited_to(FOREVER).await;
+    let service = TestService::with_operation_timeout(UNLIMITED).await;
     let slow = json!({ "kind": "latency", "operation": "AdminGetUser", "delay_ms": 300 });
-    service.cognito.fault(slow).await;
-    service.cognito.fault(json!({ "kind": "no_answer", "operation": "AdminSetUserMFAPreference" })).await;
+    service.cognito.inject_fault(slow).await;
+    service.cognito.inject_fault(json!({ "kind": "no_answer", "operation": "AdminSetUserMFAPreference" })).await;
     let mut request = Request::new(AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
@@ -75,16 +75,16 @@ async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
     });
     request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("2S"));
     let answer =
-        tokio::time::timeout(PATIENCE, service.patient().admin_set_user_mfa_preference(request)).await.unwrap();
+        tokio::time::timeout(TIMEOUT, service.untimed_client().admin_set_user_mfa_preference(request)).await.unwrap();
     let details = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(details.error_info().unwrap().metadata["operation"], "AdminSetUserMFAPreference");
 }
 
 #[tokio::test]
-async fn a_deadline_that_is_spent_already_is_exceeded_without_asking_cognito() {
+async fn an_expired_deadline_is_exceeded_without_a_call_to_cognito() {
     let service = TestService::start().await;
     for grpc_timeout in ["0m", "1n", "0H", "1m"] {
-        let answer = service.patient().admin_get_user(read(grpc_timeout)).await;
+        let answer = service.untimed_client().admin_get_user(read(grpc_timeout)).await;
         let details = refused(answer, Code::DeadlineExceeded, "NO_TIME_LEFT");
         assert!(!details.error_info().unwrap().metadata.contains_key("operation"), "{grpc_timeout}");
     }
@@ -92,34 +92,34 @@ async fn a_deadline_that_is_spent_already_is_exceeded_without_asking_cognito() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_is_none_limits_nothing() {
+async fn an_invalid_deadline_limits_nothing() {
     let service = TestService::start().await;
     for grpc_timeout in ["soon", "-1S", "123456789S", ""] {
-        service.patient().admin_get_user(read(grpc_timeout)).await.unwrap();
+        service.untimed_client().admin_get_user(read(grpc_timeout)).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn an_answer_within_the_deadline_is_given() {
+async fn a_response_within_the_deadline_is_returned() {
     let service = TestService::start().await;
     let slow = json!({ "kind": "latency", "operation": "AdminGetUser", "delay_ms": 100 });
-    service.cognito.fault(slow).await;
-    let user = service.patient().admin_get_user(read("20S")).await.unwrap().into_inner();
+    service.cognito.inject_fault(slow).await;
+    let user = service.untimed_client().admin_get_user(read("20S")).await.unwrap().into_inner();
     assert_eq!(user.username, USER);
 }
 
-/// How often each RPC asked Cognito while `fault` was all that it answered.
+/// How often each RPC called Cognito when every response was `fault`.
 ///
-/// The SDK has one allowance of retries a Region and process, so each test uses up that of a Region of its own.
+/// The SDK has one retry quota per Region and process, so each test uses that of a Region of its own.
 async fn tries(region: &str, fault: Value) -> BTreeMap<&'static str, usize> {
     let service = Arc::new(TestService::start().await);
     let pool = format!("{region}_POOL");
     let token = unsigned_token(&pool);
-    service.cognito.fault(fault).await;
+    service.cognito.inject_fault(fault).await;
     let mut calls = JoinSet::new();
     for rpc in Rpc::ALL {
         let (service, pool, token) = (Arc::clone(&service), pool.clone(), token.clone());
-        calls.spawn(async move { call_on(&service, rpc, &pool, &token).await });
+        calls.spawn(async move { call_in_pool(&service, rpc, &pool, &token).await });
     }
     for answer in calls.join_all().await {
         answer.unwrap_err();
@@ -131,41 +131,41 @@ async fn tries(region: &str, fault: Value) -> BTreeMap<&'static str, usize> {
     tries
 }
 
-/// Three tries of all RPCs but those whose repetition has another effect.
+/// Three tries for every RPC that may be repeated, and one for the others.
 fn three_tries_unless_not_idempotent() -> BTreeMap<&'static str, usize> {
     let once = [Rpc::AssociateSoftwareToken, Rpc::VerifySoftwareToken, Rpc::CompleteWebAuthnRegistration];
     Rpc::ALL.map(|rpc| (rpc.name(), if once.contains(&rpc) { 1 } else { 3 })).into()
 }
 
 #[tokio::test]
-async fn an_unavailable_cognito_is_asked_again_but_not_for_what_must_not_be_repeated() {
+async fn an_unavailable_cognito_is_retried_unless_the_call_must_not_be_repeated() {
     assert_eq!(tries("un-available-1", json!({ "kind": "html" })).await, three_tries_unless_not_idempotent());
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_tried_again_but_not_for_what_must_not_be_repeated() {
+async fn a_broken_connection_is_retried_unless_the_call_must_not_be_repeated() {
     assert_eq!(tries("un-reachable-1", json!({ "kind": "reset" })).await, three_tries_unless_not_idempotent());
 }
 
 #[tokio::test]
-async fn a_throttled_call_is_tried_again_but_not_for_what_must_not_be_repeated() {
+async fn a_throttled_call_is_retried_unless_it_must_not_be_repeated() {
     assert_eq!(tries("un-throttled-1", json!({ "kind": "throttling" })).await, three_tries_unless_not_idempotent());
 }
 
 #[tokio::test]
-async fn an_internal_error_is_tried_again_but_not_for_what_must_not_be_repeated() {
+async fn an_internal_error_is_retried_unless_the_call_must_not_be_repeated() {
     let fault = json!({ "kind": "error", "code": "InternalErrorException", "status": 500 });
     assert_eq!(tries("un-settled-1", fault).await, three_tries_unless_not_idempotent());
 }
 
 #[tokio::test]
-async fn a_limit_of_attempts_is_never_tried_again() {
+async fn an_attempt_limit_is_never_retried() {
     let once: BTreeMap<_, _> = Rpc::ALL.map(|rpc| (rpc.name(), 1)).into();
     assert_eq!(tries("un-limited-1", json!({ "kind": "error", "code": "LimitExceededException" })).await, once);
 }
 
 #[tokio::test]
-async fn a_refusal_is_never_tried_again() {
+async fn a_refusal_is_never_retried() {
     let once: BTreeMap<_, _> = Rpc::ALL.map(|rpc| (rpc.name(), 1)).into();
     assert_eq!(tries("un-authorized-1", json!({ "kind": "error", "code": "NotAuthorizedException" })).await, once);
 }
@@ -174,26 +174,26 @@ async fn a_refusal_is_never_tried_again() {
 async fn a_retry_that_succeeds_is_a_success() {
     let service = TestService::start().await;
     for kind in ["html", "reset", "throttling"] {
-        service.cognito.fault(json!({ "kind": kind, "count": 2 })).await;
+        service.cognito.inject_fault(json!({ "kind": kind, "count": 2 })).await;
         let body = json!({ "Username": USER });
-        service.cognito.fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
-        call_on(&service, Rpc::AdminGetUser, "un-lucky-1_POOL", "").await.unwrap();
+        service.cognito.inject_fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
+        call_in_pool(&service, Rpc::AdminGetUser, "un-lucky-1_POOL", "").await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn retries_do_not_outlast_the_limit_of_the_operation() {
-    let service = TestService::limited_to(Duration::from_millis(400)).await;
-    service.cognito.fault(json!({ "kind": "html", "delay_ms": 300 })).await;
-    let answer = call_on(&service, Rpc::AdminGetUser, "un-timely-1_POOL", "").await;
+async fn retries_do_not_exceed_the_operation_timeout() {
+    let service = TestService::with_operation_timeout(Duration::from_millis(400)).await;
+    service.cognito.inject_fault(json!({ "kind": "html", "delay_ms": 300 })).await;
+    let answer = call_in_pool(&service, Rpc::AdminGetUser, "un-timely-1_POOL", "").await;
     refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
 #[tokio::test]
-async fn a_change_ends_though_its_caller_has_left() {
+async fn a_change_completes_after_its_caller_has_left() {
     let service = TestService::start().await;
     let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 300 });
-    service.cognito.fault(slow).await;
+    service.cognito.inject_fault(slow).await;
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
@@ -207,7 +207,7 @@ async fn a_change_ends_though_its_caller_has_left() {
         calling.abort();
         assert!(calling.await.unwrap_err().is_cancelled(), "the caller had not left");
         let user = json!({ "UserPoolId": POOL, "Username": USER });
-        while service.cognito.operate("AdminGetUser", user.clone()).await["PreferredMfaSetting"] != "SMS_MFA" {}
+        while service.cognito.perform("AdminGetUser", user.clone()).await["PreferredMfaSetting"] != "SMS_MFA" {}
     };
     tokio::time::timeout(Duration::from_secs(10), effect).await.expect("the change took effect");
 }

@@ -1,4 +1,4 @@
-//! Behaviour of the reads of one user, `GetUser` and `GetUserAuthFactors`, and their admin forms.
+//! Reading one user: `GetUser` and `GetUserAuthFactors`, and their admin forms.
 
 use mfagate::api::v1::{
     AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
@@ -31,7 +31,7 @@ async fn factors(service: &TestService, access_token: String) -> Result<GetUserA
     service.preferences().get_user_auth_factors(request).await.map(tonic::Response::into_inner)
 }
 
-/// Everything that a user can have, in the words of Cognito.
+/// Everything that a user can have, in Cognito's words.
 fn everything() -> serde_json::Value {
     json!({
         "Username": "jane",
@@ -84,7 +84,7 @@ fn every_factor() -> Vec<i32> {
 const NEW_LIST: [&str; 2] = ["SMS_MFA", "SOMETHING_NEW"];
 
 #[tokio::test]
-async fn an_administrator_reads_the_mfa_part_of_a_user() {
+async fn an_administrator_reads_the_mfa_settings_of_a_user() {
     let service = TestService::start().await;
     let proven = Some(ContactAttribute { present: true, verified: true });
     let wanted = AdminGetUserResponse {
@@ -109,7 +109,7 @@ async fn a_user_without_phone_and_email_is_read_as_having_none() {
 }
 
 #[tokio::test]
-async fn a_signed_in_user_reads_the_own_mfa_part() {
+async fn a_signed_in_user_reads_their_own_mfa_settings() {
     let service = TestService::start().await;
     let proven = Some(ContactAttribute { present: true, verified: true });
     let wanted =
@@ -126,7 +126,7 @@ async fn an_administrator_reads_a_users_auth_factors() {
 }
 
 #[tokio::test]
-async fn a_signed_in_user_reads_the_own_auth_factors() {
+async fn a_signed_in_user_reads_their_own_auth_factors() {
     let service = TestService::start().await;
     let read = factors(&service, service.cognito.token(NEW_USER).await).await.unwrap();
     assert_eq!(read.username, NEW_USER);
@@ -134,18 +134,18 @@ async fn a_signed_in_user_reads_the_own_auth_factors() {
 }
 
 #[tokio::test]
-async fn a_user_is_found_by_sub_and_answered_by_username() {
+async fn a_user_is_found_by_sub_and_returned_with_the_username() {
     let service = TestService::start().await;
-    let read = service.cognito.operate("AdminGetUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    let read = service.cognito.perform_on("AdminGetUser", USER).await;
     let attributes = read["UserAttributes"].as_array().unwrap();
     let sub = attributes.iter().find(|attribute| attribute["Name"] == "sub").unwrap()["Value"].as_str().unwrap();
     assert_eq!(admin_get_user(&service, sub).await.unwrap().username, USER);
 }
 
 #[tokio::test]
-async fn every_member_of_an_admin_read_is_answered() {
+async fn every_member_of_an_admin_read_is_returned() {
     let service = TestService::start().await;
-    service.cognito.fault(json!({ "kind": "replace", "body": everything() })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "body": everything() })).await;
     let wanted = AdminGetUserResponse {
         username: "jane".to_owned(),
         enabled: true,
@@ -167,10 +167,10 @@ async fn every_member_of_an_admin_read_is_answered() {
 }
 
 #[tokio::test]
-async fn every_member_of_a_read_of_oneself_is_answered() {
+async fn every_member_of_a_users_own_read_is_returned() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.fault(json!({ "kind": "replace", "body": everything() })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "body": everything() })).await;
     let wanted = GetUserResponse {
         username: "jane".to_owned(),
         preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
@@ -202,7 +202,7 @@ async fn every_status_of_a_user_has_a_value_of_its_own() {
         ("FORCE_CHANGE_PASSWORD", UserStatus::ForceChangePassword),
         ("EXTERNAL_PROVIDER", UserStatus::ExternalProvider),
     ] {
-        service.cognito.set_status(NEW_USER, name).await;
+        service.cognito.set_user_status(NEW_USER, name).await;
         assert_eq!(admin_get_user(&service, NEW_USER).await.unwrap().user_status(), status, "{name}");
     }
 }
@@ -214,7 +214,7 @@ async fn a_status_that_mfagate_does_not_know_is_unrecognized_and_an_absent_one_u
         (json!({ "Username": "jane", "UserStatus": "SOMETHING_NEW" }), UserStatus::Unrecognized),
         (json!({ "Username": "jane" }), UserStatus::Unspecified),
     ] {
-        service.cognito.fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
+        service.cognito.inject_fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
         assert_eq!(admin_get_user(&service, USER).await.unwrap().user_status(), status);
     }
 }
@@ -223,7 +223,7 @@ async fn a_status_that_mfagate_does_not_know_is_unrecognized_and_an_absent_one_u
 async fn an_empty_preference_is_none() {
     let service = TestService::start().await;
     let body = json!({ "Username": "jane", "UserAttributes": [], "PreferredMfaSetting": "" });
-    service.cognito.fault(json!({ "kind": "replace", "body": body })).await;
+    service.cognito.inject_fault(json!({ "kind": "replace", "body": body })).await;
     assert_eq!(admin_get_user(&service, USER).await.unwrap().preferred_mfa_setting, None);
     assert_eq!(admin_factors(&service, USER).await.unwrap().preferred_mfa_setting, None);
 }
@@ -231,7 +231,7 @@ async fn an_empty_preference_is_none() {
 #[tokio::test]
 async fn a_disabled_user_is_read_as_disabled() {
     let service = TestService::start().await;
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDisableUser", USER).await;
     assert!(!admin_get_user(&service, USER).await.unwrap().enabled);
 }
 
@@ -261,7 +261,7 @@ async fn a_pool_that_does_not_exist_is_not_found_by_its_id() {
 async fn an_expired_token_is_unauthenticated() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.advance(3601).await;
+    service.cognito.advance_clock(3601).await;
     refused(get_user(&service, token.clone()).await, Code::Unauthenticated, "USER_TOKEN_EXPIRED");
     refused(factors(&service, token).await, Code::Unauthenticated, "USER_TOKEN_EXPIRED");
 }
@@ -270,15 +270,15 @@ async fn an_expired_token_is_unauthenticated() {
 async fn a_token_revoked_by_a_global_sign_out_is_unauthenticated() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.operate("AdminUserGlobalSignOut", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminUserGlobalSignOut", USER).await;
     refused(get_user(&service, token.clone()).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
     refused(factors(&service, token).await, Code::Unauthenticated, "USER_TOKEN_REVOKED");
 }
 
 #[tokio::test]
-async fn a_token_without_the_scope_is_a_denied_permission() {
+async fn a_token_without_the_scope_is_permission_denied() {
     let service = TestService::start().await;
-    let token = service.cognito.mint(json!({ "UserPoolId": POOL, "Username": USER, "Scope": "openid" })).await;
+    let token = service.cognito.mint_token(json!({ "UserPoolId": POOL, "Username": USER, "Scope": "openid" })).await;
     refused(get_user(&service, token).await, Code::PermissionDenied, "USER_TOKEN_SCOPE_MISSING");
 }
 
@@ -293,7 +293,7 @@ async fn a_token_signed_by_another_is_rejected_by_cognito() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_no_pool_is_rejected_without_asking_cognito() {
+async fn a_token_that_names_no_pool_is_rejected_without_a_call_to_cognito() {
     let service = TestService::start().await;
     for token in ["opaque", "a.b.c", "e30.e30.e30"] {
         let details = refused(get_user(&service, token.to_owned()).await, Code::Unauthenticated, "USER_TOKEN_REJECTED");
@@ -306,7 +306,7 @@ async fn a_token_that_names_no_pool_is_rejected_without_asking_cognito() {
 async fn the_token_of_a_deleted_user_is_not_found() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
-    service.cognito.operate("AdminDeleteUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
+    service.cognito.perform_on("AdminDeleteUser", USER).await;
     refused(get_user(&service, token).await, Code::NotFound, "USER_NOT_FOUND");
 }
 
@@ -315,7 +315,7 @@ async fn the_state_of_a_signed_in_user_is_a_failed_precondition() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for (status, reason) in [("UNCONFIRMED", "USER_NOT_CONFIRMED"), ("RESET_REQUIRED", "PASSWORD_RESET_REQUIRED")] {
-        service.cognito.set_status(USER, status).await;
+        service.cognito.set_user_status(USER, status).await;
         refused(get_user(&service, token.clone()).await, Code::FailedPrecondition, reason);
         refused(factors(&service, token.clone()).await, Code::FailedPrecondition, reason);
     }
@@ -324,8 +324,8 @@ async fn the_state_of_a_signed_in_user_is_a_failed_precondition() {
 #[tokio::test]
 async fn a_disabled_user_who_reads_is_a_failed_precondition() {
     let service = TestService::start().await;
-    service.cognito.operate("AdminDisableUser", json!({ "UserPoolId": POOL, "Username": USER })).await;
-    // Disabling ends the sign-ins there were, so this is a later one.
+    service.cognito.perform_on("AdminDisableUser", USER).await;
+    // Disabling revokes the existing tokens, so this is a later one.
     let token = service.cognito.token(USER).await;
     refused(get_user(&service, token).await, Code::FailedPrecondition, "USER_DISABLED");
 }
@@ -335,7 +335,7 @@ async fn an_admin_call_is_signed_for_the_region_of_its_pool_and_a_token_call_is_
     let service = TestService::start().await;
     for pool in ["us-west-2_EXAMPLE", "eu-central-1_AbCd123"] {
         let body = json!({ "Username": "jane" });
-        service.cognito.fault(json!({ "kind": "replace", "match": { "UserPoolId": pool }, "body": body })).await;
+        service.cognito.inject_fault(json!({ "kind": "replace", "match": { "UserPoolId": pool }, "body": body })).await;
         let request = AdminGetUserRequest { user_pool_id: pool.to_owned(), username: "jane".to_owned() };
         service.preferences().admin_get_user(request).await.unwrap();
     }
@@ -360,16 +360,16 @@ async fn an_admin_call_is_signed_for_the_region_of_its_pool_and_a_token_call_is_
 #[tokio::test]
 async fn a_pool_of_another_region_is_read_there() {
     let service = TestService::start().await;
-    let created = service.cognito.operate_in("eu-central-1", "CreateUserPool", json!({ "PoolName": "europe" })).await;
+    let created = service.cognito.perform_in("eu-central-1", "CreateUserPool", json!({ "PoolName": "europe" })).await;
     let pool = created["UserPool"]["Id"].as_str().unwrap().to_owned();
     assert!(pool.starts_with("eu-central-1_"), "{pool}");
     let jane = json!({ "UserPoolId": pool, "Username": "jane" });
-    service.cognito.operate_in("eu-central-1", "AdminCreateUser", jane.clone()).await;
+    service.cognito.perform_in("eu-central-1", "AdminCreateUser", jane.clone()).await;
 
     let request = AdminGetUserRequest { user_pool_id: pool, username: "jane".to_owned() };
     let read = service.preferences().admin_get_user(request).await.unwrap().into_inner();
     assert_eq!(read.user_status(), UserStatus::ForceChangePassword);
-    let read = get_user(&service, service.cognito.mint(jane).await).await.unwrap();
+    let read = get_user(&service, service.cognito.mint_token(jane).await).await.unwrap();
     assert_eq!(read.username, "jane");
 }
 
@@ -378,10 +378,10 @@ async fn a_read_that_cognito_refuses_is_about_the_target() {
     let service = TestService::start().await;
     for (text, reason) in [("User is disabled.", "USER_DISABLED"), ("not now", "TARGET_REFUSED")] {
         for operation in ["AdminGetUser", "AdminGetUserAuthFactors"] {
-            service.cognito.answer_error(operation, "NotAuthorizedException", text).await;
+            service.cognito.inject_error(operation, "NotAuthorizedException", text).await;
         }
         refused(admin_get_user(&service, USER).await, Code::FailedPrecondition, reason);
         refused(admin_factors(&service, USER).await, Code::FailedPrecondition, reason);
-        service.cognito.heal().await;
+        service.cognito.clear_faults().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Every constrained field of every request against the independent reading of the constraints in `constraint_oracle.rs`.
+//! Every constrained field of every request against the constraint oracle.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 
-use crate::support::constraint_oracle as rule;
-use crate::support::constraint_oracle::around;
-use crate::support::handler_harness::Judge;
+use crate::support::constraint_oracle::{self as oracle, around};
+use crate::support::handler_harness::HandlerHarness;
 use crate::support::request_fields::{TextField, numbers, texts};
 
 #[test]
@@ -33,7 +32,7 @@ fn collect(rpc: Rpc, message: &MessageDescriptor, prefix: &str, paths: &mut BTre
             Kind::Message(inner) if inner.package_name() == "mfagate.v1" => {
                 collect(rpc, &inner, &format!("{path}."), paths);
             }
-            // Flags have no wrong value; the credential document has tests of its own.
+            // Flags have no invalid value; the credential document has tests of its own.
             Kind::Bool | Kind::Message(_) => {}
             _ => assert!(paths.insert((rpc, path))),
         }
@@ -42,11 +41,11 @@ fn collect(rpc: Rpc, message: &MessageDescriptor, prefix: &str, paths: &mut BTre
 
 #[test]
 fn a_text_is_refused_exactly_where_the_constraints_refuse_it() {
-    let judge = Judge::new();
+    let harness = HandlerHarness::new();
     for field in texts() {
         let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(200) });
-        let outcome = runner.run(&around(field.rule), |text| {
-            prop_assert_eq!((field.refused)(&judge, text.clone()), expected(&field, &text));
+        let outcome = runner.run(&around(field.constraint), |text| {
+            prop_assert_eq!((field.refused)(&harness, text.clone()), expected(&field, &text));
             Ok(())
         });
         outcome.unwrap_or_else(|error| panic!("{} {}: {error}", field.rpc.name(), field.path));
@@ -55,16 +54,16 @@ fn a_text_is_refused_exactly_where_the_constraints_refuse_it() {
 
 #[test]
 fn lengths_are_counted_in_characters_and_not_in_bytes() {
-    let judge = Judge::new();
+    let harness = HandlerHarness::new();
     for field in texts() {
-        let (fewest, most) = field.rule.length;
+        let (fewest, most) = field.constraint.length;
         let edges =
             [fewest.saturating_sub(1), fewest, fewest + 1, most.saturating_sub(1), most, most.saturating_add(1)];
         // One to four bytes; a letter and a mark on it are two.
         for filling in ['a', 'é', '中', '🦀', '\u{301}'] {
             for length in edges.into_iter().filter(|length| *length < 1 << 20) {
-                let text = field.rule.of_length(length, filling);
-                let refused = (field.refused)(&judge, text.clone());
+                let text = field.constraint.of_length(length, filling);
+                let refused = (field.refused)(&harness, text.clone());
                 assert_eq!(refused, expected(&field, &text), "{} with {length} {filling:?}", field.rpc.name());
             }
         }
@@ -73,18 +72,20 @@ fn lengths_are_counted_in_characters_and_not_in_bytes() {
 
 #[test]
 fn every_character_is_refused_exactly_where_the_constraints_refuse_it() {
-    let judge = Judge::new();
+    let harness = HandlerHarness::new();
     let ascii = (0..128_u8).map(char::from);
-    let characters: Vec<char> = ascii.chain(rule::PRINTING.iter().chain(rule::OTHER).copied()).collect();
+    let characters: Vec<char> = ascii.chain(oracle::PRINTING.iter().chain(oracle::NON_PRINTING).copied()).collect();
     for field in texts() {
         for character in &characters {
-            let good = field.rule.of_length(field.rule.length.0.max(field.rule.prefix.chars().count() + 1), 'a');
+            let good = field
+                .constraint
+                .of_length(field.constraint.length.0.max(field.constraint.prefix.chars().count() + 1), 'a');
             for text in [
                 format!("{good}{character}"),
                 format!("{character}{good}"),
                 good.replacen('a', &character.to_string(), 1),
             ] {
-                let refused = (field.refused)(&judge, text.clone());
+                let refused = (field.refused)(&harness, text.clone());
                 assert_eq!(refused, expected(&field, &text), "{} {} with {text:?}", field.rpc.name(), field.path);
             }
         }
@@ -92,16 +93,16 @@ fn every_character_is_refused_exactly_where_the_constraints_refuse_it() {
 }
 
 fn expected(field: &TextField, text: &str) -> Vec<String> {
-    if field.rule.allows(text) { Vec::new() } else { vec![field.path.to_owned()] }
+    if field.constraint.allows(text) { Vec::new() } else { vec![field.path.to_owned()] }
 }
 
 #[test]
 fn a_number_is_refused_exactly_where_cognito_has_no_value_for_it() {
-    let judge = Judge::new();
+    let harness = HandlerHarness::new();
     for field in numbers() {
         for number in (-3..30).chain([i32::MIN, i32::MAX, 256 + 2, 1 << 16 | 2]) {
             let expected = if (field.allows)(number) { Vec::new() } else { vec![field.path.to_owned()] };
-            let refused = (field.refused)(&judge, number);
+            let refused = (field.refused)(&harness, number);
             assert_eq!(refused, expected, "{} {} with {number}", field.rpc.name(), field.path);
         }
     }

@@ -1,4 +1,4 @@
-//! A request that breaks several constraints is answered with all of them at once, and with nothing else.
+//! Requests with several violations: all of them are reported at once, and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,11 @@ use proptest::option::of as maybe;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tonic::{Code, Request};
-use tonic_types::ErrorDetails;
 
-use crate::support::constraint_oracle as rule;
-use crate::support::handler_harness::Judge;
-use crate::support::refusal::refused;
-use crate::support::request_fields::token;
+use crate::support::constraint_oracle as oracle;
+use crate::support::handler_harness::HandlerHarness;
+use crate::support::refusal::{invalid_fields, refused};
+use crate::support::rpc_call::unsigned_token;
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
@@ -89,7 +88,7 @@ prop_compose! {
     }
 }
 
-/// What the facts refuse of a pool configuration: the constraints of its texts, and P2.
+/// The fields of a pool configuration that must be refused: by the constraints of its texts, and by P2.
 fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String> {
     let mut refused = BTreeSet::new();
     let mut broken = |path: &str, is_broken: bool| {
@@ -104,43 +103,48 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
     broken("software_token_mfa_configuration", off && request.software_token_mfa_configuration.is_some());
     broken("email_mfa_configuration", off && request.email_mfa_configuration.is_some());
 
-    let not = |rule: rule::Rule, text: &Option<String>| text.as_ref().is_some_and(|text| !rule.allows(text));
+    let not = |constraint: oracle::Constraint, text: &Option<String>| {
+        text.as_ref().is_some_and(|text| !constraint.allows(text))
+    };
     if let Some(sms) = &request.sms_mfa_configuration {
         let path = "sms_mfa_configuration";
-        broken(&format!("{path}.sms_authentication_message"), not(rule::SMS_MESSAGE, &sms.sms_authentication_message));
+        broken(
+            &format!("{path}.sms_authentication_message"),
+            not(oracle::SMS_MESSAGE, &sms.sms_authentication_message),
+        );
         if let Some(sms) = &sms.sms_configuration {
             let path = format!("{path}.sms_configuration");
             let by_sns = sms.sns_caller_arn.as_ref().is_some_and(|arn| !arn.is_empty());
             broken(&path, by_sns == sms.eums_sms.is_some());
-            broken(&format!("{path}.sns_caller_arn"), not(rule::OPTIONAL_ARN, &sms.sns_caller_arn));
-            broken(&format!("{path}.external_id"), not(rule::FREE, &sms.external_id));
-            broken(&format!("{path}.sns_region"), not(rule::REGION, &sms.sns_region));
+            broken(&format!("{path}.sns_caller_arn"), not(oracle::OPTIONAL_ARN, &sms.sns_caller_arn));
+            broken(&format!("{path}.external_id"), not(oracle::ANY_TEXT, &sms.external_id));
+            broken(&format!("{path}.sns_region"), not(oracle::REGION, &sms.sns_region));
             if let Some(eums) = &sms.eums_sms {
                 let path = format!("{path}.eums_sms");
-                broken(&format!("{path}.caller_arn"), !rule::REQUIRED_ARN.allows(&eums.caller_arn));
-                broken(&format!("{path}.external_id"), not(rule::FREE, &eums.external_id));
-                broken(&format!("{path}.origination_identity"), not(rule::FREE, &eums.origination_identity));
-                broken(&format!("{path}.configuration_set_name"), not(rule::FREE, &eums.configuration_set_name));
-                broken(&format!("{path}.in_entity_id"), not(rule::FREE, &eums.in_entity_id));
-                broken(&format!("{path}.in_template_id"), not(rule::FREE, &eums.in_template_id));
-                broken(&format!("{path}.region"), not(rule::REGION, &eums.region));
+                broken(&format!("{path}.caller_arn"), !oracle::REQUIRED_ARN.allows(&eums.caller_arn));
+                broken(&format!("{path}.external_id"), not(oracle::ANY_TEXT, &eums.external_id));
+                broken(&format!("{path}.origination_identity"), not(oracle::ANY_TEXT, &eums.origination_identity));
+                broken(&format!("{path}.configuration_set_name"), not(oracle::ANY_TEXT, &eums.configuration_set_name));
+                broken(&format!("{path}.in_entity_id"), not(oracle::ANY_TEXT, &eums.in_entity_id));
+                broken(&format!("{path}.in_template_id"), not(oracle::ANY_TEXT, &eums.in_template_id));
+                broken(&format!("{path}.region"), not(oracle::REGION, &eums.region));
             }
         }
     }
     if let Some(email) = &request.email_mfa_configuration {
-        broken("email_mfa_configuration.message", not(rule::EMAIL_MESSAGE, &email.message));
-        broken("email_mfa_configuration.subject", not(rule::EMAIL_SUBJECT, &email.subject));
+        broken("email_mfa_configuration.message", not(oracle::EMAIL_MESSAGE, &email.message));
+        broken("email_mfa_configuration.subject", not(oracle::EMAIL_SUBJECT, &email.subject));
     }
     if let Some(web_authn) = &request.web_authn_configuration {
         let unknown = |number: Option<i32>| number.is_some_and(|number| number != 2 && number != 3);
-        broken("web_authn_configuration.relying_party_id", not(rule::RELYING_PARTY, &web_authn.relying_party_id));
+        broken("web_authn_configuration.relying_party_id", not(oracle::RELYING_PARTY, &web_authn.relying_party_id));
         broken("web_authn_configuration.user_verification", unknown(web_authn.user_verification));
         broken("web_authn_configuration.factor_configuration", unknown(web_authn.factor_configuration));
     }
     refused
 }
 
-/// What is asked of one factor: enabled, and preferred.
+/// The setting of one factor: enabled, and preferred.
 type Factor = Option<(bool, Option<bool>)>;
 
 fn factor() -> impl Strategy<Value = Factor> {
@@ -161,14 +165,14 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn a_pool_configuration_is_answered_with_all_of_its_violations(request in pool_config()) {
-        let judge = Judge::new();
-        let refused = judge.refused_fields(judge.facade.set_user_pool_mfa_config(Request::new(request.clone())));
+    fn all_violations_of_a_pool_configuration_are_reported(request in pool_config()) {
+        let harness = HandlerHarness::new();
+        let refused = harness.refused_fields(harness.facade.set_user_pool_mfa_config(Request::new(request.clone())));
         prop_assert_eq!(BTreeSet::from_iter(refused), expected_of_config(&request));
     }
 
     #[test]
-    fn a_preference_is_answered_with_all_of_its_violations(
+    fn all_violations_of_a_preference_are_reported(
         user_pool_id in text(&[POOL, "", "nopool"]),
         username in text(&[USER, "", " "]),
         sms in factor(),
@@ -187,19 +191,19 @@ proptest! {
         let email = email.map(|(enabled, preferred_mfa)| EmailMfaSettings { enabled, preferred_mfa });
         let web_authn = web_authn.map(|enabled| WebAuthnMfaSettings { enabled });
         let mut expected = expected_of_preference(factors);
-        let judge = Judge::new();
-        let call = judge.facade.set_user_mfa_preference(Request::new(SetUserMfaPreferenceRequest {
-            access_token: token(),
+        let harness = HandlerHarness::new();
+        let call = harness.facade.set_user_mfa_preference(Request::new(SetUserMfaPreferenceRequest {
+            access_token: unsigned_token(POOL),
             sms_mfa_settings: sms,
             software_token_mfa_settings: software_token,
             email_mfa_settings: email,
             web_authn_mfa_settings: web_authn,
         }));
-        prop_assert_eq!(BTreeSet::from_iter(judge.refused_fields(call)), expected.clone());
+        prop_assert_eq!(BTreeSet::from_iter(harness.refused_fields(call)), expected.clone());
 
         expected.extend((user_pool_id != POOL).then(|| "user_pool_id".to_owned()));
         expected.extend((username != USER).then(|| "username".to_owned()));
-        let call = judge.facade.admin_set_user_mfa_preference(Request::new(AdminSetUserMfaPreferenceRequest {
+        let call = harness.facade.admin_set_user_mfa_preference(Request::new(AdminSetUserMfaPreferenceRequest {
             user_pool_id,
             username,
             sms_mfa_settings: sms,
@@ -207,7 +211,7 @@ proptest! {
             email_mfa_settings: email,
             web_authn_mfa_settings: web_authn,
         }));
-        prop_assert_eq!(BTreeSet::from_iter(judge.refused_fields(call)), expected);
+        prop_assert_eq!(BTreeSet::from_iter(harness.refused_fields(call)), expected);
     }
 
     #[test]
@@ -227,21 +231,21 @@ proptest! {
                 .map(|(delivery_medium, attribute_name)| MfaOption { delivery_medium, attribute_name })
                 .collect(),
         };
-        let judge = Judge::new();
-        let refused = judge.refused_fields(judge.facade.admin_set_user_settings(Request::new(request)));
+        let harness = HandlerHarness::new();
+        let refused = harness.refused_fields(harness.facade.admin_set_user_settings(Request::new(request)));
         prop_assert_eq!(BTreeSet::from_iter(refused), expected);
     }
 }
 
 #[test]
 fn an_enrolment_needs_exactly_one_credential_and_the_pool_of_a_session() {
-    let judge = Judge::new();
+    let harness = HandlerHarness::new();
     let session = || "s".repeat(20);
     let rows = [
         (None, "", &["credential"][..]),
         (None, POOL, &["credential"]),
-        (Some((Some(token()), None)), "", &[]),
-        (Some((Some(token()), None)), POOL, &["user_pool_id"]),
+        (Some((Some(unsigned_token(POOL)), None)), "", &[]),
+        (Some((Some(unsigned_token(POOL)), None)), POOL, &["user_pool_id"]),
         (Some((None, Some(session()))), POOL, &[]),
         (Some((None, Some(session()))), "", &["user_pool_id"]),
         (Some((None, Some("short".to_owned()))), "", &["session", "user_pool_id"]),
@@ -257,7 +261,7 @@ fn an_enrolment_needs_exactly_one_credential_and_the_pool_of_a_session() {
             user_pool_id: pool.to_owned(),
             ..Default::default()
         };
-        let refused = judge.refused_fields(judge.facade.associate_software_token(Request::new(associated)));
+        let refused = harness.refused_fields(harness.facade.associate_software_token(Request::new(associated)));
         assert_eq!(refused, expected, "{credential:?} {pool}");
 
         let verified = VerifySoftwareTokenRequest {
@@ -269,17 +273,13 @@ fn an_enrolment_needs_exactly_one_credential_and_the_pool_of_a_session() {
             user_code: "000000".to_owned(),
             friendly_device_name: None,
         };
-        let refused = judge.refused_fields(judge.facade.verify_software_token(Request::new(verified)));
+        let refused = harness.refused_fields(harness.facade.verify_software_token(Request::new(verified)));
         assert_eq!(refused, expected, "{credential:?} {pool}");
     }
 }
 
-fn fields(details: &ErrorDetails) -> Vec<&str> {
-    details.bad_request().unwrap().field_violations.iter().map(|violation| violation.field.as_str()).collect()
-}
-
 #[tokio::test]
-async fn all_violations_of_an_enrolment_come_over_the_wire_and_nothing_reaches_cognito() {
+async fn all_violations_of_an_enrolment_reach_the_caller_and_nothing_reaches_cognito() {
     let service = TestService::start().await;
     let request = VerifySoftwareTokenRequest {
         credential: Some(verify::Credential::Session("short".to_owned())),
@@ -288,13 +288,12 @@ async fn all_violations_of_an_enrolment_come_over_the_wire_and_nothing_reaches_c
         friendly_device_name: Some("x".repeat(131_073)),
     };
     let answer = service.software_tokens().verify_software_token(request).await;
-    let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-    assert_eq!(fields(&details), ["user_pool_id", "session", "user_code", "friendly_device_name"]);
+    assert_eq!(invalid_fields(answer), ["user_pool_id", "session", "user_code", "friendly_device_name"]);
     assert!(service.cognito.requests("VerifySoftwareToken").await.is_empty());
 }
 
 #[tokio::test]
-async fn all_violations_of_a_page_come_over_the_wire_and_nothing_reaches_cognito() {
+async fn all_violations_of_a_page_reach_the_caller_and_nothing_reaches_cognito() {
     let service = TestService::start().await;
     let request = ListWebAuthnCredentialsRequest {
         access_token: "nö".to_owned(),
@@ -302,8 +301,7 @@ async fn all_violations_of_a_page_come_over_the_wire_and_nothing_reaches_cognito
         max_results: Some(21),
     };
     let answer = service.passkeys().list_web_authn_credentials(request).await;
-    let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-    assert_eq!(fields(&details), ["access_token", "next_token", "max_results"]);
+    assert_eq!(invalid_fields(answer), ["access_token", "next_token", "max_results"]);
     assert!(service.cognito.requests("ListWebAuthnCredentials").await.is_empty());
 }
 

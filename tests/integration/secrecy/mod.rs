@@ -1,4 +1,4 @@
-//! No secret leaves: not in a log, a record, a reply or a debug text.
+//! Secrecy: no secret in a log, a record, a response or a debug text.
 
 mod canary;
 mod redaction;

@@ -1,10 +1,10 @@
-//! No message prints what it must hide: every field with `debug_redact`, and every field that by its name needs it.
+//! Redaction in debug texts: of every field with `debug_redact`, and every field whose name says that it needs it.
 
 use mfagate::api::{FILE_DESCRIPTOR_SET, v1};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 
-/// Fields that are secret, or personal, wherever they stand.
+/// Fields that are secret, or personal, wherever they occur.
 const SECRET_NAMES: &[&str] = &[
     "access_token",
     "session",
@@ -43,7 +43,7 @@ fn every_field_that_is_secret_by_its_name_is_declared_secret() {
     }
 }
 
-/// A message with every field set: the secret ones to a canary, the others to something open. Of a oneof, the `choice`th
+/// A message with every field set: the secret ones to a canary, the others to open text. Of a oneof, the `choice`th
 /// field is set.
 fn filled(message: &MessageDescriptor, choice: usize, secret: bool) -> DynamicMessage {
     let mut filled = DynamicMessage::new(message.clone());
@@ -130,14 +130,14 @@ fn no_message_prints_a_field_that_is_declared_secret() {
             let filled = filled(message, choice, false);
             let printed = print(&filled.encode_to_vec());
             assert!(!printed.contains("canary"), "{printed}");
-            // The message was really there to be printed.
+            // The message really was printed.
             assert_eq!(printed.contains("open"), filled.to_string().contains("open"), "{printed}");
         }
     }
 }
 
 #[test]
-fn the_parts_of_a_request_that_hold_a_credential_print_nothing_of_it() {
+fn the_parts_of_a_request_with_a_credential_print_nothing_of_it() {
     use mfagate::domain::text::{AccessToken, Session, Text, UserCode, Username};
     use mfagate::request::credential::{UserCredential, WireCredential};
     let access_token: AccessToken = Text::parse("canary".to_owned()).unwrap();

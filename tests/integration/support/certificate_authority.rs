@@ -1,4 +1,4 @@
-//! This file makes certificates, and TLS connections of clients that present them.
+//! A certificate authority, and TLS connections of clients with its certificates.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,23 +16,23 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
-/// An authority of certificates.
-pub(crate) struct Authority {
+/// A certificate authority.
+pub(crate) struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, as PEM.
     pub(crate) certificate: String,
 }
 
-/// A certificate and its key, as PEM.
+/// A certificate and its key, as PEM and DER.
 #[derive(Clone)]
-pub(crate) struct Pair {
+pub(crate) struct CertificateAndKey {
     pub(crate) certificate: String,
     pub(crate) key: String,
     pub(crate) der: CertificateDer<'static>,
     pub(crate) key_der: Vec<u8>,
 }
 
-impl Authority {
+impl CertificateAuthority {
     pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -43,13 +43,13 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    pub(crate) fn sign(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Pair {
+    pub(crate) fn sign(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> CertificateAndKey {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Pair {
+        CertificateAndKey {
             certificate: certificate.pem(),
             key: key.serialize_pem(),
             der: certificate.der().clone(),
@@ -57,17 +57,21 @@ impl Authority {
         }
     }
 
-    pub(crate) fn server(&self) -> Pair {
+    pub(crate) fn server(&self) -> CertificateAndKey {
         self.sign(vec![dns("localhost")], |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         })
     }
 
-    pub(crate) fn client(&self, names: Vec<SanType>) -> Pair {
+    pub(crate) fn client(&self, names: Vec<SanType>) -> CertificateAndKey {
         self.client_with(names, |_| {})
     }
 
-    pub(crate) fn client_with(&self, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Pair {
+    pub(crate) fn client_with(
+        &self,
+        names: Vec<SanType>,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateAndKey {
         self.sign(names, |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             change(params);
@@ -87,13 +91,13 @@ pub(crate) fn payments() -> Vec<SanType> {
     vec![uri("spiffe://example.com/payments")]
 }
 
-impl Authority {
-    /// What connects to servers of this authority, with this client certificate.
-    pub(crate) fn connector(&self, client: Option<&Pair>) -> tokio_rustls::TlsConnector {
+impl CertificateAuthority {
+    /// Connects to servers of this authority, with this client certificate.
+    pub(crate) fn connector(&self, client: Option<&CertificateAndKey>) -> tokio_rustls::TlsConnector {
         connector_with(client, rustls::ALL_VERSIONS, self.roots())
     }
 
-    /// This authority as the one that is trusted.
+    /// The roots of a client that trusts this authority.
     pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(pem_certificate(&self.certificate)).unwrap();
@@ -101,7 +105,11 @@ impl Authority {
     }
 
     /// A TLS connection with this client certificate. In TLS 1.3, a refused client learns of it when it reads.
-    pub(crate) async fn connect(&self, address: SocketAddr, client: Option<&Pair>) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        client: Option<&CertificateAndKey>,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(address).await?;
         self.connector(client).connect(ServerName::try_from("localhost").unwrap(), stream).await
     }
@@ -110,7 +118,7 @@ impl Authority {
     pub(crate) async fn channel(
         &self,
         address: SocketAddr,
-        client: Option<&Pair>,
+        client: Option<&CertificateAndKey>,
     ) -> Result<Channel, tonic::transport::Error> {
         let connector = self.connector(client);
         let connect = tower::service_fn(move |_| {
@@ -124,8 +132,8 @@ impl Authority {
         Endpoint::from_static("http://localhost").connect_with_connector(connect).await
     }
 
-    /// Why the server ends the connection of this client, in the words of the TLS alert.
-    pub(crate) async fn alert(&self, address: SocketAddr, client: Option<&Pair>) -> String {
+    /// The TLS alert with which the server ends the connection of this client.
+    pub(crate) async fn alert(&self, address: SocketAddr, client: Option<&CertificateAndKey>) -> String {
         let read = async {
             let mut stream = self.connect(address, client).await?;
             stream.read(&mut [0; 1]).await
@@ -135,7 +143,7 @@ impl Authority {
 }
 
 pub(crate) fn connector_with(
-    client: Option<&Pair>,
+    client: Option<&CertificateAndKey>,
     versions: &[&'static rustls::SupportedProtocolVersion],
     roots: RootCertStore,
 ) -> tokio_rustls::TlsConnector {

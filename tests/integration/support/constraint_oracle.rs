@@ -1,21 +1,21 @@
-//! This file reads Cognito's constraints on texts a second time, as plain predicates over characters, and names characters
-//! and texts around their edges. Nothing of the service's own reading is used.
+//! An independent reading of Cognito's constraints on texts, as plain predicates over characters, with characters and
+//! texts around their edges. It shares nothing with the service's own reading.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// One kind of text.
+/// The constraint on one kind of text.
 #[derive(Clone, Copy)]
-pub(crate) struct Rule {
-    /// The fewest and the most characters.
+pub(crate) struct Constraint {
+    /// The minimum and the maximum number of characters.
     pub(crate) length: (usize, usize),
-    /// Whether the characters are as they must be, whatever their number.
+    /// Whether the characters are valid, whatever their number.
     pub(crate) form: fn(&str) -> bool,
-    /// A text that keeps the rule and goes on keeping it when letters are put behind it.
+    /// A valid text that stays valid when letters are appended.
     pub(crate) prefix: &'static str,
 }
 
-impl Rule {
+impl Constraint {
     pub(crate) fn allows(&self, text: &str) -> bool {
         let length = text.chars().count();
         self.length.0 <= length && length <= self.length.1 && (self.form)(text)
@@ -27,50 +27,58 @@ impl Rule {
     }
 }
 
-const ANY: usize = usize::MAX;
-const LONGEST: usize = 131_072;
+const UNLIMITED: usize = usize::MAX;
+const MAX_LEN: usize = 131_072;
 const ARN: &str = "arn:aws:iam::123456789012:role/";
 
-pub(crate) const POOL_ID: Rule = Rule { length: (1, 55), form: is_pool_id, prefix: "us-west-2_" };
-pub(crate) const USERNAME: Rule = Rule { length: (1, 128), form: |text| text.chars().all(is_printing), prefix: "" };
-pub(crate) const ACCESS_TOKEN: Rule =
-    Rule { length: (1, ANY), form: |text| text.chars().all(|c| is_word(c) || "-=.".contains(c)), prefix: "" };
-pub(crate) const SESSION: Rule = Rule { length: (20, 4096), form: |_| true, prefix: "" };
-pub(crate) const USER_CODE: Rule =
-    Rule { length: (6, 6), form: |text| text.chars().all(|c| c.is_ascii_digit()), prefix: "012345" };
-pub(crate) const FREE: Rule = Rule { length: (0, LONGEST), form: |_| true, prefix: "" };
-pub(crate) const SMS_MESSAGE: Rule = Rule { length: (6, 140), form: is_sms_message, prefix: "{####}" };
-pub(crate) const OPTIONAL_ARN: Rule =
-    Rule { length: (0, 2048), form: |text| text.is_empty() || is_arn(text), prefix: ARN };
-pub(crate) const REQUIRED_ARN: Rule = Rule { length: (20, 2048), form: is_arn, prefix: ARN };
-pub(crate) const REGION: Rule = Rule { length: (5, 32), form: |_| true, prefix: "" };
-pub(crate) const EMAIL_MESSAGE: Rule = Rule {
+pub(crate) const POOL_ID: Constraint = Constraint { length: (1, 55), form: is_pool_id, prefix: "us-west-2_" };
+pub(crate) const USERNAME: Constraint =
+    Constraint { length: (1, 128), form: |text| text.chars().all(is_printing), prefix: "" };
+pub(crate) const ACCESS_TOKEN: Constraint = Constraint {
+    length: (1, UNLIMITED),
+    form: |text| text.chars().all(|c| is_word(c) || "-=.".contains(c)),
+    prefix: "",
+};
+pub(crate) const SESSION: Constraint = Constraint { length: (20, 4096), form: |_| true, prefix: "" };
+pub(crate) const USER_CODE: Constraint =
+    Constraint { length: (6, 6), form: |text| text.chars().all(|c| c.is_ascii_digit()), prefix: "012345" };
+pub(crate) const ANY_TEXT: Constraint = Constraint { length: (0, MAX_LEN), form: |_| true, prefix: "" };
+pub(crate) const SMS_MESSAGE: Constraint = Constraint { length: (6, 140), form: is_sms_message, prefix: "{####}" };
+pub(crate) const OPTIONAL_ARN: Constraint =
+    Constraint { length: (0, 2048), form: |text| text.is_empty() || is_arn(text), prefix: ARN };
+pub(crate) const REQUIRED_ARN: Constraint = Constraint { length: (20, 2048), form: is_arn, prefix: ARN };
+pub(crate) const REGION: Constraint = Constraint { length: (5, 32), form: |_| true, prefix: "" };
+pub(crate) const EMAIL_MESSAGE: Constraint = Constraint {
     length: (6, 20_000),
     form: |text| text.contains("{####}") && text.chars().all(|c| is_printing(c) || is_ascii_space(c)),
     prefix: "{####}",
 };
-pub(crate) const EMAIL_SUBJECT: Rule =
-    Rule { length: (1, 140), form: |text| text.chars().all(|c| is_printing(c) || is_ascii_space(c)), prefix: "" };
-pub(crate) const RELYING_PARTY: Rule = Rule { length: (1, 127), form: |_| true, prefix: "" };
-pub(crate) const NEXT_TOKEN: Rule =
-    Rule { length: (1, LONGEST), form: |text| !text.chars().any(is_ascii_space), prefix: "" };
-pub(crate) const CREDENTIAL_ID: Rule = Rule { length: (1, LONGEST), form: |_| true, prefix: "" };
-pub(crate) const LABEL: Rule =
-    Rule { length: (1, 128), form: |text| !text.chars().any(|c| c == ':' || c.is_control()), prefix: "" };
-pub(crate) const PHONE_NUMBER: Rule = Rule { length: (12, 12), form: |text| text == "phone_number", prefix: "" };
+pub(crate) const EMAIL_SUBJECT: Constraint =
+    Constraint { length: (1, 140), form: |text| text.chars().all(|c| is_printing(c) || is_ascii_space(c)), prefix: "" };
+pub(crate) const RELYING_PARTY: Constraint = Constraint { length: (1, 127), form: |_| true, prefix: "" };
+pub(crate) const NEXT_TOKEN: Constraint =
+    Constraint { length: (1, MAX_LEN), form: |text| !text.chars().any(is_ascii_space), prefix: "" };
+pub(crate) const CREDENTIAL_ID: Constraint = Constraint { length: (1, MAX_LEN), form: |_| true, prefix: "" };
+pub(crate) const LABEL: Constraint =
+    Constraint { length: (1, 128), form: |text| !text.chars().any(|c| c == ':' || c.is_control()), prefix: "" };
+pub(crate) const PHONE_NUMBER: Constraint =
+    Constraint { length: (12, 12), form: |text| text == "phone_number", prefix: "" };
 
 fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
-/// White space as Java's patterns know it.
+/// White space in Java's patterns.
 fn is_ascii_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r')
 }
 
 /// Letters, marks, symbols, numbers and punctuation. Only for the characters listed below.
 fn is_printing(character: char) -> bool {
-    assert!(character.is_ascii() || PRINTING.contains(&character) || OTHER.contains(&character), "{character:?}");
+    assert!(
+        character.is_ascii() || PRINTING.contains(&character) || NON_PRINTING.contains(&character),
+        "{character:?}"
+    );
     character.is_ascii_graphic() || PRINTING.contains(&character)
 }
 
@@ -86,7 +94,7 @@ fn is_sms_message(text: &str) -> bool {
     text.contains("{####}") && !text.chars().any(is_line_break)
 }
 
-/// `arn:partition:service:region:account:resource`, the Region may be empty, and up to two more parts.
+/// `arn:partition:service:region:account:resource`, where the Region may be empty, and up to two more parts.
 fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.split(':').collect();
     let is_part = |part: &&str| part.chars().all(|c| is_word(c) || "+=/,.@-".contains(c));
@@ -97,7 +105,7 @@ fn is_arn(text: &str) -> bool {
         && parts[4].chars().all(|c| c.is_ascii_digit())
 }
 
-/// Of every general category of letters, marks, symbols, numbers and punctuation, with one to four bytes in UTF-8.
+/// One of every general category of letters, marks, symbols, numbers and punctuation, of one to four bytes in UTF-8.
 pub(crate) const PRINTING: &[char] = &[
     'Ω',
     'é',
@@ -133,8 +141,8 @@ pub(crate) const PRINTING: &[char] = &[
     '𐄀', // punctuation
 ];
 
-/// Of every other general category: separators, controls, format characters, private use and unassigned.
-pub(crate) const OTHER: &[char] = &[
+/// One of every other general category: separators, controls, format characters, private use and unassigned.
+pub(crate) const NON_PRINTING: &[char] = &[
     '\u{a0}',
     '\u{2003}',
     '\u{3000}',
@@ -163,17 +171,18 @@ pub(crate) fn character() -> impl Strategy<Value = char> {
         4 => select(('a'..='z').chain('A'..='Z').chain('0'..='9').collect::<Vec<_>>()),
         4 => (0..128_u8).prop_map(char::from),
         2 => select(PRINTING.to_vec()),
-        2 => select(OTHER.to_vec()),
+        2 => select(NON_PRINTING.to_vec()),
     ]
 }
 
-/// Texts around the rule: a good one with a few characters put in, taken out or exchanged, or anything short.
-pub(crate) fn around(rule: Rule) -> impl Strategy<Value = String> {
+/// Texts near the constraint: a valid one with a few characters inserted, removed or replaced, or anything short.
+pub(crate) fn around(constraint: Constraint) -> impl Strategy<Value = String> {
     let edits = proptest::collection::vec((any::<prop::sample::Index>(), 0..3_u8, character()), 0..3);
-    let longest = rule.length.1.min(rule.length.0 + 40);
-    let near = (rule.length.0..=longest, edits).prop_map(move |(length, edits)| {
-        let mut text: Vec<char> = rule.of_length(length.max(rule.prefix.chars().count() + 1), 'a').chars().collect();
-        text.truncate(rule.length.1);
+    let longest = constraint.length.1.min(constraint.length.0 + 40);
+    let near = (constraint.length.0..=longest, edits).prop_map(move |(length, edits)| {
+        let mut text: Vec<char> =
+            constraint.of_length(length.max(constraint.prefix.chars().count() + 1), 'a').chars().collect();
+        text.truncate(constraint.length.1);
         for (position, edit, character) in edits {
             let position = position.index(text.len() + 1);
             match edit {

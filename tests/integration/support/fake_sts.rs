@@ -1,4 +1,4 @@
-//! This file is a part of STS, `AssumeRole`, over real HTTP.
+//! A fake STS: `AssumeRole` over real HTTP.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 use crate::support::loopback::serve;
 
-/// The role that is asked for.
+/// The role that is assumed.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/mfagate";
-/// How long its credentials are good unless a test says otherwise.
+/// How long its credentials are valid unless a test says otherwise.
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
-/// A part of STS: `AssumeRole`, over HTTP.
+/// A fake STS with `AssumeRole`, over HTTP.
 #[derive(Clone)]
 pub(crate) struct FakeSts {
     pub(crate) url: String,
@@ -27,35 +27,35 @@ pub(crate) struct FakeSts {
 }
 
 struct State {
-    asked: watch::Sender<Vec<Asked>>,
-    answer: Mutex<Answer>,
-    /// Whether answers wait.
+    asked: watch::Sender<Vec<AssumeRoleRequest>>,
+    answer: Mutex<StsReply>,
+    /// Whether replies are held back.
     held: watch::Sender<bool>,
 }
 
-/// What a request asked for, and whose access key signed it.
+/// One request for the role, and the access key that signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct AssumeRoleRequest {
     pub(crate) session: String,
     pub(crate) role: String,
     pub(crate) access_key: String,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
-    /// Credentials that are good for so long.
+pub(crate) enum StsReply {
+    /// Credentials that are valid for so long.
     Grant(Duration),
     /// `AccessDenied`.
     Refuse,
-    /// HTTP 200 with something else.
-    Nonsense,
+    /// HTTP 200 without credentials.
+    Malformed,
 }
 
 impl FakeSts {
     pub(crate) async fn start() -> Self {
         let state = Arc::new(State {
             asked: watch::Sender::default(),
-            answer: Mutex::new(Answer::Grant(HOUR)),
+            answer: Mutex::new(StsReply::Grant(HOUR)),
             held: watch::Sender::new(false),
         });
         let shared = Arc::clone(&state);
@@ -69,7 +69,7 @@ impl FakeSts {
         Self { url: serve(app).await, state }
     }
 
-    /// The role, and the way to it.
+    /// The role, assumed at this STS.
     pub(crate) fn role(&self) -> AssumedRole {
         let options = RoleOptions {
             arn: ROLE.parse().unwrap(),
@@ -79,32 +79,32 @@ impl FakeSts {
         AssumedRole::new(options, &Credentials::for_development())
     }
 
-    pub(crate) fn will(&self, answer: Answer) {
+    pub(crate) fn reply_with(&self, answer: StsReply) {
         *self.state.answer.lock().unwrap() = answer;
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn requests(&self) -> Vec<AssumeRoleRequest> {
         self.state.asked.borrow().clone()
     }
 
-    /// Done when so many requests have come.
-    pub(crate) async fn until_asked(&self, times: usize) {
+    /// Waits until so many requests have arrived.
+    pub(crate) async fn wait_for_requests(&self, times: usize) {
         let mut asked = self.state.asked.subscribe();
         let came = asked.wait_for(|asked| asked.len() >= times);
-        // Without a limit, a question that never comes would hold up the tests instead of failing one.
+        // Without a limit, a request that never comes would hang the tests instead of failing one.
         tokio::time::timeout(Duration::from_secs(10), came).await.unwrap().unwrap();
     }
 
-    pub(crate) fn times(&self) -> usize {
-        self.asked().len()
+    pub(crate) fn request_count(&self) -> usize {
+        self.requests().len()
     }
 
-    /// Lets nothing be answered until `go_on`.
+    /// Holds all replies back until `release`.
     pub(crate) fn hold(&self) {
         self.state.held.send_replace(true);
     }
 
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn release(&self) {
         self.state.held.send_replace(false);
     }
 }
@@ -117,13 +117,17 @@ impl State {
         let session = field("RoleSessionName");
         let mut number = 0;
         self.asked.send_modify(|asked| {
-            asked.push(Asked { session: session.clone(), role: field("RoleArn"), access_key: access_key(headers) });
+            asked.push(AssumeRoleRequest {
+                session: session.clone(),
+                role: field("RoleArn"),
+                access_key: access_key(headers),
+            });
             number = asked.len();
         });
         self.held.subscribe().wait_for(|held| !held).await.unwrap();
         let answer = *self.answer.lock().unwrap();
         match answer {
-            Answer::Grant(lasts) => {
+            StsReply::Grant(lasts) => {
                 let end = DateTime::from(SystemTime::now() + lasts).fmt(Format::DateTime).unwrap();
                 let keys = format!(
                     "<AccessKeyId>ASIA{number}{session}</AccessKeyId><SecretAccessKey>secret-canary</SecretAccessKey>\
@@ -131,13 +135,13 @@ impl State {
                 );
                 (StatusCode::OK, envelope(&format!("<Credentials>{keys}</Credentials>")))
             }
-            Answer::Refuse => {
+            StsReply::Refuse => {
                 let error = "<Type>Sender</Type><Code>AccessDenied</Code><Message>User: arn:aws:iam::123456789012:user/x \
                      is not authorized to perform: sts:AssumeRole</Message>";
                 let text = format!("<ErrorResponse><Error>{error}</Error><RequestId>r-1</RequestId></ErrorResponse>");
                 (StatusCode::FORBIDDEN, text)
             }
-            Answer::Nonsense => (StatusCode::OK, envelope("")),
+            StsReply::Malformed => (StatusCode::OK, envelope("")),
         }
     }
 }

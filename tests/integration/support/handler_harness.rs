@@ -1,4 +1,4 @@
-//! This file asks the handlers of the RPCs, without a wire and without a Cognito, which fields of a request they refuse.
+//! The RPC handlers without a network and without a Cognito, and the fields of a request that they refuse.
 
 use std::time::Duration;
 
@@ -9,14 +9,16 @@ use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
-/// The handlers, and something to run them on.
-pub(crate) struct Judge {
+use crate::support::refusal::violated_fields;
+
+/// The handlers, and a runtime for them.
+pub(crate) struct HandlerHarness {
     pub(crate) facade: Facade,
     runtime: Runtime,
 }
 
-impl Judge {
-    /// Nothing is ever sent: no operation has any time.
+impl HandlerHarness {
+    /// Nothing is ever sent: every operation is out of time.
     pub(crate) fn new() -> Self {
         let nowhere = Endpoint::Url("http://127.0.0.1:9".to_owned());
         let cognito = Cognito::new(nowhere, Credentials::for_development(), Duration::ZERO);
@@ -24,7 +26,7 @@ impl Judge {
         Self { facade: Facade::new(Gate::AllowAll, cognito), runtime }
     }
 
-    /// The paths of the fields that are refused, in order; none if the request would be sent on.
+    /// The paths of the refused fields, sorted; none if the request would be sent to Cognito.
     pub(crate) fn refused_fields<T: std::fmt::Debug>(
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,
@@ -32,9 +34,7 @@ impl Judge {
         let status = self.runtime.block_on(call).unwrap_err();
         let details = status.get_error_details();
         let reason = details.error_info().unwrap().reason.as_str();
-        let mut fields: Vec<String> = details.bad_request().map_or_else(Vec::new, |bad| {
-            bad.field_violations.iter().map(|violation| violation.field.clone()).collect()
-        });
+        let mut fields = violated_fields(&details);
         match (status.code(), reason) {
             (Code::InvalidArgument, "REQUEST_INVALID") => assert!(!fields.is_empty(), "{status:?}"),
             // A token that names no pool is well formed; Cognito would refuse it.

@@ -1,4 +1,4 @@
-//! This file publishes key sets over HTTP, well and badly.
+//! A server of JSON Web Key Sets over HTTP, with valid and invalid replies.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use crate::support::loopback::listen;
 
-/// What a key server answers.
+/// What the server replies.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum JwksReply {
     /// This body with status 200.
     Body(String),
     /// This status without a body.
@@ -22,29 +22,29 @@ pub(crate) enum Answer {
     /// A redirect to this path of the same server, where a key set is.
     Redirect(&'static str, String),
     /// Headers, a first byte, and then nothing more.
-    Stuck,
+    Stalled,
 }
 
-/// A server of a key set at `/keys`. It ends when it is dropped.
-pub(crate) struct KeyServer {
+/// A server of a key set at `/keys`. It stops when it is dropped.
+pub(crate) struct JwksServer {
     pub(crate) address: SocketAddr,
-    answer: Arc<Mutex<Answer>>,
+    answer: Arc<Mutex<JwksReply>>,
     paths: watch::Receiver<Vec<String>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for KeyServer {
+impl Drop for JwksServer {
     fn drop(&mut self) {
         self.serving.abort();
     }
 }
 
-impl KeyServer {
-    pub(crate) async fn start(answer: Answer) -> Self {
-        Self::on(listen().await, answer)
+impl JwksServer {
+    pub(crate) async fn start(answer: JwksReply) -> Self {
+        Self::start_on(listen().await, answer)
     }
 
-    pub(crate) fn on(listener: TcpListener, answer: Answer) -> Self {
+    pub(crate) fn start_on(listener: TcpListener, answer: JwksReply) -> Self {
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(Mutex::new(answer));
         let (sender, paths) = watch::channel(Vec::new());
@@ -63,31 +63,33 @@ impl KeyServer {
         format!("http://{}/keys", self.address)
     }
 
-    pub(crate) fn answer(&self, answer: Answer) {
+    pub(crate) fn reply_with(&self, answer: JwksReply) {
         *self.answer.lock().unwrap() = answer;
     }
 
-    /// What was asked for, in order.
-    pub(crate) fn paths(&self) -> Vec<String> {
+    /// The paths of the requests, in order.
+    pub(crate) fn requested_paths(&self) -> Vec<String> {
         self.paths.borrow().clone()
     }
 
-    /// Done when there have been this many requests.
-    pub(crate) async fn requested(&self, times: usize) {
+    /// Waits until there have been this many requests.
+    pub(crate) async fn wait_for_requests(&self, times: usize) {
         let mut paths = self.paths.clone();
         let requested = paths.wait_for(|paths| paths.len() >= times);
         drop(tokio::time::timeout(Duration::from_secs(20), requested).await.unwrap().unwrap());
     }
 }
 
-fn respond(path: &str, answer: Answer) -> Response {
+fn respond(path: &str, answer: JwksReply) -> Response {
     let response = Response::builder();
     match answer {
-        Answer::Body(body) => response.body(Body::from(body)),
-        Answer::Status(status) => response.status(status).body(Body::empty()),
-        Answer::Redirect(to, body) if path == to => response.body(Body::from(body)),
-        Answer::Redirect(to, _) => response.status(StatusCode::FOUND).header(header::LOCATION, to).body(Body::empty()),
-        Answer::Stuck => {
+        JwksReply::Body(body) => response.body(Body::from(body)),
+        JwksReply::Status(status) => response.status(status).body(Body::empty()),
+        JwksReply::Redirect(to, body) if path == to => response.body(Body::from(body)),
+        JwksReply::Redirect(to, _) => {
+            response.status(StatusCode::FOUND).header(header::LOCATION, to).body(Body::empty())
+        }
+        JwksReply::Stalled => {
             let first = tokio_stream::once(Ok::<_, std::io::Error>("{"));
             let body = tokio_stream::StreamExt::chain(first, tokio_stream::pending());
             response.body(Body::from_stream(body))

@@ -1,4 +1,4 @@
-//! Ports on loopback.
+//! Listeners and HTTP servers on loopback.
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -8,7 +8,7 @@ pub(crate) async fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-/// The URL of a server that listens there.
+/// The URL of that listener.
 pub(crate) fn url_of(listener: &TcpListener) -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }

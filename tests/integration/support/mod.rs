@@ -1,7 +1,9 @@
-//! Helpers of the tests: harnesses, issuers, servers.
+//! The tests' helpers: harnesses, fixtures, fake servers, oracles.
 
+pub(crate) mod authenticator;
 pub(crate) mod certificate_authority;
 pub(crate) mod constraint_oracle;
+pub(crate) mod disk;
 pub(crate) mod fake_sts;
 pub(crate) mod handler_harness;
 pub(crate) mod jwks_server;
@@ -9,6 +11,7 @@ pub(crate) mod loopback;
 pub(crate) mod policy_fixture;
 pub(crate) mod process;
 pub(crate) mod raw_h2;
+pub(crate) mod reflection;
 pub(crate) mod refusal;
 pub(crate) mod request_fields;
 pub(crate) mod rpc_call;

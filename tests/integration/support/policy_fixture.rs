@@ -1,4 +1,4 @@
-//! This file makes what `mfagate serve` demands: policies, an issuer with a key, and a caller with a token.
+//! The files that `mfagate serve` requires: policies and keys, and tokens for its callers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,29 +7,31 @@ use tempfile::TempDir;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
-use crate::support::certificate_authority::Pair;
-use crate::support::serve_harness::OPEN;
-use crate::support::token_issuer::{ISSUER, SigningKey, key_set};
+use crate::support::certificate_authority::CertificateAndKey;
+use crate::support::token_issuer::{ISSUER, SigningKey, jwks};
 
-/// The files and the issuer of one service. The files are gone when it is dropped.
-pub(crate) struct PolicyEnforcer {
+/// A policy that permits everything to every authenticated caller.
+pub(crate) const ALLOW_ALL: &str = "@id(\"everything\") permit (principal, action, resource);";
+
+/// The files and the token issuer of one service. The files are removed when it is dropped.
+pub(crate) struct PolicyFixture {
     directory: TempDir,
     key: SigningKey,
 }
 
-impl PolicyEnforcer {
+impl PolicyFixture {
     /// With these policies.
     pub(crate) fn with(policies: &str) -> Self {
-        let guard = Self { directory: tempfile::tempdir().unwrap(), key: SigningKey::p256("key-1") };
-        std::fs::create_dir(guard.directory.path().join("policies")).unwrap();
-        guard.write("policies/all.cedar", policies);
-        guard.write("jwks.json", &key_set(&[&guard.key]));
-        guard
+        let fixture = Self { directory: tempfile::tempdir().unwrap(), key: SigningKey::p256("key-1") };
+        std::fs::create_dir(fixture.directory.path().join("policies")).unwrap();
+        fixture.write("policies/all.cedar", policies);
+        fixture.write("jwks.json", &jwks(&[&fixture.key]));
+        fixture
     }
 
-    /// With a policy that permits everything to everybody who is known.
-    pub(crate) fn open() -> Self {
-        Self::with(OPEN)
+    /// With a policy that permits everything to every authenticated caller.
+    pub(crate) fn allow_all() -> Self {
+        Self::with(ALLOW_ALL)
     }
 
     /// Replaces a file.
@@ -38,13 +40,13 @@ impl PolicyEnforcer {
     }
 
     /// Replaces the certificate of the service, its key, and the authorities of callers' certificates.
-    pub(crate) fn write_tls(&self, server: &Pair, client_ca: &str) {
+    pub(crate) fn write_tls(&self, server: &CertificateAndKey, client_ca: &str) {
         self.write("server.pem", &server.certificate);
         self.write("server.key", &server.key);
         self.write("clients.pem", client_ca);
     }
 
-    /// What a file holds.
+    /// The contents of a file.
     pub(crate) fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.path(file)).unwrap()
     }
@@ -58,18 +60,18 @@ impl PolicyEnforcer {
         self.read("audit.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The options of a `serve` that records in a file of this guard.
+    /// The options of a `serve` that records in a file of this fixture.
     pub(crate) fn options(&self) -> Vec<String> {
-        self.options_but(&[])
+        self.options_with(&[])
     }
 
     /// The options of a `serve` that records there.
-    pub(crate) fn options_recording_in(&self, audit_log: &str) -> Vec<String> {
-        self.options_but(&[("--audit-log", audit_log)])
+    pub(crate) fn options_with_audit_log(&self, audit_log: &str) -> Vec<String> {
+        self.options_with(&[("--audit-log", audit_log)])
     }
 
-    /// The usual options, with these in place of those of the same name. An empty value leaves an option out.
-    pub(crate) fn options_but(&self, others: &[(&str, &str)]) -> Vec<String> {
+    /// The usual options, with these in place of those of the same name. An empty value removes an option.
+    pub(crate) fn options_with(&self, others: &[(&str, &str)]) -> Vec<String> {
         let [policies, keys, audit_log] = ["policies", "jwks.json", "audit.jsonl"].map(|file| self.path(file));
         let usual = [
             ("--policies", policies.as_str()),
@@ -84,15 +86,15 @@ impl PolicyEnforcer {
         given.flat_map(|&(name, value)| [name.to_owned(), value.to_owned()]).collect()
     }
 
-    /// The options of a `serve` over TLS that callers may present certificates to.
+    /// The options of a `serve` over TLS that accepts client certificates.
     pub(crate) fn tls_options(&self) -> Vec<String> {
         let options = [("certificate", "server.pem"), ("key", "server.key"), ("client-ca", "clients.pem")];
         options.into_iter().flat_map(|(name, file)| [format!("--tls-{name}"), self.path(file)]).collect()
     }
 
-    /// A token of the caller `name`, with these claims besides.
+    /// A token of the caller `name`, with these additional claims.
     pub(crate) fn token(&self, name: &str, claims: Value) -> String {
-        self.sign(&claims_of(name, claims))
+        self.sign(&claims_for(name, claims))
     }
 
     /// A token with these claims and no others.
@@ -100,9 +102,17 @@ impl PolicyEnforcer {
         self.key.token(claims)
     }
 
-    /// What makes every request one of the caller `name`.
-    pub(crate) fn caller(&self, name: &str) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
-        let value: MetadataValue<Ascii> = format!("Bearer {}", self.token(name, json!({}))).parse().unwrap();
+    /// The `authorization` header of the caller `name`.
+    pub(crate) fn bearer(&self, name: &str) -> String {
+        bearer(&self.token(name, json!({})))
+    }
+
+    /// An interceptor that adds a token of the caller `name` to every request.
+    pub(crate) fn as_caller(
+        &self,
+        name: &str,
+    ) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
+        let value: MetadataValue<Ascii> = self.bearer(name).parse().unwrap();
         move |mut request: Request<()>| {
             request.metadata_mut().insert("authorization", value.clone());
             Ok(request)
@@ -110,8 +120,8 @@ impl PolicyEnforcer {
     }
 }
 
-/// What the usual token of the caller `name` claims, with these claims besides.
-pub(crate) fn claims_of(name: &str, claims: Value) -> Value {
+/// The claims of the usual token of the caller `name`, with these additional claims.
+pub(crate) fn claims_for(name: &str, claims: Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let expires = (now + Duration::from_mins(5)).as_secs();
     let mut all = json!({ "iss": ISSUER, "aud": "mfagate", "sub": name, "exp": expires });
@@ -119,4 +129,9 @@ pub(crate) fn claims_of(name: &str, claims: Value) -> Value {
         all.extend(claims);
     }
     all
+}
+
+/// The `authorization` header of that token.
+pub(crate) fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
 }

@@ -1,5 +1,6 @@
-//! This file runs the real program, reads what it prints, and ends it as an operator would.
+//! The real program as a child process: its output, and signals as an operator sends them.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -11,39 +12,45 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::support::policy_fixture::PolicyEnforcer;
+use crate::support::disk::small_disk_command;
+use crate::support::policy_fixture::PolicyFixture;
 
 /// How long a program may be silent, far longer than it needs on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mfagate");
 
+/// A command, its arguments, and these options.
+pub(crate) fn command_line(command: &[&str], options: &[String]) -> Vec<String> {
+    command.iter().map(|&argument| argument.to_owned()).chain(options.iter().cloned()).collect()
+}
+
 /// A running program. It is killed when it is dropped.
-pub(crate) struct Binary {
+pub(crate) struct Process {
     child: Child,
     stdout: Output,
     stderr: Output,
 }
 
-/// How a program ended, and all that it printed.
+/// The exit status, and everything that was printed.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Exit {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// What a program has printed until now.
+/// What a program has printed so far.
 struct Output {
     text: Arc<Mutex<String>>,
     lines: watch::Receiver<usize>,
     reading: JoinHandle<()>,
-    /// How much of it was waited for.
+    /// The position up to which output was waited for.
     seen: usize,
 }
 
 impl Output {
-    fn of(source: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    fn collect(source: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(String::new()));
         let (count, lines) = watch::channel(0);
         let written = Arc::clone(&text);
@@ -61,15 +68,15 @@ impl Output {
         self.text.lock().unwrap().clone()
     }
 
-    /// Waits until `wanted` was printed.
+    /// Waits until `wanted` has been printed.
     async fn wait_for(&mut self, wanted: &str) {
         while !self.text().contains(wanted) {
-            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            let printed = tokio::time::timeout(TIMEOUT, self.lines.changed()).await;
             assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?}: {}", self.text());
         }
     }
 
-    /// Waits until `wanted` is printed behind what was waited for so before.
+    /// Waits until `wanted` is printed after what the last call waited for.
     async fn wait_for_next(&mut self, wanted: &str) {
         loop {
             let text = self.text();
@@ -78,7 +85,7 @@ impl Output {
                 self.seen += position + wanted.len();
                 return;
             }
-            let printed = tokio::time::timeout(PATIENCE, self.lines.changed()).await;
+            let printed = tokio::time::timeout(TIMEOUT, self.lines.changed()).await;
             assert!(matches!(printed, Ok(Ok(()))), "the program did not print {wanted:?} any more: {rest}");
         }
     }
@@ -89,20 +96,23 @@ impl Output {
     }
 }
 
-impl Binary {
-    /// Starts the program with nothing of this process's environment.
-    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+impl Process {
+    /// Starts the program with an environment of its own.
+    pub(crate) fn start(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(PROGRAM);
         program.args(arguments);
         Self::spawn(program, environment)
     }
 
     /// As [`start`](Self::start), on a disk whose files hold so many blocks of 512 bytes.
-    pub(crate) fn start_on_small_disk(blocks: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut shell = Command::new("/bin/sh");
-        // Without the trap, the signal would end the process where a full disk only fails the write.
-        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh", PROGRAM]).args(arguments);
-        Self::spawn(shell, environment)
+    pub(crate) fn start_on_small_disk(
+        blocks: u32,
+        arguments: &[impl AsRef<OsStr>],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut program = Command::from(small_disk_command(blocks, PROGRAM));
+        program.args(arguments);
+        Self::spawn(program, environment)
     }
 
     fn spawn(mut command: Command, environment: &[(&str, &str)]) -> Self {
@@ -115,68 +125,66 @@ impl Binary {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let stdout = Output::of(child.stdout.take().unwrap());
-        let stderr = Output::of(child.stderr.take().unwrap());
+        let stdout = Output::collect(child.stdout.take().unwrap());
+        let stderr = Output::collect(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
-    /// `mfagate dev` on free ports, greeting read.
+    /// `mfagate dev` on free ports, once it has printed its banner.
     pub(crate) async fn dev(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut binary = Self::start(&[&["dev", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
-        binary.stdout.wait_for("Ctrl-C ends it.").await;
-        binary
+        let mut process = Self::start(&[&["dev", "--listen", "127.0.0.1:0"], arguments].concat(), environment);
+        process.stdout.wait_for("Ctrl-C ends it.").await;
+        process
     }
 
-    /// `mfagate dev` on a free port before another Cognito, serving.
-    pub(crate) async fn before(cognito_url: &str, arguments: &[&str]) -> Self {
+    /// `mfagate dev` on a free port before another Cognito, once it serves.
+    pub(crate) async fn dev_with_cognito(cognito_url: &str, arguments: &[&str]) -> Self {
         let dev = ["dev", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
-        let mut binary = Self::start(&[&dev, arguments].concat(), &[]);
-        binary.logged("serving address=").await;
-        binary
+        let mut process = Self::start(&[&dev, arguments].concat(), &[]);
+        process.wait_for_log("serving address=").await;
+        process
     }
 
-    /// `mfagate serve` on a free port before that Cognito, for the callers of `guard`, serving.
-    pub(crate) async fn serve(guard: &PolicyEnforcer, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
-        let options = guard.options();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        Self::serve_with(&options, cognito_url, environment).await
+    /// `mfagate serve` on a free port before that Cognito, for the callers of `fixture`, once it serves.
+    pub(crate) async fn serve(fixture: &PolicyFixture, cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+        Self::serve_with(&fixture.options(), cognito_url, environment).await
     }
 
-    /// `mfagate serve` on a free port before that Cognito, with these options, serving.
-    pub(crate) async fn serve_with(options: &[&str], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
+    /// `mfagate serve` on a free port before that Cognito, with these options, once it serves.
+    pub(crate) async fn serve_with(options: &[String], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
-        let mut binary = Self::start(&[&serve, options].concat(), environment);
-        binary.logged("serving address=").await;
-        binary
+        let mut process = Self::start(&command_line(&serve, options), environment);
+        process.wait_for_log("serving address=").await;
+        process
     }
 
-    /// Runs the program to its own end.
-    pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-        Self::start(arguments, environment).ended().await
+    /// Runs the program until it exits.
+    pub(crate) async fn run(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Exit {
+        Self::start(arguments, environment).wait().await
     }
 
-    /// What was printed to standard output until now.
+    /// What was printed to standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }
 
-    /// Waits until the log has `wanted`.
-    pub(crate) async fn logged(&mut self, wanted: &str) {
+    /// Waits until the log contains `wanted`.
+    pub(crate) async fn wait_for_log(&mut self, wanted: &str) {
         self.stderr.wait_for(wanted).await;
     }
 
-    /// Waits until the log has `wanted` behind what was waited for so before: of what may happen again, the next time.
-    pub(crate) async fn logs(&mut self, wanted: &str) {
+    /// Waits until the log contains `wanted` after what the last call waited for: for events that repeat.
+    pub(crate) async fn wait_for_next_log(&mut self, wanted: &str) {
         self.stderr.wait_for_next(wanted).await;
     }
 
-    /// What was logged until now.
+    /// What was logged so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// The word that follows `label` in the greeting.
-    pub(crate) fn greeted(&self, label: &str) -> String {
+    /// The word after `label` in the banner.
+    pub(crate) fn banner_value(&self, label: &str) -> String {
         let text = self.stdout();
         let after = text.lines().find_map(|line| line.strip_prefix(label));
         after
@@ -185,9 +193,9 @@ impl Binary {
             .to_owned()
     }
 
-    /// Where gRPC is served, as the log says.
+    /// The address of the gRPC listener, from the log.
     pub(crate) async fn address(&mut self) -> SocketAddr {
-        self.logged("serving address=").await;
+        self.wait_for_log("serving address=").await;
         let text = self.stderr.text();
         let (_, after) = text.split_once("serving address=").unwrap();
         after.split_whitespace().next().unwrap().parse().unwrap()
@@ -205,23 +213,23 @@ impl Binary {
         assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
     }
 
-    /// Has everything reloaded as an operator does, which must succeed.
+    /// Reloads everything as an operator does, which must succeed.
     pub(crate) async fn reload(&mut self) {
         self.signal("HUP").await;
-        self.logs("serve: reloaded\n").await;
+        self.wait_for_next_log("serve: reloaded\n").await;
     }
 
-    /// Waits for the end.
-    pub(crate) async fn ended(mut self) -> Ended {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
-        Ended { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
+    /// Waits for the exit.
+    pub(crate) async fn wait(mut self) -> Exit {
+        let status = tokio::time::timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap();
+        Exit { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
     }
 
-    /// Ends it as an operator does.
-    pub(crate) async fn end(self) -> Ended {
+    /// Terminates it as an operator does, which must succeed.
+    pub(crate) async fn terminate(self) -> Exit {
         self.signal("TERM").await;
-        let ended = self.ended().await;
-        assert!(ended.status.success(), "{ended:?}");
-        ended
+        let exit = self.wait().await;
+        assert!(exit.status.success(), "{exit:?}");
+        exit
     }
 }

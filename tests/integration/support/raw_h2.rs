@@ -1,4 +1,4 @@
-//! This file speaks HTTP/2 by hand, for requests that no gRPC client would send.
+//! HTTP/2 by hand, for requests that no gRPC client would send.
 
 use std::net::SocketAddr;
 
@@ -16,29 +16,29 @@ use tonic_types::ErrorDetails;
 use crate::support::refusal::refused;
 use crate::support::test_cognito::POOL;
 
-/// One connection.
+/// A client of one connection.
 #[derive(Clone)]
-pub(crate) struct Wire {
+pub(crate) struct RawClient {
     send: SendRequest<Bytes>,
 }
 
 /// What came back on one stream.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct RawResponse {
     pub(crate) http: StatusCode,
     pub(crate) headers: HeaderMap,
     trailers: HeaderMap,
 }
 
-impl Answer {
-    /// The gRPC status, wherever it stands.
+impl RawResponse {
+    /// The gRPC status, from the headers or the trailers.
     pub(crate) fn status(&self) -> Status {
         let status = Status::from_header_map(&self.headers).or_else(|| Status::from_header_map(&self.trailers));
         status.unwrap_or_else(|| panic!("no gRPC status in {self:?}"))
     }
 }
 
-impl Wire {
+impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let (send, connection) = h2::client::handshake(stream).await.unwrap();
@@ -46,8 +46,8 @@ impl Wire {
         Self { send }
     }
 
-    /// Sends one request and reads its whole answer. A server may stop reading a body that it refuses.
-    pub(crate) async fn call(&mut self, request: Request<()>, body: impl Into<Bytes>) -> Answer {
+    /// Sends one request and reads the whole response. A server may stop reading a body that it refuses.
+    pub(crate) async fn call(&mut self, request: Request<()>, body: impl Into<Bytes>) -> RawResponse {
         let mut body = body.into();
         let mut send = self.send.clone().ready().await.unwrap();
         let (response, mut stream) = send.send_request(request, body.is_empty()).unwrap();
@@ -69,7 +69,7 @@ impl Wire {
         answer
     }
 
-    /// Sends `request`, expects a refusal, and that the connection still serves.
+    /// Sends `request`, expects a refusal, and checks that the connection still serves.
     pub(crate) async fn refused(
         &mut self,
         request: Request<()>,
@@ -85,23 +85,23 @@ impl Wire {
 
     /// Makes a call that succeeds.
     pub(crate) async fn still_serves(&mut self) {
-        let (request, body) = good();
+        let (request, body) = valid_request();
         let answer = self.call(request, body).await;
         assert_eq!(answer.status().code(), Code::Ok, "{answer:?}");
     }
 }
 
-async fn read(response: Response<h2::RecvStream>) -> Answer {
+async fn read(response: Response<h2::RecvStream>) -> RawResponse {
     let (head, mut stream) = response.into_parts();
     while let Some(part) = stream.data().await {
         stream.flow_control().release_capacity(part.unwrap().len()).unwrap();
     }
     let trailers = stream.trailers().await.unwrap().unwrap_or_default();
-    Answer { http: head.status, headers: head.headers, trailers }
+    RawResponse { http: head.status, headers: head.headers, trailers }
 }
 
 /// A request as a gRPC client would send it.
-pub(crate) fn post(path: &str) -> http::request::Builder {
+pub(crate) fn grpc_request(path: &str) -> http::request::Builder {
     Request::builder()
         .method(Method::POST)
         .uri(format!("http://mfagate{path}"))
@@ -110,17 +110,17 @@ pub(crate) fn post(path: &str) -> http::request::Builder {
 }
 
 /// The request of an RPC.
-pub(crate) fn rpc(rpc: Rpc) -> Request<()> {
-    post(rpc.path()).body(()).unwrap()
+pub(crate) fn rpc_request(rpc: Rpc) -> Request<()> {
+    grpc_request(rpc.path()).body(()).unwrap()
 }
 
 /// A message in its frame: the compression flag, the length, the message.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
-    frame(0, u32::try_from(message.len()).unwrap(), message)
+    frame_with(0, u32::try_from(message.len()).unwrap(), message)
 }
 
-/// A frame that says what it likes of itself.
-pub(crate) fn frame(flag: u8, length: u32, message: &[u8]) -> Bytes {
+/// A frame with this flag and this length, whatever the message.
+pub(crate) fn frame_with(flag: u8, length: u32, message: &[u8]) -> Bytes {
     let mut frame = vec![flag];
     frame.extend_from_slice(&length.to_be_bytes());
     frame.extend_from_slice(message);
@@ -128,18 +128,18 @@ pub(crate) fn frame(flag: u8, length: u32, message: &[u8]) -> Bytes {
 }
 
 /// A request that is served.
-pub(crate) fn good() -> (Request<()>, Bytes) {
-    (rpc(Rpc::GetUserPoolMfaConfig), good_body())
+pub(crate) fn valid_request() -> (Request<()>, Bytes) {
+    (rpc_request(Rpc::GetUserPoolMfaConfig), valid_body())
 }
 
-pub(crate) fn good_body() -> Bytes {
+pub(crate) fn valid_body() -> Bytes {
     framed(&GetUserPoolMfaConfigRequest { user_pool_id: POOL.to_owned() }.encode_to_vec())
 }
 
 /// One connection, frame by frame (RFC 9113), for headers that no library would send.
-pub(crate) struct Frames(TcpStream);
+pub(crate) struct RawFrames(TcpStream);
 
-impl Frames {
+impl RawFrames {
     pub(crate) const HEADERS: u8 = 1;
     const DATA: u8 = 0;
     const SETTINGS: u8 = 4;
@@ -177,7 +177,7 @@ impl Frames {
         self.0.write_all(&encoded(kind, flags, stream, payload)).await.unwrap();
     }
 
-    /// The kind of the next frame of `stream`, unless the connection ends before.
+    /// The kind of the next frame of `stream`; `None` if the connection ends first.
     pub(crate) async fn read_of_stream(&mut self, stream: u32) -> Option<u8> {
         loop {
             let mut head = [0; 9];

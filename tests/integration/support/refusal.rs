@@ -1,11 +1,11 @@
-//! Checks of what every error that a caller receives must carry.
+//! What every error must carry.
 
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorDetails, StatusExt as _};
 
-/// What every error must carry, checked; gives the details for more.
+/// Checks an error for its code, its reason and what every error carries, and returns its details.
 #[track_caller]
 pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, reason: &str) -> ErrorDetails {
     let status = answer.unwrap_err();
@@ -17,13 +17,25 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
         assert!(info.metadata.contains_key(key), "no {key} in {info:?}");
     }
     assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {details:?}");
-    details_beside(&status);
+    other_details(&status);
     details
 }
 
-/// The kinds of details beside the one `ErrorInfo` and the one `RequestInfo` that every error has. Each says something.
+/// Checks that mfagate itself refuses a request, and returns the paths of the fields that it names.
 #[track_caller]
-pub(crate) fn details_beside(status: &Status) -> Vec<&'static str> {
+pub(crate) fn invalid_fields<T: std::fmt::Debug>(answer: Result<T, Status>) -> Vec<String> {
+    violated_fields(&refused(answer, Code::InvalidArgument, "REQUEST_INVALID"))
+}
+
+/// The paths of the fields that an error names, in order.
+pub(crate) fn violated_fields(details: &ErrorDetails) -> Vec<String> {
+    let violations = details.bad_request().map_or(&[][..], |bad_request| &bad_request.field_violations);
+    violations.iter().map(|violation| violation.field.clone()).collect()
+}
+
+/// The kinds of the details other than `ErrorInfo` and `RequestInfo`, which every error has once. None may be empty.
+#[track_caller]
+pub(crate) fn other_details(status: &Status) -> Vec<&'static str> {
     let kinds = status.get_error_details_vec();
     let (mut infos, mut requests, mut beside) = (0, 0, Vec::new());
     for kind in &kinds {

@@ -1,6 +1,5 @@
-//! This file lists every text, enum and number of every request, each in a request that is good but for it.
+//! Every text, enum and number of every request, each in a request that is otherwise valid.
 
-use data_encoding::BASE64URL_NOPAD;
 use mfagate::api::Rpc;
 use mfagate::api::v1::mfa_preference_service_server::MfaPreferenceService as _;
 use mfagate::api::v1::passkey_service_server::PasskeyService as _;
@@ -18,25 +17,25 @@ use mfagate::api::v1::{
 use prost_types::Struct;
 use tonic::Request;
 
-use crate::support::constraint_oracle as rule;
-use crate::support::constraint_oracle::Rule;
-use crate::support::handler_harness::Judge;
+use crate::support::constraint_oracle::{self as oracle, Constraint};
+use crate::support::handler_harness::HandlerHarness;
+use crate::support::rpc_call::unsigned_token;
 use crate::support::test_cognito::{POOL, USER};
 
-/// A text in a request, and which fields are refused of the request with it.
+/// A text in a request, and the fields that are refused when it has a given value.
 pub(crate) struct TextField {
     pub(crate) rpc: Rpc,
     pub(crate) path: &'static str,
-    pub(crate) rule: Rule,
-    pub(crate) refused: fn(&Judge, String) -> Vec<String>,
+    pub(crate) constraint: Constraint,
+    pub(crate) refused: fn(&HandlerHarness, String) -> Vec<String>,
 }
 
-/// An enum or a number in a request, and which fields are refused of the request with it.
+/// An enum or a number in a request, and the fields that are refused when it has a given value.
 pub(crate) struct NumberField {
     pub(crate) rpc: Rpc,
     pub(crate) path: &'static str,
     pub(crate) allows: fn(i32) -> bool,
-    pub(crate) refused: fn(&Judge, i32) -> Vec<String>,
+    pub(crate) refused: fn(&HandlerHarness, i32) -> Vec<String>,
 }
 
 macro_rules! fields {
@@ -47,10 +46,10 @@ macro_rules! fields {
             rpc: Rpc::$rpc,
             path: $path,
             $rule: $reading,
-            refused: |judge, $value| {
+            refused: |harness, $value| {
                 let mut $changed = $request;
                 $change;
-                judge.refused_fields(judge.facade.$method(Request::new($changed)))
+                harness.refused_fields(harness.facade.$method(Request::new($changed)))
             },
         },)*)*]
     };
@@ -58,101 +57,101 @@ macro_rules! fields {
 
 /// Every text of every request.
 pub(crate) fn texts() -> Vec<TextField> {
-    fields! { TextField.rule of
+    fields! { TextField.constraint of
         AdminSetUserMfaPreference.admin_set_user_mfa_preference(set_preference()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "username": rule::USERNAME => |r, text| r.username = text;
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "username": oracle::USERNAME => |r, text| r.username = text;
         }
         AdminGetUserAuthFactors.admin_get_user_auth_factors(admin_factors()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "username": rule::USERNAME => |r, text| r.username = text;
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "username": oracle::USERNAME => |r, text| r.username = text;
         }
         AdminGetUser.admin_get_user(admin_user()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "username": rule::USERNAME => |r, text| r.username = text;
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "username": oracle::USERNAME => |r, text| r.username = text;
         }
         AdminSetUserSettings.admin_set_user_settings(admin_settings()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "username": rule::USERNAME => |r, text| r.username = text;
-            "mfa_options[0].attribute_name": rule::PHONE_NUMBER => |r, text| r.mfa_options[0].attribute_name = text;
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "username": oracle::USERNAME => |r, text| r.username = text;
+            "mfa_options[0].attribute_name": oracle::PHONE_NUMBER => |r, text| r.mfa_options[0].attribute_name = text;
         }
         AdminDeleteSoftwareToken.admin_delete_software_token(delete_token()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "username": rule::USERNAME => |r, text| r.username = text;
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "username": oracle::USERNAME => |r, text| r.username = text;
         }
         SetUserMfaPreference.set_user_mfa_preference(set_own_preference()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
         }
         GetUserAuthFactors.get_user_auth_factors(own_factors()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
         }
         GetUser.get_user(own_user()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
         }
         SetUserSettings.set_user_settings(settings()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
-            "mfa_options[0].attribute_name": rule::PHONE_NUMBER => |r, text| r.mfa_options[0].attribute_name = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "mfa_options[0].attribute_name": oracle::PHONE_NUMBER => |r, text| r.mfa_options[0].attribute_name = text;
         }
         StartWebAuthnRegistration.start_web_authn_registration(start()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
         }
         CompleteWebAuthnRegistration.complete_web_authn_registration(complete()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
         }
         ListWebAuthnCredentials.list_web_authn_credentials(list()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
-            "next_token": rule::NEXT_TOKEN => |r, text| r.next_token = Some(text);
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "next_token": oracle::NEXT_TOKEN => |r, text| r.next_token = Some(text);
         }
         DeleteWebAuthnCredential.delete_web_authn_credential(delete_credential()) {
-            "access_token": rule::ACCESS_TOKEN => |r, text| r.access_token = text;
-            "credential_id": rule::CREDENTIAL_ID => |r, text| r.credential_id = text;
+            "access_token": oracle::ACCESS_TOKEN => |r, text| r.access_token = text;
+            "credential_id": oracle::CREDENTIAL_ID => |r, text| r.credential_id = text;
         }
         AssociateSoftwareToken.associate_software_token(associate()) {
-            "access_token": rule::ACCESS_TOKEN
+            "access_token": oracle::ACCESS_TOKEN
                 => |r, text| { r.credential = Some(associate::Credential::AccessToken(text)); r.user_pool_id.clear() };
-            "session": rule::SESSION => |r, text| r.credential = Some(associate::Credential::Session(text));
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "issuer": rule::LABEL => |r, text| r.issuer = Some(text);
-            "account_name": rule::LABEL => |r, text| r.account_name = Some(text);
+            "session": oracle::SESSION => |r, text| r.credential = Some(associate::Credential::Session(text));
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "issuer": oracle::LABEL => |r, text| r.issuer = Some(text);
+            "account_name": oracle::LABEL => |r, text| r.account_name = Some(text);
         }
         VerifySoftwareToken.verify_software_token(verify()) {
-            "access_token": rule::ACCESS_TOKEN
+            "access_token": oracle::ACCESS_TOKEN
                 => |r, text| { r.credential = Some(verify::Credential::AccessToken(text)); r.user_pool_id.clear() };
-            "session": rule::SESSION => |r, text| r.credential = Some(verify::Credential::Session(text));
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "user_code": rule::USER_CODE => |r, text| r.user_code = text;
-            "friendly_device_name": rule::FREE => |r, text| r.friendly_device_name = Some(text);
+            "session": oracle::SESSION => |r, text| r.credential = Some(verify::Credential::Session(text));
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "user_code": oracle::USER_CODE => |r, text| r.user_code = text;
+            "friendly_device_name": oracle::ANY_TEXT => |r, text| r.friendly_device_name = Some(text);
         }
         GetUserPoolMfaConfig.get_user_pool_mfa_config(pool()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
         }
         SetUserPoolMfaConfig.set_user_pool_mfa_config(config()) {
-            "user_pool_id": rule::POOL_ID => |r, text| r.user_pool_id = text;
-            "sms_mfa_configuration.sms_authentication_message": rule::SMS_MESSAGE
+            "user_pool_id": oracle::POOL_ID => |r, text| r.user_pool_id = text;
+            "sms_mfa_configuration.sms_authentication_message": oracle::SMS_MESSAGE
                 => |r, text| sms(&mut r).sms_authentication_message = Some(text);
-            "sms_mfa_configuration.sms_configuration.sns_caller_arn": rule::OPTIONAL_ARN
+            "sms_mfa_configuration.sms_configuration.sns_caller_arn": oracle::OPTIONAL_ARN
                 => |r, text| { if text.is_empty() { eums(&mut r); } sns(&mut r).sns_caller_arn = Some(text) };
-            "sms_mfa_configuration.sms_configuration.external_id": rule::FREE
+            "sms_mfa_configuration.sms_configuration.external_id": oracle::ANY_TEXT
                 => |r, text| sns(&mut r).external_id = Some(text);
-            "sms_mfa_configuration.sms_configuration.sns_region": rule::REGION
+            "sms_mfa_configuration.sms_configuration.sns_region": oracle::REGION
                 => |r, text| sns(&mut r).sns_region = Some(text);
-            "sms_mfa_configuration.sms_configuration.eums_sms.caller_arn": rule::REQUIRED_ARN
+            "sms_mfa_configuration.sms_configuration.eums_sms.caller_arn": oracle::REQUIRED_ARN
                 => |r, text| eums(&mut r).caller_arn = text;
-            "sms_mfa_configuration.sms_configuration.eums_sms.external_id": rule::FREE
+            "sms_mfa_configuration.sms_configuration.eums_sms.external_id": oracle::ANY_TEXT
                 => |r, text| eums(&mut r).external_id = Some(text);
-            "sms_mfa_configuration.sms_configuration.eums_sms.origination_identity": rule::FREE
+            "sms_mfa_configuration.sms_configuration.eums_sms.origination_identity": oracle::ANY_TEXT
                 => |r, text| eums(&mut r).origination_identity = Some(text);
-            "sms_mfa_configuration.sms_configuration.eums_sms.configuration_set_name": rule::FREE
+            "sms_mfa_configuration.sms_configuration.eums_sms.configuration_set_name": oracle::ANY_TEXT
                 => |r, text| eums(&mut r).configuration_set_name = Some(text);
-            "sms_mfa_configuration.sms_configuration.eums_sms.in_entity_id": rule::FREE
+            "sms_mfa_configuration.sms_configuration.eums_sms.in_entity_id": oracle::ANY_TEXT
                 => |r, text| eums(&mut r).in_entity_id = Some(text);
-            "sms_mfa_configuration.sms_configuration.eums_sms.in_template_id": rule::FREE
+            "sms_mfa_configuration.sms_configuration.eums_sms.in_template_id": oracle::ANY_TEXT
                 => |r, text| eums(&mut r).in_template_id = Some(text);
-            "sms_mfa_configuration.sms_configuration.eums_sms.region": rule::REGION
+            "sms_mfa_configuration.sms_configuration.eums_sms.region": oracle::REGION
                 => |r, text| eums(&mut r).region = Some(text);
-            "email_mfa_configuration.message": rule::EMAIL_MESSAGE => |r, text| email(&mut r).message = Some(text);
-            "email_mfa_configuration.subject": rule::EMAIL_SUBJECT => |r, text| email(&mut r).subject = Some(text);
-            "web_authn_configuration.relying_party_id": rule::RELYING_PARTY
+            "email_mfa_configuration.message": oracle::EMAIL_MESSAGE => |r, text| email(&mut r).message = Some(text);
+            "email_mfa_configuration.subject": oracle::EMAIL_SUBJECT => |r, text| email(&mut r).subject = Some(text);
+            "web_authn_configuration.relying_party_id": oracle::RELYING_PARTY
                 => |r, text| web_authn(&mut r).relying_party_id = Some(text);
         }
     }
@@ -182,31 +181,24 @@ pub(crate) fn numbers() -> Vec<NumberField> {
     }
 }
 
-/// An access token as far as the service reads it: its issuer names the demo pool.
-pub(crate) fn token() -> String {
-    let issuer = format!("https://cognito-idp.us-west-2.amazonaws.com/{POOL}");
-    let claims = BASE64URL_NOPAD.encode(serde_json::json!({ "iss": issuer }).to_string().as_bytes());
-    format!("header.{claims}.signature")
-}
-
 fn set_preference() -> AdminSetUserMfaPreferenceRequest {
     AdminSetUserMfaPreferenceRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned(), ..Default::default() }
 }
 
 fn set_own_preference() -> SetUserMfaPreferenceRequest {
-    SetUserMfaPreferenceRequest { access_token: token(), ..Default::default() }
+    SetUserMfaPreferenceRequest { access_token: unsigned_token(POOL), ..Default::default() }
 }
 
 fn own_factors() -> GetUserAuthFactorsRequest {
-    GetUserAuthFactorsRequest { access_token: token() }
+    GetUserAuthFactorsRequest { access_token: unsigned_token(POOL) }
 }
 
 fn own_user() -> GetUserRequest {
-    GetUserRequest { access_token: token() }
+    GetUserRequest { access_token: unsigned_token(POOL) }
 }
 
 fn start() -> StartWebAuthnRegistrationRequest {
-    StartWebAuthnRegistrationRequest { access_token: token() }
+    StartWebAuthnRegistrationRequest { access_token: unsigned_token(POOL) }
 }
 
 fn pool() -> GetUserPoolMfaConfigRequest {
@@ -234,19 +226,19 @@ fn delete_token() -> AdminDeleteSoftwareTokenRequest {
 }
 
 fn settings() -> SetUserSettingsRequest {
-    SetUserSettingsRequest { access_token: token(), mfa_options: admin_settings().mfa_options }
+    SetUserSettingsRequest { access_token: unsigned_token(POOL), mfa_options: admin_settings().mfa_options }
 }
 
 fn complete() -> CompleteWebAuthnRegistrationRequest {
-    CompleteWebAuthnRegistrationRequest { access_token: token(), credential: Some(Struct::default()) }
+    CompleteWebAuthnRegistrationRequest { access_token: unsigned_token(POOL), credential: Some(Struct::default()) }
 }
 
 fn list() -> ListWebAuthnCredentialsRequest {
-    ListWebAuthnCredentialsRequest { access_token: token(), ..Default::default() }
+    ListWebAuthnCredentialsRequest { access_token: unsigned_token(POOL), ..Default::default() }
 }
 
 fn delete_credential() -> DeleteWebAuthnCredentialRequest {
-    DeleteWebAuthnCredentialRequest { access_token: token(), credential_id: "id".to_owned() }
+    DeleteWebAuthnCredentialRequest { access_token: unsigned_token(POOL), credential_id: "id".to_owned() }
 }
 
 fn associate() -> AssociateSoftwareTokenRequest {

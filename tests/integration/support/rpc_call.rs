@@ -1,4 +1,4 @@
-//! This file makes one well-formed request of each RPC, for tests about all of them.
+//! One well-formed call of each RPC, for tests about all of them.
 
 use data_encoding::BASE64URL_NOPAD;
 use mfagate::api::Rpc;
@@ -29,7 +29,7 @@ pub(crate) fn takes_token(rpc: Rpc) -> bool {
     !rpc.name().starts_with("Admin") && !rpc.name().contains("UserPool")
 }
 
-/// A token that nobody signed, but that names its pool.
+/// An unsigned token that names its pool.
 pub(crate) fn unsigned_token(user_pool_id: &str) -> String {
     let claims = json!({ "iss": format!("https://cognito-idp.example.com/{user_pool_id}") }).to_string();
     format!("e30.{}.signature", BASE64URL_NOPAD.encode(claims.as_bytes()))
@@ -37,11 +37,16 @@ pub(crate) fn unsigned_token(user_pool_id: &str) -> String {
 
 /// Calls `rpc` about the demo user so that its operation, and no other, is called once.
 pub(crate) async fn call(service: &TestService, rpc: Rpc, token: &str) -> Result<(), Status> {
-    call_on(service, rpc, POOL, token).await
+    call_in_pool(service, rpc, POOL, token).await
 }
 
 /// As [`call`], on another pool.
-pub(crate) async fn call_on(service: &TestService, rpc: Rpc, user_pool_id: &str, token: &str) -> Result<(), Status> {
+pub(crate) async fn call_in_pool(
+    service: &TestService,
+    rpc: Rpc,
+    user_pool_id: &str,
+    token: &str,
+) -> Result<(), Status> {
     let (user_pool_id, username, access_token) = (user_pool_id.to_owned(), USER.to_owned(), token.to_owned());
     #[expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
     match rpc {
@@ -73,7 +78,7 @@ pub(crate) async fn call_on(service: &TestService, rpc: Rpc, user_pool_id: &str,
             service.preferences().set_user_settings(request).await.map(drop)
         }
         Rpc::AssociateSoftwareToken => {
-            // Neither the enrolment nor the name needs to be read then.
+            // Then neither the enrolment nor the name is read first.
             let request = AssociateSoftwareTokenRequest {
                 credential: Some(associate_software_token_request::Credential::AccessToken(access_token)),
                 account_name: Some("account".to_owned()),

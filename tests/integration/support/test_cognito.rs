@@ -1,8 +1,8 @@
 //! The embedded Cognito under test and its control endpoints.
 
-use cognito_emulator::{Emulator, Options};
 use std::sync::Arc;
 
+use cognito_emulator::{Emulator, Options, demo};
 use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -34,44 +34,44 @@ impl TestCognito {
         Self { url: embedded.url(), _embedded: Some(Arc::new(embedded)) }
     }
 
-    /// One that something else has started.
+    /// One that is already running.
     pub(crate) fn at(url: &str) -> Self {
         Self { url: url.to_owned(), _embedded: None }
     }
 
     /// Adds a fault; see the module documentation of `cognito_emulator` for its form.
-    pub(crate) async fn fault(&self, fault: Value) {
+    pub(crate) async fn inject_fault(&self, fault: Value) {
         self.call(Method::PUT, "/_embedded/faults", fault).await;
     }
 
-    /// Makes `operation` answer an error once for each try.
-    pub(crate) async fn answer_error(&self, operation: &str, code: &str, message: &str) {
-        self.fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
+    /// Makes `operation` fail once for each try.
+    pub(crate) async fn inject_error(&self, operation: &str, code: &str, message: &str) {
+        self.inject_fault(json!({ "kind": "error", "operation": operation, "code": code, "message": message })).await;
     }
 
-    /// Ends all faults.
-    pub(crate) async fn heal(&self) {
+    /// Removes all faults.
+    pub(crate) async fn clear_faults(&self) {
         self.call(Method::DELETE, "/_embedded/faults", Value::Null).await;
     }
 
     /// An access token for a user of the demo pool.
     pub(crate) async fn token(&self, username: &str) -> String {
-        self.mint(json!({ "UserPoolId": POOL, "Username": username })).await
+        self.mint_token(json!({ "UserPoolId": POOL, "Username": username })).await
     }
 
     /// An access token with what the control endpoint lets one choose.
-    pub(crate) async fn mint(&self, wanted: Value) -> String {
+    pub(crate) async fn mint_token(&self, wanted: Value) -> String {
         let minted = self.call(Method::POST, "/_embedded/token", wanted).await;
         minted["AccessToken"].as_str().unwrap().to_owned()
     }
 
-    /// Performs an operation of Cognito's own, past the service, as an administrator of us-west-2 does.
-    pub(crate) async fn operate(&self, operation: &str, body: Value) -> Value {
-        self.operate_in("us-west-2", operation, body).await
+    /// Performs a Cognito operation directly, past the service, as an administrator of us-west-2.
+    pub(crate) async fn perform(&self, operation: &str, body: Value) -> Value {
+        self.perform_in("us-west-2", operation, body).await
     }
 
-    /// Performs an operation as an administrator of `region` does.
-    pub(crate) async fn operate_in(&self, region: &str, operation: &str, body: Value) -> Value {
+    /// Performs an operation as an administrator of `region`.
+    pub(crate) async fn perform_in(&self, region: &str, operation: &str, body: Value) -> Value {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=TEST/20261121/{region}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
         );
@@ -82,22 +82,44 @@ impl TestCognito {
         self.send(request, body).await
     }
 
-    /// Puts a user of the demo pool into a status.
-    pub(crate) async fn set_status(&self, username: &str, status: &str) {
+    /// Performs an operation on a user of the demo pool as an administrator.
+    pub(crate) async fn perform_on(&self, operation: &str, username: &str) -> Value {
+        self.perform(operation, json!({ "UserPoolId": POOL, "Username": username })).await
+    }
+
+    /// Begins a sign-in of a user of the demo app client with the password of the demo users.
+    pub(crate) async fn sign_in(&self, username: &str) -> Value {
+        let request = json!({
+            "ClientId": demo::CLIENT_ID,
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "AuthParameters": { "USERNAME": username, "PASSWORD": demo::PASSWORD },
+        });
+        self.perform("InitiateAuth", request).await
+    }
+
+    /// Sets the status of a user of the demo pool.
+    pub(crate) async fn set_user_status(&self, username: &str, status: &str) {
         let status = json!({ "UserPoolId": POOL, "Username": username, "UserStatus": status });
         self.call(Method::POST, "/_embedded/user", status).await;
     }
 
     /// The current code of the user's authenticator app.
-    pub(crate) async fn totp(&self, username: &str) -> String {
+    pub(crate) async fn totp_code(&self, username: &str) -> String {
         let path = format!("/_embedded/totp?user_pool_id={POOL}&username={username}");
         let answer = self.call(Method::GET, &path, Value::Null).await;
         answer["Code"].as_str().unwrap().to_owned()
     }
 
-    /// Moves the server's clock on.
-    pub(crate) async fn advance(&self, seconds: u64) {
+    /// Advances the server's clock.
+    pub(crate) async fn advance_clock(&self, seconds: u64) {
         self.call(Method::POST, "/_embedded/clock", json!({ "advance_seconds": seconds })).await;
+    }
+
+    /// The operations of the last requests that Cognito received, oldest first.
+    pub(crate) async fn operations(&self) -> Vec<String> {
+        let response = self.call(Method::GET, "/_embedded/requests", Value::Null).await;
+        let requests = response["Requests"].as_array().unwrap().iter();
+        requests.map(|request| request["Operation"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The last requests that Cognito received for `operation`, oldest first.
@@ -112,7 +134,7 @@ impl TestCognito {
         self.requests(operation).await.into_iter().map(|mut request| request["Body"].take()).collect()
     }
 
-    /// Calls a control endpoint and gives its JSON answer.
+    /// Calls a control endpoint and returns its JSON response.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         self.send(Request::builder().method(method).uri(format!("{}{path}", self.url)), body).await
     }

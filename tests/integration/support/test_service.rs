@@ -21,10 +21,10 @@ use crate::support::test_cognito::TestCognito;
 /// How long one operation may take unless a test says otherwise.
 const UNHURRIED: Duration = Duration::from_secs(30);
 
-/// A client that waits for the server's own answer.
-pub(crate) type PatientClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
+/// A client without timers of its own.
+pub(crate) type UntimedClient = MfaPreferenceServiceClient<Client<HttpConnector, tonic::body::Body>>;
 
-/// The service under test. It ends when it is dropped.
+/// The service under test. It stops when it is dropped.
 pub(crate) struct TestService {
     /// Where gRPC is served.
     pub(crate) address: SocketAddr,
@@ -41,13 +41,13 @@ impl TestService {
         Self::with(TestCognito::start().await, UNHURRIED).await
     }
 
-    /// As [`start`](Self::start), with the limit of one operation.
-    pub(crate) async fn limited_to(operation_timeout: Duration) -> Self {
+    /// As [`start`](Self::start), with this limit on one operation.
+    pub(crate) async fn with_operation_timeout(operation_timeout: Duration) -> Self {
         Self::with(TestCognito::start().await, operation_timeout).await
     }
 
-    /// The service before whatever answers at `cognito_url`.
-    pub(crate) async fn before(cognito_url: &str) -> Self {
+    /// The service before the server at `cognito_url`.
+    pub(crate) async fn with_cognito_at(cognito_url: &str) -> Self {
         Self::with(TestCognito::at(cognito_url), UNHURRIED).await
     }
 
@@ -76,9 +76,9 @@ impl TestService {
         MfaPreferenceServiceClient::new(self.channel())
     }
 
-    /// A client that waits for the service's own answer.
-    pub(crate) fn patient(&self) -> PatientClient {
-        patient(self.address)
+    /// A client that waits for the service's own response.
+    pub(crate) fn untimed_client(&self) -> UntimedClient {
+        untimed_client(self.address)
     }
 
     pub(crate) fn software_tokens(&self) -> SoftwareTokenServiceClient<Channel> {
@@ -94,8 +94,8 @@ impl TestService {
     }
 }
 
-/// A client without timers of its own: tonic's channel ends a call by itself and hides what the server answers.
-pub(crate) fn patient(address: SocketAddr) -> PatientClient {
+/// A client without timers of its own: tonic's channel ends a call by itself and hides the server's response.
+pub(crate) fn untimed_client(address: SocketAddr) -> UntimedClient {
     let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     MfaPreferenceServiceClient::with_origin(http, format!("http://{address}").parse().unwrap())
 }

@@ -1,4 +1,4 @@
-//! This file is an issuer of tokens: keys, and signatures made without the library under test.
+//! An issuer of tokens: keys, and signatures made without the library under test.
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -39,7 +39,7 @@ impl SigningKey {
         Self { id: id.to_owned(), kind: Kind::Ed25519(Ed25519KeyPair::generate().unwrap()) }
     }
 
-    /// The public key as it is published.
+    /// The public key as a JSON Web Key.
     pub(crate) fn jwk(&self) -> Value {
         let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
         let mut jwk = match &self.kind {
@@ -61,7 +61,7 @@ impl SigningKey {
         jwk
     }
 
-    /// The public key as DER (RFC 5280), which a naive verifier takes for an HMAC secret.
+    /// The public key as DER (RFC 5280), which a naive verifier treats as an HMAC secret.
     pub(crate) fn public_der(&self) -> Vec<u8> {
         let der: PublicKeyX509Der<'_> = match &self.kind {
             Kind::Rsa(key) => key.public_key().as_der(),
@@ -95,7 +95,7 @@ impl SigningKey {
         self.token_with(&json!({ "alg": self.algorithm(), "kid": self.id, "typ": "JWT" }), claims)
     }
 
-    /// A token with this header, signed as an RSA key does for PS256 where the header says so, else as the key does.
+    /// A token with this header, signed for PS256 if the header says so, otherwise with the key's algorithm.
     pub(crate) fn token_with(&self, header: &Value, claims: &Value) -> String {
         let signed = signing_input(header, claims);
         let message = signed.as_bytes();
@@ -117,13 +117,13 @@ impl SigningKey {
     }
 }
 
-/// Header and claims, encoded: what a signature is made of.
+/// Header and claims, encoded: the input of a signature.
 pub(crate) fn signing_input(header: &Value, claims: &Value) -> String {
     let encode = |part: &Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
     format!("{}.{}", encode(header), encode(claims))
 }
 
 /// The key set of these keys.
-pub(crate) fn key_set(keys: &[&SigningKey]) -> String {
+pub(crate) fn jwks(keys: &[&SigningKey]) -> String {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()
 }

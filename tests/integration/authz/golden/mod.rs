@@ -1,8 +1,8 @@
-//! The golden access table: what the real program with the example policies answers every caller at every RPC.
+//! The golden access table: what the real program with the example policies decides for every caller and every RPC.
 //!
-//! `UPDATE_GOLDEN=1 cargo test golden` writes it anew; review the difference as a change of access.
+//! `UPDATE_GOLDEN=1 cargo test golden` rewrites it; review the difference as a change of access.
 
-mod gates;
+mod deployment;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use serde_json::Value;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use self::gates::{Gates, Line, callers};
+use self::deployment::{Connection, Deployment, callers};
 use self::rows::Row;
 use crate::authz::policy::example_policies;
 use crate::support::rpc_call::operation;
@@ -27,7 +27,7 @@ const FILE: &str = "tests/integration/authz/golden/golden_access.txt";
 
 const HEAD: &str = "\
 # What examples/policies decide: every caller and every RPC, with what the request would do where that matters. Each cell
-# is the answer of `mfagate serve` to a call.
+# is the response of `mfagate serve` to a call.
 # eu and us are the pools eu-west-1_Shop01 and us-east-1_Shop01; lab is eu-central-1_Lab01, which is in no group.
 # The auditor has a token of https://login.example.org, the false auditor one of another issuer that its mfagate trusts as
 # well, and the untrusted the same token where it is not trusted; the anonymous caller has nothing, and the others a
@@ -36,27 +36,27 @@ const HEAD: &str = "\
 
 ";
 
-/// What came back to one call.
-struct Answered {
+/// The result of one call.
+struct CallResult {
     id: String,
-    answer: Result<(), Status>,
+    result: Result<(), Status>,
 }
 
-/// Every row, and then reflection, of one caller. The ids of the calls are those of their cells.
-async fn column(line: Line, rows: Arc<[Row]>, column: usize) -> Vec<Answered> {
-    let mut answered = Vec::new();
+/// Makes the calls of one caller: every row, then reflection. A request id names its cell.
+async fn column(connection: Connection, rows: Arc<[Row]>, column: usize) -> Vec<CallResult> {
+    let mut results = Vec::new();
     for (number, row) in rows.iter().enumerate() {
         let id = format!("golden-{column}-{number}");
-        answered.push(Answered { answer: row.ask(&line, &id).await, id });
+        results.push(CallResult { result: row.send(&connection, &id).await, id });
     }
     let id = format!("golden-{column}-reflection");
-    answered.push(Answered { answer: line.reflect(&id).await, id });
-    answered
+    results.push(CallResult { result: connection.reflect(&id).await, id });
+    results
 }
 
-/// What was decided on a call, as both the caller and the audit log know it.
-fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
-    let reason = answer.as_ref().err().and_then(|status| Some(status.get_error_details().error_info()?.reason.clone()));
+/// The decision on a call, on which the caller's result and the audit log agree.
+fn cell(result: &Result<(), Status>, record: &Value) -> &'static str {
+    let reason = result.as_ref().err().and_then(|status| Some(status.get_error_details().error_info()?.reason.clone()));
     // Reflection has no effect, and is decided once.
     let early = record.get("effect").is_none() && record["rpc"] != "ServerReflection";
     match (reason.as_deref(), record["decision"].as_str()) {
@@ -69,7 +69,7 @@ fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
             }
         }
         (Some("CALLER_UNAUTHENTICATED" | "CALLER_FORBIDDEN"), _) | (_, Some("unauthenticated" | "deny") | None) => {
-            panic!("answered {answer:?} and recorded {record}")
+            panic!("returned {result:?} and recorded {record}")
         }
         (_, Some(_)) => {
             assert_eq!(record["decision"], "allow");
@@ -78,7 +78,7 @@ fn cell(answer: &Result<(), Status>, record: &Value) -> &'static str {
     }
 }
 
-/// What the policies say without anything around them.
+/// What the policies decide by themselves.
 fn decided(policies: &Policies, caller: Option<&Caller>, row: &Row) -> &'static str {
     let Some(caller) = caller else { return "unauthenticated" };
     let in_reach = policies.precheck(caller, row.rpc);
@@ -131,8 +131,8 @@ fn recorded_effect(record: &Value) -> Effect {
     }
 }
 
-/// A record shows the call, and what it would do where that was looked at.
-fn shows(record: &Value, row: &Row) {
+/// Checks that a record shows the call, and its effect if it was decided with one.
+fn assert_shows(record: &Value, row: &Row) {
     assert_eq!(record["rpc"], row.rpc.name(), "{record}");
     if record.get("effect").is_some() {
         assert_eq!(record["user_pool_id"], row.pool, "{record}");
@@ -140,60 +140,60 @@ fn shows(record: &Value, row: &Row) {
     }
 }
 
-/// How often Cognito was asked for each operation.
-async fn asked_of_cognito(gates: &Gates) -> BTreeMap<&'static str, usize> {
-    let mut asked = BTreeMap::new();
+/// How often each Cognito operation was called.
+async fn cognito_calls(deployment: &Deployment) -> BTreeMap<&'static str, usize> {
+    let mut called = BTreeMap::new();
     for operation in Rpc::ALL.map(operation) {
-        let requests = gates.cognito().requests(operation).await.len();
+        let requests = deployment.cognito().requests(operation).await.len();
         if requests > 0 {
-            asked.insert(operation, requests);
+            called.insert(operation, requests);
         }
     }
-    asked
+    called
 }
 
-/// Makes every call and gives the table of what was decided. Policies, answers, records and what Cognito was asked for agree.
+/// Makes every call and renders the decisions. Policies, results, records and calls to Cognito must agree.
 async fn table() -> String {
     let (policies, callers, rows) = (example_policies(), callers(), Arc::<[Row]>::from(Row::all()));
-    let mut gates = Gates::open().await;
+    let mut deployment = Deployment::start().await;
     let mut calling = Vec::new();
     for (number, caller) in callers.iter().enumerate() {
-        let line = gates.line(caller).await;
-        calling.push(tokio::spawn(column(line, Arc::clone(&rows), number)));
+        let connection = deployment.connect(caller).await;
+        calling.push(tokio::spawn(column(connection, Arc::clone(&rows), number)));
     }
     let mut columns = Vec::new();
     for column in calling {
         columns.push(column.await.unwrap());
     }
-    let asked = asked_of_cognito(&gates).await;
-    let decisions = gates.close().await;
+    let called = cognito_calls(&deployment).await;
+    let decisions = deployment.stop().await;
     assert_eq!(decisions.len(), columns.iter().map(Vec::len).sum::<usize>(), "as many decisions as calls");
 
     let (mut cells, mut allowed) = (Vec::new(), BTreeMap::new());
     for (caller, column) in callers.iter().zip(&columns) {
-        let named = caller.named.as_ref();
-        let mut told = Vec::new();
-        for (number, Answered { id, answer }) in column.iter().enumerate() {
+        let identity = caller.identity.as_ref();
+        let mut decided_cells = Vec::new();
+        for (number, CallResult { id, result }) in column.iter().enumerate() {
             let [record] = decisions[id].as_slice() else { panic!("not one decision: {:?}", decisions[id]) };
-            let cell = cell(answer, record);
+            let cell = cell(result, record);
             let row = rows.get(number);
             let at = format!("{}, {}", caller.name, row.map_or_else(String::new, Row::name));
-            assert_eq!(record["caller"].as_str(), named.map(|named| named.name.as_str()), "{at}");
+            assert_eq!(record["caller"].as_str(), identity.map(|identity| identity.name.as_str()), "{at}");
             match row {
-                None => assert_eq!(cell, reflection_decided(&policies, named), "{at}"),
+                None => assert_eq!(cell, reflection_decided(&policies, identity), "{at}"),
                 Some(row) => {
-                    assert_eq!(cell, decided(&policies, named, row), "{at}");
-                    shows(record, row);
+                    assert_eq!(cell, decided(&policies, identity, row), "{at}");
+                    assert_shows(record, row);
                 }
             }
             if let ("allow", Some(operation)) = (cell, row.and_then(Row::operation)) {
                 *allowed.entry(operation).or_insert(0) += 1;
             }
-            told.push(cell);
+            decided_cells.push(cell);
         }
-        cells.push(told);
+        cells.push(decided_cells);
     }
-    assert_eq!(asked, allowed, "Cognito was asked for what was allowed");
+    assert_eq!(called, allowed, "Cognito was called for what was allowed");
 
     let names = rows.iter().map(Row::name).chain(["ReadReflection".to_owned()]);
     let mut lines = vec![line("", callers.iter().map(|caller| caller.name))];
@@ -231,7 +231,7 @@ async fn the_golden_access_table_is_what_the_examples_decide() {
     );
 }
 
-/// Counted from the descriptors that reflection serves, and not from the table that the proof is of.
+/// Counted from the descriptors that reflection serves, and not from the table under test.
 #[test]
 fn the_golden_access_table_has_every_rpc_of_the_protos_and_nothing_else() {
     let descriptors = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();

@@ -1,4 +1,4 @@
-//! This file holds the rows of the golden access table: each RPC, what a request of it can do, and the request that does it.
+//! The rows of the golden access table: each RPC, what a request of it can do, and the request that does it.
 
 use std::collections::BTreeSet;
 
@@ -15,27 +15,27 @@ use mfagate::api::v1::{
 use mfagate::domain::{Effect, EndUserCredential, Factor, MfaConfiguration};
 use tonic::Status;
 
-use super::gates::Line;
+use super::deployment::Connection;
 use crate::support::rpc_call::{operation, takes_token, unsigned_token};
 use crate::support::test_cognito::USER;
 
 const POOLS: [(&str, &str); 3] =
     [("eu", "eu-west-1_Shop01"), ("us", "us-east-1_Shop01"), ("lab", "eu-central-1_Lab01")];
 
-/// What a request can do that a policy may care about.
+/// What a request can do that a policy may distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variant {
     /// One thing only.
     Only,
     EnablesTotp,
     DisablesTotp,
-    /// An enrolment, which stops no software token.
+    /// An enrolment that replaces no software token.
     First,
-    /// An enrolment, which may stop one that works.
+    /// An enrolment that may replace a working software token.
     Again,
-    /// Acts by the session of a challenge, of which the request says which pool it is of.
+    /// Acts by the session of a challenge, whose pool only the request states.
     BySession,
-    /// A pool's configuration, where one is stated.
+    /// A pool's configuration, if the request states one.
     Pool(Option<MfaConfiguration>),
     /// A pool's configuration ON that leaves no factor out.
     PoolWithEveryFactor,
@@ -51,7 +51,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Every RPC with all that it can do, on every pool.
+    /// Every RPC in all its variants, on every pool.
     pub(super) fn all() -> Vec<Self> {
         let with_variants = Rpc::ALL.into_iter().flat_map(|rpc| variants(rpc).into_iter().map(move |one| (rpc, one)));
         with_variants.flat_map(|(rpc, variant)| POOLS.map(|(short, pool)| Self { rpc, variant, short, pool })).collect()
@@ -75,7 +75,7 @@ impl Row {
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     }
 
-    /// What the request of this row would do.
+    /// The effect of this row's request.
     pub(super) fn effect(&self) -> Effect {
         let of = |factors: &[Factor]| factors.iter().copied().collect::<BTreeSet<_>>();
         let totp = || of(&[Factor::SoftwareTokenMfa]);
@@ -120,12 +120,12 @@ impl Row {
         }
     }
 
-    /// The Cognito operation that the request asks for first once it is allowed, if any: it cannot say that it leaves a pool's
-    /// configuration open.
+    /// The first Cognito operation that the request calls once it is allowed. `None` if validation refuses it: Cognito
+    /// cannot be asked to leave a pool's configuration open.
     pub(super) fn operation(&self) -> Option<&'static str> {
         match self.variant {
             Variant::Pool(None) => None,
-            // Whether there is a software token is read before.
+            // Whether the user has a software token is read first.
             Variant::First => Some(operation(Rpc::GetUserAuthFactors)),
             Variant::Only
             | Variant::EnablesTotp
@@ -138,7 +138,7 @@ impl Row {
     }
 
     /// Sends the request.
-    pub(super) async fn ask(&self, line: &Line, id: &str) -> Result<(), Status> {
+    pub(super) async fn send(&self, connection: &Connection, id: &str) -> Result<(), Status> {
         let (user_pool_id, username) = (self.pool.to_owned(), USER.to_owned());
         let access_token = unsigned_token(self.pool);
         let software_token_mfa_settings = match self.variant {
@@ -156,37 +156,37 @@ impl Row {
                     software_token_mfa_settings,
                     ..Default::default()
                 };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::SetUserMfaPreference => {
                 let request =
                     SetUserMfaPreferenceRequest { access_token, software_token_mfa_settings, ..Default::default() };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::AdminGetUserAuthFactors => {
-                line.send(rpc, id, AdminGetUserAuthFactorsRequest { user_pool_id, username }).await
+                connection.send(rpc, id, AdminGetUserAuthFactorsRequest { user_pool_id, username }).await
             }
-            Rpc::GetUserAuthFactors => line.send(rpc, id, GetUserAuthFactorsRequest { access_token }).await,
-            Rpc::AdminGetUser => line.send(rpc, id, AdminGetUserRequest { user_pool_id, username }).await,
-            Rpc::GetUser => line.send(rpc, id, GetUserRequest { access_token }).await,
+            Rpc::GetUserAuthFactors => connection.send(rpc, id, GetUserAuthFactorsRequest { access_token }).await,
+            Rpc::AdminGetUser => connection.send(rpc, id, AdminGetUserRequest { user_pool_id, username }).await,
+            Rpc::GetUser => connection.send(rpc, id, GetUserRequest { access_token }).await,
             Rpc::AdminSetUserSettings => {
                 let request = AdminSetUserSettingsRequest { user_pool_id, username, mfa_options: vec![sms] };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::SetUserSettings => {
-                line.send(rpc, id, SetUserSettingsRequest { access_token, mfa_options: vec![sms] }).await
+                connection.send(rpc, id, SetUserSettingsRequest { access_token, mfa_options: vec![sms] }).await
             }
             Rpc::AssociateSoftwareToken => {
                 use associate_software_token_request::Credential;
                 let request = AssociateSoftwareTokenRequest {
                     credential: Some(self.credential(Credential::AccessToken, Credential::Session)),
                     user_pool_id: self.claimed_pool(),
-                    // A name that need not be read.
+                    // With a name given, none is read.
                     account_name: Some("account".to_owned()),
                     allow_reenrolment: self.variant == Variant::Again,
                     ..Default::default()
                 };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::VerifySoftwareToken => {
                 use verify_software_token_request::Credential;
@@ -196,27 +196,27 @@ impl Row {
                     user_code: "123456".to_owned(),
                     ..Default::default()
                 };
-                line.send(rpc, id, request).await
+                connection.send(rpc, id, request).await
             }
             Rpc::AdminDeleteSoftwareToken => {
-                line.send(rpc, id, AdminDeleteSoftwareTokenRequest { user_pool_id, username }).await
+                connection.send(rpc, id, AdminDeleteSoftwareTokenRequest { user_pool_id, username }).await
             }
             Rpc::StartWebAuthnRegistration => {
-                line.send(rpc, id, StartWebAuthnRegistrationRequest { access_token }).await
+                connection.send(rpc, id, StartWebAuthnRegistrationRequest { access_token }).await
             }
             Rpc::CompleteWebAuthnRegistration => {
                 let credential = Some(prost_types::Struct::default());
-                line.send(rpc, id, CompleteWebAuthnRegistrationRequest { access_token, credential }).await
+                connection.send(rpc, id, CompleteWebAuthnRegistrationRequest { access_token, credential }).await
             }
             Rpc::ListWebAuthnCredentials => {
-                line.send(rpc, id, ListWebAuthnCredentialsRequest { access_token, ..Default::default() }).await
+                connection.send(rpc, id, ListWebAuthnCredentialsRequest { access_token, ..Default::default() }).await
             }
             Rpc::DeleteWebAuthnCredential => {
                 let credential_id = "credential".to_owned();
-                line.send(rpc, id, DeleteWebAuthnCredentialRequest { access_token, credential_id }).await
+                connection.send(rpc, id, DeleteWebAuthnCredentialRequest { access_token, credential_id }).await
             }
-            Rpc::GetUserPoolMfaConfig => line.send(rpc, id, GetUserPoolMfaConfigRequest { user_pool_id }).await,
-            Rpc::SetUserPoolMfaConfig => line.send(rpc, id, self.pool_config()).await,
+            Rpc::GetUserPoolMfaConfig => connection.send(rpc, id, GetUserPoolMfaConfigRequest { user_pool_id }).await,
+            Rpc::SetUserPoolMfaConfig => connection.send(rpc, id, self.pool_config()).await,
         }
     }
 
@@ -225,7 +225,7 @@ impl Row {
         if self.variant == Variant::BySession { session("s".repeat(20)) } else { token(unsigned_token(self.pool)) }
     }
 
-    /// The pool that a session is said to be of.
+    /// The pool that the request claims for a session.
     fn claimed_pool(&self) -> String {
         if self.variant == Variant::BySession { self.pool.to_owned() } else { String::new() }
     }

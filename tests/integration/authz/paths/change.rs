@@ -1,4 +1,4 @@
-//! This file changes paths, as somebody would who looks for another way to something served.
+//! Changes to paths, as made by somebody who looks for another way to what is served.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,27 +11,27 @@ use super::known;
 /// One change to a path. Positions are relative, so that they fit any path.
 #[derive(Clone, Debug)]
 enum Change {
-    /// Something stands before it.
+    /// Something before the path.
     Before(&'static [u8]),
-    /// Something follows it.
+    /// Something after the path.
     After(&'static [u8]),
-    /// Something stands in it.
+    /// Something within the path.
     Within(Index, &'static [u8]),
-    /// Something follows one of its slashes.
+    /// Something after one of the slashes.
     AfterSlash(Index, &'static [u8]),
-    /// Something stands for one of its slashes.
+    /// Something instead of one of the slashes.
     ForSlash(Index, &'static [u8]),
-    /// A character is written as a percent escape, so often, in capitals or not.
+    /// A character as a percent escape, nested this often, in upper case or not.
     Escaped(Index, u8, bool),
-    /// A character is missing.
+    /// A character left out.
     Without(Index),
-    /// A letter has the other case.
+    /// A letter in the other case.
     OtherCase(Index),
-    /// All letters are capitals, or none.
+    /// All letters in upper case, or in lower case.
     Capitals(bool),
 }
 
-/// What normalisers, parsers of URLs and file systems treat as nothing, as an end, or as something else.
+/// What normalisers, URL parsers and file systems treat as nothing, as an end, or as something else.
 const ODD: [&[u8]; 38] = [
     b"/",
     b"//",
@@ -96,7 +96,7 @@ impl Change {
         }
     }
 
-    /// What is replaced by what, unless there is nothing to change.
+    /// The range to replace and its replacement; `None` if there is nothing to change.
     fn edit(&self, path: &[u8]) -> Option<(Range<usize>, Vec<u8>)> {
         let some = |index: &Index, wanted: fn(u8) -> bool| {
             let places: Vec<_> = (0..path.len()).filter(|at| wanted(path[*at])).collect();
@@ -137,7 +137,7 @@ impl Change {
     }
 }
 
-/// The path with one odd thing before it, behind it, after each slash and in its place.
+/// The path with one odd thing before it, after it, after each slash and instead of each slash.
 pub(super) fn single_changes(path: &str) -> Vec<Vec<u8>> {
     let slashes: Vec<_> = path.match_indices('/').map(|(at, _)| at).collect();
     let after = slashes.iter().map(|at| (at + 1, at + 1));
@@ -149,7 +149,7 @@ pub(super) fn single_changes(path: &str) -> Vec<Vec<u8>> {
     changed.filter(|changed| changed != path.as_bytes()).collect()
 }
 
-/// A path as it is sent. Shown with escapes where it is no text.
+/// A path as it is sent, shown with escapes where it is not text.
 #[derive(Clone)]
 pub(super) struct Path(pub(super) Vec<u8>);
 

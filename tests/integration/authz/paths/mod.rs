@@ -1,4 +1,4 @@
-//! Paths before the real program: what is not exactly the path of something served is refused, and reaches nothing.
+//! Paths before the running program: only the exact path of something served reaches it.
 
 mod change;
 
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use self::change::{Path, changed_path, single_changes};
-use crate::support::policy_fixture::PolicyEnforcer;
-use crate::support::process::Binary;
-use crate::support::raw_h2::{Frames, Wire, good_body, post};
+use crate::support::policy_fixture::{PolicyFixture, bearer};
+use crate::support::process::Process;
+use crate::support::raw_h2::{RawClient, RawFrames, grpc_request, valid_body};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{AWS_KEYS, bearer};
+use crate::support::serve_harness::AWS_CREDENTIALS;
 use crate::support::test_cognito::TestCognito;
 
-/// What is served and is no RPC of mfagate.
+/// Paths that are served besides the RPCs.
 const OTHERS: [&str; 4] = [
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
@@ -31,39 +31,39 @@ const OTHERS: [&str; 4] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// Every path that something is served on.
+/// Every path that is served.
 fn known() -> Vec<&'static str> {
     Rpc::ALL.map(Rpc::path).into_iter().chain(OTHERS).collect()
 }
 
-/// `mfagate serve`, which permits everything to callers that it knows, and its audit log as far as it was read.
-struct Served {
-    guard: PolicyEnforcer,
+/// `mfagate serve`, which permits everything to authenticated callers, and its audit log as far as it was read.
+struct Prober {
+    fixture: PolicyFixture,
     cognito: TestCognito,
-    binary: Binary,
+    process: Process,
     address: SocketAddr,
     token: String,
     audit: BufReader<File>,
     calls: usize,
 }
 
-/// What became of a request that was written by hand.
+/// The outcome of a request that was written by hand.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    /// Whether it was answered; else its stream or its connection was ended.
+    /// Whether it was answered, or its stream or connection was closed instead.
     answered: bool,
-    /// What was recorded of it: the RPC and the decision.
+    /// The recorded decisions on it: the RPC and the decision.
     decisions: Vec<(Option<String>, String)>,
 }
 
-impl Served {
+impl Prober {
     async fn start() -> Self {
-        let (guard, cognito) = (PolicyEnforcer::open(), TestCognito::start().await);
-        let mut binary = Binary::serve(&guard, &cognito.url, AWS_KEYS).await;
-        let address = binary.address().await;
-        let audit = BufReader::new(File::open(guard.path("audit.jsonl")).unwrap());
-        let token = guard.token("support", json!({}));
-        Self { guard, cognito, binary, address, token, audit, calls: 0 }
+        let (fixture, cognito) = (PolicyFixture::allow_all(), TestCognito::start().await);
+        let mut process = Process::serve(&fixture, &cognito.url, AWS_CREDENTIALS).await;
+        let address = process.address().await;
+        let audit = BufReader::new(File::open(fixture.path("audit.jsonl")).unwrap());
+        let token = fixture.token("support", json!({}));
+        Self { fixture, cognito, process, address, token, audit, calls: 0 }
     }
 
     fn next_id(&mut self) -> String {
@@ -71,7 +71,7 @@ impl Served {
         format!("call-{}", self.calls)
     }
 
-    /// The decisions on a call. They are recorded before it is answered.
+    /// The decisions on a call. They are recorded before the response is sent.
     fn decisions(&mut self, id: &str) -> Vec<(Option<String>, String)> {
         let mut decisions = Vec::new();
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
@@ -100,13 +100,13 @@ impl Served {
         if with_token {
             headers.push(("authorization", authorization.as_bytes()));
         }
-        let mut frames = Frames::connect(self.address).await;
-        frames.send_request(1, &headers, &good_body()).await;
-        let answered = frames.read_of_stream(1).await == Some(Frames::HEADERS);
+        let mut frames = RawFrames::connect(self.address).await;
+        frames.send_request(1, &headers, &valid_body()).await;
+        let answered = frames.read_of_stream(1).await == Some(RawFrames::HEADERS);
         Outcome { answered, decisions: self.decisions(&id) }
     }
 
-    /// A path is refused as one that nothing is served on, or no path at all for HTTP/2.
+    /// Checks that a path is refused as one that is not served, or that HTTP/2 does not accept it as a path.
     async fn serves_nothing_on(&mut self, path: &[u8]) -> Result<(), TestCaseError> {
         let shown = String::from_utf8_lossy(path);
         let expressed = expressed(path);
@@ -116,46 +116,45 @@ impl Served {
             let outcome = self.send(path, with_token).await;
             prop_assert_eq!(outcome, expected, "{:?}, with token: {}", shown, with_token);
         }
-        // What a client can express is sent by one as well, to read the answer.
+        // A path that a client can express is sent by one as well, to read the status.
         let Some(path) = expressed.filter(|expressed| expressed.as_str().as_bytes() == path) else {
             return Ok(());
         };
-        let mut wire = Wire::connect(self.address).await;
+        let mut raw = RawClient::connect(self.address).await;
         for (with_token, code, reason) in [
             (false, Code::Unauthenticated, "CALLER_UNAUTHENTICATED"),
             (true, Code::PermissionDenied, "CALLER_FORBIDDEN"),
         ] {
             let uri = http::Uri::builder().scheme("http").authority("mfagate").path_and_query(path.clone());
-            let mut request = post("/").uri(uri.build().unwrap()).method(Method::POST);
+            let mut request = grpc_request("/").uri(uri.build().unwrap()).method(Method::POST);
             let id = self.next_id();
             request = request.header("x-request-id", &id);
             if with_token {
                 request = request.header("authorization", bearer(&self.token));
             }
-            let answer = wire.call(request.body(()).unwrap(), good_body()).await;
+            let answer = raw.call(request.body(()).unwrap(), valid_body()).await;
             refused::<()>(Err(answer.status()), code, reason);
             prop_assert_eq!(self.decisions(&id).len(), 1, "{:?}", shown);
         }
         Ok(())
     }
 
-    /// Cognito was asked for nothing, and what was recorded are decisions on nothing.
+    /// Checks that Cognito was not called, and that every record is a decision on an unknown RPC.
     async fn reached_nothing(self) {
-        let requests = self.cognito.call(Method::GET, "/_embedded/requests", Value::Null).await;
-        assert_eq!(requests["Requests"], json!([]));
-        self.binary.end().await;
-        for record in self.guard.records() {
+        assert_eq!(self.cognito.operations().await, Vec::<String>::new());
+        self.process.terminate().await;
+        for record in self.fixture.records() {
             assert_eq!((&record["kind"], &record["rpc"]), (&json!("decision"), &Value::Null), "{record}");
         }
     }
 }
 
-/// The path that HTTP/2 makes of these bytes, if they are one: a text that begins with a slash, a query or a fragment.
+/// The path that HTTP/2 parses from these bytes, if any: a text that begins with a slash, a query or a fragment.
 fn expressed(path: &[u8]) -> Option<PathAndQuery> {
     std::str::from_utf8(path).ok()?.parse().ok()
 }
 
-/// Whether something is served on the path itself: what stands before a query and a fragment.
+/// Whether the path without its query and fragment is served.
 fn is_known(path: &[u8]) -> bool {
     let path = path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
     known().iter().any(|known| known.as_bytes() == path)
@@ -164,31 +163,31 @@ fn is_known(path: &[u8]) -> bool {
 #[test]
 fn a_changed_path_reaches_nothing() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let served = RefCell::new(runtime.block_on(Served::start()));
+    let prober = RefCell::new(runtime.block_on(Prober::start()));
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) };
     let outcome = TestRunner::new(config).run(&changed_path(), |Path(path)| {
         prop_assume!(!is_known(&path));
-        runtime.block_on(served.borrow_mut().serves_nothing_on(&path))
+        runtime.block_on(prober.borrow_mut().serves_nothing_on(&path))
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    runtime.block_on(served.into_inner().reached_nothing());
+    runtime.block_on(prober.into_inner().reached_nothing());
 }
 
 #[tokio::test]
-async fn a_path_with_anything_odd_before_behind_or_within_it_reaches_nothing() {
-    let mut served = Served::start().await;
+async fn a_path_with_anything_odd_before_after_or_within_it_reaches_nothing() {
+    let mut prober = Prober::start().await;
     for path in [Rpc::GetUserPoolMfaConfig.path(), "/grpc.health.v1.Health/Check"] {
         let changed = single_changes(path);
         for path in changed.iter().filter(|path| !is_known(path)) {
-            served.serves_nothing_on(path).await.unwrap();
+            prober.serves_nothing_on(path).await.unwrap();
         }
     }
-    served.reached_nothing().await;
+    prober.reached_nothing().await;
 }
 
 #[tokio::test]
 async fn the_usual_variants_of_a_path_reach_nothing() {
-    let mut served = Served::start().await;
+    let mut prober = Prober::start().await;
     let path = Rpc::AdminGetUser.path();
     for variant in [
         "/".to_owned(),
@@ -205,14 +204,14 @@ async fn the_usual_variants_of_a_path_reach_nothing() {
         "#".to_owned(),
         format!("/#{path}"),
     ] {
-        served.serves_nothing_on(variant.as_bytes()).await.unwrap();
+        prober.serves_nothing_on(variant.as_bytes()).await.unwrap();
     }
-    served.reached_nothing().await;
+    prober.reached_nothing().await;
 }
 
 #[tokio::test]
-async fn what_is_no_path_of_http_is_refused_before_anybody_decides() {
-    let mut served = Served::start().await;
+async fn what_is_not_an_http_path_is_refused_before_any_decision() {
+    let mut prober = Prober::start().await;
     let path = Rpc::AdminGetUser.path();
     let with = |text: &[u8]| [path.as_bytes(), text].concat();
     for bytes in [
@@ -236,26 +235,26 @@ async fn what_is_no_path_of_http_is_refused_before_anybody_decides() {
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
         assert_eq!(expressed(&bytes), None, "{shown:?}");
         for with_token in [false, true] {
-            let outcome = served.send(&bytes, with_token).await;
+            let outcome = prober.send(&bytes, with_token).await;
             assert_eq!(outcome, Outcome { answered: false, decisions: Vec::new() }, "{shown:?}");
         }
     }
-    served.reached_nothing().await;
+    prober.reached_nothing().await;
 }
 
 #[tokio::test]
 async fn a_query_and_a_fragment_are_no_part_of_the_path() {
-    let mut served = Served::start().await;
+    let mut prober = Prober::start().await;
     for path in known() {
         for with_token in [false, true] {
-            let plain = served.send(path.as_bytes(), with_token).await;
+            let plain = prober.send(path.as_bytes(), with_token).await;
             let rpc = Rpc::from_path(path).map(Rpc::name).or(path.contains("Reflection").then_some("ServerReflection"));
             let decision = if with_token { "allow" } else { "unauthenticated" };
             let decisions = rpc.into_iter().map(|rpc| (Some(rpc.to_owned()), decision.to_owned())).collect();
             assert_eq!(plain, Outcome { answered: true, decisions }, "{path}");
             for behind in ["?", "?x", "?x=/../y", "?/", "??", "#", "#x", "?x#y", "#/../x?y"] {
                 let path = format!("{path}{behind}");
-                assert_eq!(served.send(path.as_bytes(), with_token).await, plain, "{path}");
+                assert_eq!(prober.send(path.as_bytes(), with_token).await, plain, "{path}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Behaviour of the policy commands' logic: the schema, explanations, and tables of expected decisions.
+//! The policy commands' logic: the schema, explanations, and tables of expected decisions.
 
 use std::fs;
 
@@ -55,8 +55,8 @@ fn support_may_reset_totp_in_the_eu_pools() {
 }
 
 #[test]
-fn support_never_switches_mfa_off_whatever_else_it_may() {
-    // Even a careless permit for everything leaves the guard standing.
+fn support_never_turns_mfa_off_whatever_else_is_permitted() {
+    // Even a careless permit for everything leaves the guard in place.
     let examples = example_directory();
     let mut directory = PolicyDirectory::with("permit (principal, action, resource);");
     for name in ["guards.cedar", "support.cedar"] {
@@ -121,7 +121,7 @@ fn an_explanation_shows_a_policy_that_failed_and_escapes_names() {
 }
 
 #[test]
-fn words_that_are_no_question_are_all_named() {
+fn every_invalid_argument_of_a_query_is_named() {
     let policies = example_policies();
     let refuse = |words: QuestionWords| Question::parse(&words, &policies).unwrap_err().to_string();
     let words = |action: &str, pool: Option<&str>| QuestionWords {
@@ -150,7 +150,7 @@ fn words_that_are_no_question_are_all_named() {
 }
 
 #[test]
-fn a_question_can_be_of_a_caller_with_a_certificate_and_the_token_of_somebody() {
+fn a_query_can_be_about_a_caller_with_a_certificate_and_a_token() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource) when { principal has token && principal.token == "alice" };"#,
     )
@@ -193,7 +193,7 @@ fn an_action_implies_what_its_context_leaves_out() {
 }
 
 #[test]
-fn a_table_reports_every_decision_that_is_another() {
+fn a_table_reports_every_decision_that_differs() {
     let row = |title: &str, pool: &str, rest: &str| {
         format!(
             "[[decision]]\ntitle = \"{title}\"\ncaller = \"spiffe://example.org/support-tool\"\n\
@@ -219,7 +219,7 @@ fn a_table_reports_every_decision_that_is_another() {
 }
 
 #[test]
-fn a_table_that_tests_nothing_or_something_else_is_refused() {
+fn a_table_that_is_empty_or_malformed_is_refused() {
     assert_eq!(run_table("# later\n").unwrap_err(), "table.toml: expects no decision, so that it tests nothing");
     assert!(run_table("[[decision]]\ntitle = \"t\"\n").unwrap_err().starts_with("table.toml:1: "));
     let row = "[[decision]]\ntitle = \"t\"\ncaller = \"a\"\naction = \"GetUser\"\npool = \"p\"\nexpect = \"allow\"\n";

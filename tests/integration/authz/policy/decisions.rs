@@ -1,4 +1,4 @@
-//! Behaviour of decisions: deny by default, forbid over permit, and names that try to be something else.
+//! Policy decisions: deny by default, forbid over permit, and names that try to be something else.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ fn what_no_policy_permits_is_denied() {
 }
 
 #[test]
-fn forbids_alone_permit_nothing() {
+fn forbids_by_themselves_permit_nothing() {
     let policies =
         PolicyDirectory::with(r#"forbid (principal, action in Mfagate::Action::"Legacy", resource);"#).load();
     for rpc in Rpc::ALL {
@@ -74,7 +74,7 @@ fn a_policy_that_cannot_be_evaluated_denies_the_call() {
 }
 
 #[test]
-fn groups_come_through_other_groups() {
+fn groups_are_transitive() {
     let policies = PolicyDirectory::with(
         r#"permit (principal in Mfagate::CallerGroup::"staff", action, resource in Mfagate::UserPoolGroup::"shops");"#,
     )
@@ -97,7 +97,7 @@ fn a_caller_is_in_itself() {
 }
 
 #[test]
-fn conditions_can_ask_whether_one_group_is_in_another() {
+fn conditions_can_test_whether_one_group_is_in_another() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource)
         when { Mfagate::CallerGroup::"support" in Mfagate::CallerGroup::"staff" && principal in Mfagate::CallerGroup::"support" };"#,
@@ -109,7 +109,7 @@ fn conditions_can_ask_whether_one_group_is_in_another() {
 }
 
 #[test]
-fn conditions_can_ask_whether_one_action_is_in_a_group() {
+fn conditions_can_test_whether_an_action_is_in_a_group() {
     let policies = r#"permit (principal, action == Mfagate::Action::"GetUser", resource)
         when { Mfagate::Action::"GetUser" in Mfagate::Action::"Read" && Mfagate::Action::"AdminGetUser" in Mfagate::Action::"Admin"
                && !(Mfagate::Action::"GetUser" in Mfagate::Action::"Admin") };"#;
@@ -120,7 +120,7 @@ fn conditions_can_ask_whether_one_action_is_in_a_group() {
 }
 
 #[test]
-fn conditions_can_name_the_very_caller_and_pool() {
+fn conditions_can_name_the_caller_and_the_pool() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource)
         when { principal == Mfagate::Caller::"support-tool" && resource == Mfagate::UserPool::"eu-west-1_Shop01"
@@ -150,7 +150,7 @@ fn a_group_in_a_token_is_an_attribute_and_no_membership() {
 }
 
 #[test]
-fn what_a_credential_proved_is_seen_and_the_rest_is_absent() {
+fn policies_see_what_a_credential_proves_and_nothing_else() {
     let policies = PolicyDirectory::with(
         r#"
         @id("domain") permit (principal, action, resource)
@@ -175,7 +175,7 @@ fn what_a_credential_proved_is_seen_and_the_rest_is_absent() {
 }
 
 #[test]
-fn every_member_of_the_context_is_what_the_request_would_do() {
+fn every_member_of_the_context_describes_what_the_request_would_do() {
     let condition = |id: &str, condition: &str| {
         format!("@id({id:?}) permit (principal, action, resource) when {{ {condition} }};\n")
     };
@@ -213,7 +213,7 @@ fn every_member_of_the_context_is_what_the_request_would_do() {
 }
 
 #[test]
-fn names_are_compared_as_they_are_and_never_read_as_cedar() {
+fn names_are_compared_literally_and_never_parsed_as_cedar() {
     let admin = r#"permit (principal == Mfagate::Caller::"admin", action, resource);"#;
     let policies = PolicyDirectory::with(admin).load();
     assert!(decide(&policies, &workload("admin"), Rpc::GetUser, POOL).allowed);
@@ -257,7 +257,7 @@ fn names_with_quotes_and_other_scripts_can_be_permitted() {
 }
 
 #[test]
-fn pool_ids_of_any_size_and_form_are_decided_on() {
+fn pool_ids_of_any_length_and_form_get_a_decision() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource is Mfagate::UserPool) when { resource.region like "eu-*" };"#,
     )
@@ -272,7 +272,7 @@ fn pool_ids_of_any_size_and_form_are_decided_on() {
 }
 
 #[test]
-fn a_call_on_no_pool_can_be_told_apart() {
+fn a_call_without_a_pool_can_be_distinguished() {
     let policies = PolicyDirectory::with(
         r#"permit (principal, action, resource);
         @id("no-pool") forbid (principal, action, resource == Mfagate::UserPool::"");"#,
@@ -321,7 +321,7 @@ proptest! {
 
     /// `precheck` answers before the body is read, so a false one that a decision would contradict is an outage.
     #[test]
-    fn whoever_is_allowed_a_call_was_let_through_to_the_decision(
+    fn every_allowed_call_passes_the_precheck(
         chosen in proptest::sample::subsequence(SCOPES.to_vec(), 1..4),
         legacy in any::<bool>(),
     ) {

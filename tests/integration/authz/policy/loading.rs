@@ -1,11 +1,11 @@
-//! Behaviour of a set of policies that is loaded: every fault is found and named, and only a faultless set is used.
-
-use std::process::Command;
+//! Loading a policy set: every problem is found and named, and only a set without problems is used.
 
 use mfagate::api::Rpc;
 use mfagate::domain::Effect;
 
 use super::{POOL, PolicyDirectory, decide, workload};
+
+use crate::support::disk::make_fifo;
 
 const PERMIT: &str = "permit (principal, action, resource);";
 
@@ -15,23 +15,23 @@ fn an_empty_directory_is_refused() {
 }
 
 #[test]
-fn a_directory_whose_files_hold_no_policy_is_refused() {
+fn a_directory_whose_files_contain_no_policy_is_refused() {
     let directory = PolicyDirectory::with("// nothing yet\n").and("permit.cedar.bak", PERMIT);
     assert_eq!(directory.faults(), ["policies: holds no policy, so that nobody could call anything"]);
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_refused() {
+fn a_missing_directory_is_refused() {
     let directory = PolicyDirectory::empty();
     std::fs::remove_dir(directory.path()).unwrap();
     assert!(directory.faults()[0].starts_with("policies: cannot be read: "), "{:?}", directory.faults());
 }
 
 #[test]
-fn what_is_no_file_is_refused_and_not_waited_for() {
+fn what_is_not_a_regular_file_is_refused_without_waiting() {
     let directory = PolicyDirectory::with(PERMIT);
     let fifo = directory.path().join("fifo.cedar");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_fifo(&fifo);
     std::fs::create_dir(directory.path().join("folder.cedar")).unwrap();
     std::os::unix::fs::symlink("/dev/zero", directory.path().join("zero.cedar")).unwrap();
     let names = ["fifo", "folder", "zero"];
@@ -40,13 +40,13 @@ fn what_is_no_file_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn a_file_larger_than_any_set_of_policies_is_refused() {
+fn a_file_beyond_the_size_limit_is_refused() {
     let directory = PolicyDirectory::with(PERMIT).and("large.cedar", &"// ".repeat(2 * 1024 * 1024));
     assert_eq!(directory.faults(), ["policies/large.cedar: cannot be read: it is larger than 4 MiB"]);
 }
 
 #[test]
-fn every_fault_is_named_with_its_file_and_line() {
+fn every_problem_is_named_with_its_file_and_line() {
     let directory = PolicyDirectory::empty()
         .and("a.cedar", "permit (principal, action, resource);\n\npermit (principal, action resource);\n")
         .and("b.cedar", "\n\nforbid (principal, action == Mfagate::Action::\"AdminGetUsers\", resource);\n")
@@ -60,12 +60,12 @@ fn every_fault_is_named_with_its_file_and_line() {
 }
 
 #[test]
-fn a_mistake_that_every_action_shares_is_named_once() {
+fn a_mistake_that_all_actions_share_is_named_once() {
     let directory = PolicyDirectory::with("forbid (principal, action, resource) when { context.weakens };");
     assert_eq!(directory.faults().len(), 1, "{:#?}", directory.faults());
 }
 
-/// Strictness: each of these is what a typing mistake makes of a guard, and would guard nothing.
+/// Each of these is a guard with a typing mistake, which would guard nothing.
 #[test]
 fn policies_that_break_the_schema_are_refused() {
     let conditions = [
@@ -145,7 +145,7 @@ fn a_pool_that_a_policy_names_must_be_a_pool_id() {
 }
 
 #[test]
-fn ids_come_from_the_annotation_or_else_from_the_place() {
+fn ids_come_from_the_annotation_or_the_position() {
     let directory = PolicyDirectory::empty()
         .and(
             "one.cedar",
@@ -172,7 +172,7 @@ fn ids_that_are_taken_or_empty_are_refused() {
 }
 
 #[test]
-fn faults_in_the_entities_file_are_all_named() {
+fn every_problem_in_the_entities_file_is_named() {
     let group = r#"{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}"#;
     for (rows, fault) in [
         (
@@ -207,7 +207,7 @@ fn faults_in_the_entities_file_are_all_named() {
 }
 
 #[test]
-fn an_entities_file_that_is_not_there_is_refused() {
+fn a_missing_entities_file_is_refused() {
     let directory = PolicyDirectory::with(PERMIT);
     let missing = directory.path().join("entities.json");
     let error = mfagate::authz::policy::Policies::load(&directory.path(), Some(&missing)).unwrap_err();
@@ -215,7 +215,7 @@ fn an_entities_file_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn the_hash_names_the_contents_and_not_the_place() {
+fn the_hash_depends_on_the_contents_and_not_on_the_location() {
     let entities = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}]"#;
     let load = |text: &str, entities: Option<&str>| {
         let directory = PolicyDirectory::with(text);
@@ -233,13 +233,13 @@ fn the_hash_names_the_contents_and_not_the_place() {
         PolicyDirectory::empty().and("a.cedar", &format!("{PERMIT}{PERMIT}")).load(),
     );
     assert_ne!(split.hash(), whole.hash());
-    // Ids come from names of files, and are in the record.
+    // Ids come from file names, and are recorded.
     let renamed = PolicyDirectory::empty().and("renamed.cedar", PERMIT).load();
     assert_ne!(renamed.hash().as_ref(), hash);
 }
 
 #[test]
-fn a_thousand_policies_are_loaded_and_asked() {
+fn a_thousand_policies_are_loaded_and_evaluated() {
     let policy = |number| {
         format!(
             "@id(\"p{number}\") permit (principal == Mfagate::Caller::\"c{number}\", action, resource) \

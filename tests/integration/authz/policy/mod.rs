@@ -1,4 +1,4 @@
-//! Behaviour of Cedar policies: what is loaded and refused, what is decided, reloads, and the examples.
+//! Cedar policies: what is loaded and refused, what is decided, reloads, and the examples.
 
 mod commands;
 mod decisions;
@@ -28,12 +28,12 @@ impl PolicyDirectory {
         Self { root }
     }
 
-    /// With one file of policies.
+    /// With one policy file.
     pub(crate) fn with(policies: &str) -> Self {
         Self::empty().and("policies.cedar", policies)
     }
 
-    /// With another file, or other contents of one.
+    /// With another file, or with other contents of one.
     pub(crate) fn and(self, name: &str, text: &str) -> Self {
         self.write(name, text);
         self
@@ -71,7 +71,7 @@ impl PolicyDirectory {
         self.try_load().unwrap()
     }
 
-    /// The faults, without the temporary directory.
+    /// The problems, without the temporary directory.
     #[track_caller]
     pub(crate) fn faults(&self) -> Vec<String> {
         let error = self.try_load().unwrap_err();
@@ -109,7 +109,7 @@ pub(crate) fn client(name: &str, issuer: &str, scopes: &[&str], groups: &[&str])
     Caller { name: name.to_owned(), certificate: None, token: Some(token) }
 }
 
-/// The decision on a call without any content.
+/// The decision on a call without any effect.
 pub(crate) fn decide(policies: &Policies, caller: &Caller, rpc: Rpc, pool: &str) -> Decision {
     policies.decide(caller, rpc, pool, &Effect::default())
 }

@@ -1,4 +1,4 @@
-//! Behaviour of policies whose files change: a good set replaces the old one whole, a bad one never does.
+//! Reloading policies: a valid set replaces the current one as a whole, an invalid one never does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ fn a_store_does_not_open_on_policies_that_are_refused() {
 }
 
 #[test]
-fn a_good_set_replaces_the_old_one() {
+fn a_valid_set_replaces_the_current_one() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     let before = store.current();
@@ -37,7 +37,7 @@ fn a_good_set_replaces_the_old_one() {
     assert_eq!(store.reload(), Ok(Reload::Replaced));
     assert!(!is_allowed(&store));
     assert_ne!(store.current().hash(), before.hash());
-    // Who had taken the old set before decides by it to the end.
+    // A call that began with the old set is decided by it.
     assert!(decide(&before, &workload("a"), Rpc::GetUser, POOL).allowed);
 
     directory.remove("guard.cedar");
@@ -46,7 +46,7 @@ fn a_good_set_replaces_the_old_one() {
 }
 
 #[test]
-fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
+fn an_invalid_set_is_refused_as_a_whole_and_the_last_valid_one_kept() {
     let directory = PolicyDirectory::with(PERMIT).and("guard.cedar", GUARD);
     let store = open(&directory);
     let hash = store.current().hash().to_string();
@@ -56,7 +56,7 @@ fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
         "@id(\"guard\") permit (principal, action, resource);",
     ] {
         directory.write("more.cedar", bad);
-        // The guard's removal is good by itself, and must not come into force with the rest refused.
+        // Removing the guard is valid by itself, and must not take effect while the rest is refused.
         directory.write("guard.cedar", "");
         directory.write("policies.cedar", "@id(\"guard\") permit (principal, action, resource);");
         let error = store.reload().unwrap_err();
@@ -71,7 +71,7 @@ fn a_bad_set_is_refused_whole_and_the_last_good_one_kept() {
 }
 
 #[test]
-fn policies_that_vanish_stay_in_force() {
+fn deleted_policies_stay_active() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     directory.remove("policies.cedar");
@@ -100,7 +100,7 @@ fn a_changed_entities_file_is_a_changed_set() {
 }
 
 #[test]
-fn a_poll_takes_a_change_once_it_has_settled() {
+fn a_poll_loads_a_change_once_the_files_are_stable() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     store.poll();
@@ -115,7 +115,7 @@ fn a_poll_takes_a_change_once_it_has_settled() {
 }
 
 #[test]
-fn a_bad_set_that_is_mended_is_taken_by_a_later_poll() {
+fn a_repaired_set_is_loaded_by_a_later_poll() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
     directory.write("guard.cedar", "forbid (");

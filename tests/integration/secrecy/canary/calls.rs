@@ -1,4 +1,4 @@
-//! This file makes one call of each RPC with canaries in all of its secret fields, so that it succeeds and so that it fails.
+//! One call of each RPC with canaries in all of its secret fields, in success and in failure.
 
 use std::collections::BTreeSet;
 
@@ -32,18 +32,19 @@ use super::{
     ACCOUNT, CODE, CREDENTIAL_ID, DEVICE, DOCUMENT, EXTERNAL_ID, ISSUER, NEXT_TOKEN, PHONE, SECRET, SESSION, USERNAME,
     holds,
 };
+use crate::support::rpc_call::operation;
 use crate::support::test_cognito::{POOL, TestCognito};
 
 /// A connection whose requests have headers of their own.
-pub(super) type Door = InterceptedService<Channel, Headers>;
+pub(super) type HeaderChannel = InterceptedService<Channel, Headers>;
 
-/// What every request has in its headers.
+/// The headers of every request.
 #[derive(Clone, Default)]
 pub(super) struct Headers(MetadataMap);
 
 impl Headers {
     /// These headers.
-    pub(super) fn of(headers: &[(&'static str, &str)]) -> Self {
+    pub(super) fn from_pairs(headers: &[(&'static str, &str)]) -> Self {
         let mut map = MetadataMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
@@ -52,7 +53,7 @@ impl Headers {
     }
 
     /// The connection, with these headers on each request.
-    pub(super) fn on(&self, channel: &Channel) -> Door {
+    pub(super) fn on(&self, channel: &Channel) -> HeaderChannel {
         InterceptedService::new(channel.clone(), self.clone())
     }
 }
@@ -71,9 +72,9 @@ impl Interceptor for Headers {
 /// One RPC with canaries in all of its secret fields.
 pub(super) struct Call {
     pub(super) rpc: Rpc,
-    /// What Cognito could answer in success.
+    /// A successful response of Cognito.
     answer: serde_json::Value,
-    pub(super) make: fn(Door, String) -> BoxFuture<(), Status>,
+    pub(super) make: fn(HeaderChannel, String) -> BoxFuture<(), Status>,
 }
 
 macro_rules! call {
@@ -81,8 +82,8 @@ macro_rules! call {
         Call {
             rpc: Rpc::$rpc,
             answer: $answer,
-            make: |door, $token| {
-                Box::pin(async move { $client::new(door).$method($request).await.map(|_: Response<_>| ()) })
+            make: |channel, $token| {
+                Box::pin(async move { $client::new(channel).$method($request).await.map(|_: Response<_>| ()) })
             },
         }
     };
@@ -211,12 +212,7 @@ pub(super) fn pool_config(mfa_configuration: i32) -> SetUserPoolMfaConfigRequest
     }
 }
 
-/// Cognito's name of the operation of that name.
-fn operation(rpc: Rpc) -> String {
-    rpc.name().replace("MfaPreference", "MFAPreference")
-}
-
-/// What a Cognito-compatible server may answer that repeats what it was sent: moto puts the access token into its messages.
+/// Responses of a Cognito-compatible server that repeat what it was sent: moto puts the access token into its messages.
 fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
     let error = |code: &str, message: &str| json!({ "kind": "error", "operation": operation, "code": code, "message": message });
     let replaced = |body: serde_json::Value| json!({ "kind": "replace", "operation": operation, "body": body });
@@ -239,37 +235,42 @@ fn faults(operation: &str, sent: &str) -> Vec<serde_json::Value> {
     ]
 }
 
-/// Calls every RPC; each is answered what Cognito answers in success.
-pub(super) async fn succeed(cognito: &TestCognito, door: &Door, access_token: &str) {
+/// Calls every RPC, each with a successful response of Cognito.
+pub(super) async fn call_all(cognito: &TestCognito, channel: &HeaderChannel, access_token: &str) {
     for Call { rpc, answer, make } in calls() {
-        cognito.fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
-        make(door.clone(), access_token.to_owned()).await.unwrap();
+        cognito.inject_fault(json!({ "kind": "replace", "operation": operation(rpc), "body": answer })).await;
+        make(channel.clone(), access_token.to_owned()).await.unwrap();
     }
-    cognito.heal().await;
+    cognito.clear_faults().await;
 }
 
-/// Calls every RPC; each is answered everything that could be wrong. No answer may hold what was sent, nor `secrets`.
-pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str, secrets: &[String]) {
+/// Calls every RPC with every faulty response. No error may hold what was sent, nor `secrets`.
+pub(super) async fn call_all_with_faults(
+    cognito: &TestCognito,
+    channel: &HeaderChannel,
+    access_token: &str,
+    secrets: &[String],
+) {
     let mut tasks = JoinSet::new();
     for Call { rpc, make, .. } in calls() {
-        let (cognito, door, secrets) = (cognito.clone(), door.clone(), secrets.to_vec());
+        let (cognito, channel, secrets) = (cognito.clone(), channel.clone(), secrets.to_vec());
         let token = access_token.to_owned();
         tasks.spawn(async move {
-            // Without a fault, to see what is sent; most calls fail for want of what they name.
-            let _: Result<(), Status> = make(door.clone(), token.clone()).await;
+            // Without a fault, to see what is sent; most calls fail because what they name does not exist.
+            let _: Result<(), Status> = make(channel.clone(), token.clone()).await;
             let texts = [USERNAME, DEVICE, EXTERNAL_ID, DOCUMENT, NEXT_TOKEN, CREDENTIAL_ID, SESSION, CODE, &token];
-            let body = cognito.requests(&operation(rpc)).await[0]["Body"].to_string();
+            let body = cognito.requests(operation(rpc)).await[0]["Body"].to_string();
             let sent: Vec<&str> = texts.into_iter().filter(|text| body.contains(text)).collect();
-            for fault in faults(&operation(rpc), &sent.join(" ")) {
+            for fault in faults(operation(rpc), &sent.join(" ")) {
                 let put = cognito.call(Method::PUT, "/_embedded/faults", fault.clone()).await;
-                let answer = make(door.clone(), token.clone()).await;
+                let answer = make(channel.clone(), token.clone()).await;
                 let path = format!("/_embedded/faults?id={}", put["ids"][0]);
                 cognito.call(Method::DELETE, &path, json!(null)).await;
                 if let Err(status) = answer {
-                    let told = told(&status);
+                    let text = visible_text(&status);
                     let mut canaries = sent.iter().copied().chain(secrets.iter().map(String::as_str));
-                    let canary = canaries.find(|canary| holds(&told, canary));
-                    assert_eq!(canary, None, "{} with {fault}: {told}", rpc.name());
+                    let canary = canaries.find(|canary| holds(&text, canary));
+                    assert_eq!(canary, None, "{} with {fault}: {text}", rpc.name());
                 }
             }
         });
@@ -277,8 +278,8 @@ pub(super) async fn fail(cognito: &TestCognito, door: &Door, access_token: &str,
     tasks.join_all().await;
 }
 
-/// All that a caller is told: the message, the details as they came, and the headers.
-pub(super) fn told(status: &Status) -> String {
+/// Everything that a caller receives: the message, the details as bytes, and the headers.
+pub(super) fn visible_text(status: &Status) -> String {
     format!("{}\n{}\n{:?}", status.message(), String::from_utf8_lossy(status.details()), status.metadata())
 }
 

@@ -1,70 +1,68 @@
-//! `mfagate check` names the file that is wrong, and nothing that is in it.
+//! `mfagate check`: it names the file that is wrong, and prints nothing of its contents.
 
 use data_encoding::BASE64;
 use serde_json::json;
 
 use super::{ENVIRONMENT, USERNAME_KEY, assert_holds_none};
-use crate::support::certificate_authority::{Authority, Pair};
-use crate::support::policy_fixture::PolicyEnforcer;
-use crate::support::process::{Binary, Ended};
-use crate::support::serve_harness::OPEN;
+use crate::support::certificate_authority::{CertificateAndKey, CertificateAuthority};
+use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture};
+use crate::support::process::{Exit, Process, command_line};
 use crate::support::token_issuer::SigningKey;
 
 const ENTITIES: &str = r#"[{"uid": {"type": "Mfagate::CallerGroup", "id": "g"}}]"#;
 
-/// Every file that the options of `serve` can name, all of them good.
+/// Every file that the options of `serve` can name, all of them valid.
 struct Files {
-    guard: PolicyEnforcer,
-    server: Pair,
+    fixture: PolicyFixture,
+    server: CertificateAndKey,
 }
 
 impl Files {
     fn new() -> Self {
-        let (guard, authority) = (PolicyEnforcer::with(OPEN), Authority::new("the authority"));
+        let (fixture, authority) = (PolicyFixture::with(ALLOW_ALL), CertificateAuthority::new("the authority"));
         let server = authority.server();
-        guard.write_tls(&server, &authority.certificate);
-        guard.write("username.key", USERNAME_KEY);
-        guard.write("entities.json", ENTITIES);
-        Self { guard, server }
+        fixture.write_tls(&server, &authority.certificate);
+        fixture.write("username.key", USERNAME_KEY);
+        fixture.write("entities.json", ENTITIES);
+        Self { fixture, server }
     }
 
-    /// Runs `mfagate check`, and looks for canaries and private keys in all that it prints.
-    async fn check(&self, canaries: &[&str]) -> Ended {
-        let (key, entities) = (self.guard.path("username.key"), self.guard.path("entities.json"));
+    /// Runs `mfagate check`, and looks for canaries and private keys in everything that it prints.
+    async fn check(&self, canaries: &[&str]) -> Exit {
+        let (key, entities) = (self.fixture.path("username.key"), self.fixture.path("entities.json"));
         let others = [("--audit-username", "hmac"), ("--audit-username-key-file", &*key), ("--entities", &*entities)];
-        let options = [self.guard.options_but(&others), self.guard.tls_options()].concat();
-        let arguments: Vec<&str> = ["check"].into_iter().chain(options.iter().map(String::as_str)).collect();
-        let ended = Binary::run(&arguments, ENVIRONMENT).await;
+        let options = [self.fixture.options_with(&others), self.fixture.tls_options()].concat();
+        let exit = Process::run(&command_line(&["check"], &options), ENVIRONMENT).await;
         let known = ["canary"].into_iter().chain(lines_of(&self.server.key)).chain(canaries.iter().copied());
         let known: Vec<&str> = known.collect();
-        assert_holds_none("stdout", &ended.stdout, known.iter().copied());
-        assert_holds_none("stderr", &ended.stderr, known);
-        ended
+        assert_holds_none("stdout", &exit.stdout, known.iter().copied());
+        assert_holds_none("stderr", &exit.stderr, known);
+        exit
     }
 }
 
-/// What a PEM block holds, line by line.
+/// The lines inside a PEM block.
 fn lines_of(pem: &str) -> impl Iterator<Item = &str> {
     let is_secret = |line: &&str| !line.is_empty() && !line.starts_with("-----");
     pem.lines().filter(is_secret)
 }
 
-/// Something in a PEM block of a private key that is none.
+/// A PEM block of a private key with something else in it.
 fn false_key(secret: &str) -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n")
 }
 
 #[tokio::test]
-async fn check_prints_nothing_secret_of_files_that_are_good() {
+async fn check_prints_nothing_secret_of_good_files() {
     let files = Files::new();
-    let ended = files.check(&[]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("nothing is wrong"), "{ended:?}");
+    let exit = files.check(&[]).await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("nothing is wrong"), "{exit:?}");
 }
 
 #[tokio::test]
-async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
-    let another = Authority::new("another authority").server();
+async fn check_names_a_bad_file_and_prints_nothing_of_its_contents() {
+    let another = CertificateAuthority::new("another authority").server();
     let encoded = BASE64.encode(b"canary canary canary canary canary");
     let private = json!({ "keys": [private_jwk()] }).to_string();
     let symmetric = json!({ "kty": "oct", "kid": "key-1", "alg": "HS256", "k": "canary-symmetric-key" });
@@ -88,16 +86,16 @@ async fn check_names_a_file_that_is_wrong_and_prints_nothing_that_is_in_it() {
         ("policies/all.cedar", "permit (principal, action, resource) when {", "all.cedar:1"),
     ] {
         let files = Files::new();
-        files.guard.write(file, text);
-        let ended = files.check(&[&[&*encoded], &lines_of(&another.key).collect::<Vec<_>>()[..]].concat()).await;
-        assert_eq!(ended.status.code(), Some(2), "{file} {fault}: {ended:?}");
-        let ends: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("mfagate ends")).collect();
-        let named = ended.stderr.contains(&files.guard.path(file));
-        assert!(ends.len() == 1 && ends[0].contains(fault) && named, "{file} {fault}: {ended:?}");
+        files.fixture.write(file, text);
+        let exit = files.check(&[&[&*encoded], &lines_of(&another.key).collect::<Vec<_>>()[..]].concat()).await;
+        assert_eq!(exit.status.code(), Some(2), "{file} {fault}: {exit:?}");
+        let ends: Vec<&str> = exit.stderr.lines().filter(|line| line.contains("mfagate ends")).collect();
+        let named = exit.stderr.contains(&files.fixture.path(file));
+        assert!(ends.len() == 1 && ends[0].contains(fault) && named, "{file} {fault}: {exit:?}");
     }
 }
 
-/// A key whose private part is published, too.
+/// A key that is published with its private part.
 fn private_jwk() -> serde_json::Value {
     let mut jwk = SigningKey::p256("key-1").jwk();
     jwk["d"] = json!("canary-private-part");

@@ -12,36 +12,36 @@ use mfagate::api::v1::{
 };
 use tonic::transport::Channel;
 
-use super::calls::{Headers, fail, pool_config, succeed};
+use super::calls::{Headers, call_all, call_all_with_faults, pool_config};
 use super::{ACCOUNT, DEVICE, ISSUER, KNOWN, PASSWORD, USERNAME, assert_holds_none, parts_of, plant_user};
-use crate::support::process::{Binary, Ended};
+use crate::support::process::{Exit, Process};
 use crate::support::test_cognito::{POOL, TestCognito};
 
 /// The real program at `RUST_LOG=trace`, with a user of its own.
-struct Planted {
-    binary: Binary,
+struct CanaryRun {
+    process: Process,
     channel: Channel,
     cognito: TestCognito,
     access_token: String,
 }
 
-impl Planted {
+impl CanaryRun {
     async fn start() -> Self {
-        let mut binary = Binary::dev(&[], &[("RUST_LOG", "trace")]).await;
-        let cognito = TestCognito::at(&binary.greeted("embedded Cognito"));
+        let mut process = Process::dev(&[], &[("RUST_LOG", "trace")]).await;
+        let cognito = TestCognito::at(&process.banner_value("embedded Cognito"));
         let access_token = plant_user(&cognito).await;
-        Self { channel: binary.channel().await, binary, cognito, access_token }
+        Self { channel: process.channel().await, process, cognito, access_token }
     }
 
-    /// Ends the program and looks for the canaries in everything that it printed.
-    async fn end(self, canaries: &[String]) -> Ended {
-        let ended = self.binary.end().await;
-        for (stream, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr)] {
+    /// Terminates the program and looks for the canaries in everything that it printed.
+    async fn finish(self, canaries: &[String]) -> Exit {
+        let exit = self.process.terminate().await;
+        for (stream, text) in [("stdout", &exit.stdout), ("stderr", &exit.stderr)] {
             let known = KNOWN.into_iter().chain(parts_of(&self.access_token));
             assert_holds_none(stream, text, known.chain(canaries.iter().map(String::as_str)));
         }
-        assert!(ended.stderr.contains("call answered"), "the log is not on: {}", ended.stderr);
-        ended
+        assert!(exit.stderr.contains("call answered"), "the log is not on: {}", exit.stderr);
+        exit
     }
 }
 
@@ -56,29 +56,29 @@ fn sdk(url: &str) -> Client {
 }
 
 #[tokio::test]
-async fn the_log_holds_no_secret_of_calls_that_succeed() {
-    let planted = Planted::start().await;
-    succeed(&planted.cognito, &Headers::default().on(&planted.channel), &planted.access_token).await;
-    planted.end(&[]).await;
+async fn the_log_holds_no_secret_of_successful_calls() {
+    let run = CanaryRun::start().await;
+    call_all(&run.cognito, &Headers::default().on(&run.channel), &run.access_token).await;
+    run.finish(&[]).await;
 }
 
 #[tokio::test]
-async fn neither_the_log_nor_the_answer_holds_a_secret_of_calls_that_fail() {
-    let planted = Planted::start().await;
-    fail(&planted.cognito, &Headers::default().on(&planted.channel), &planted.access_token, &[]).await;
-    let ended = planted.end(&[]).await;
-    assert!(ended.stderr.contains("call failed"), "{}", ended.stderr);
+async fn neither_the_log_nor_a_response_holds_a_secret_of_failed_calls() {
+    let run = CanaryRun::start().await;
+    call_all_with_faults(&run.cognito, &Headers::default().on(&run.channel), &run.access_token, &[]).await;
+    let exit = run.finish(&[]).await;
+    assert!(exit.stderr.contains("call failed"), "{}", exit.stderr);
 }
 
 #[tokio::test]
 async fn the_log_holds_nothing_of_an_enrolment() {
-    let planted = Planted::start().await;
+    let run = CanaryRun::start().await;
     let mut seen = Vec::new();
-    Pools::new(planted.channel.clone()).set_user_pool_mfa_config(pool_config(3)).await.unwrap();
-    let mut tokens = Tokens::new(planted.channel.clone());
+    Pools::new(run.channel.clone()).set_user_pool_mfa_config(pool_config(3)).await.unwrap();
+    let mut tokens = Tokens::new(run.channel.clone());
 
     let sign_in =
-        sdk(&planted.cognito.url).initiate_auth().auth_flow(AuthFlowType::UserPasswordAuth).client_id(demo::CLIENT_ID);
+        sdk(&run.cognito.url).initiate_auth().auth_flow(AuthFlowType::UserPasswordAuth).client_id(demo::CLIENT_ID);
     let sign_in = sign_in.auth_parameters("USERNAME", USERNAME).auth_parameters("PASSWORD", PASSWORD);
     let session = sign_in.send().await.unwrap().session.unwrap();
     seen.push(session.clone());
@@ -94,7 +94,7 @@ async fn the_log_holds_nothing_of_an_enrolment() {
     let session = associated.session.unwrap();
     seen.extend([associated.secret_code, associated.otpauth_uri, session.clone()]);
 
-    let code = planted.cognito.totp(USERNAME).await;
+    let code = run.cognito.totp_code(USERNAME).await;
     let request = VerifySoftwareTokenRequest {
         credential: Some(verify::Credential::Session(session)),
         user_pool_id: POOL.to_owned(),
@@ -105,16 +105,16 @@ async fn the_log_holds_nothing_of_an_enrolment() {
     seen.extend([verified.session.unwrap(), code]);
     // The session is used up now.
     tokens.verify_software_token(request).await.unwrap_err();
-    planted.end(&seen).await;
+    run.finish(&seen).await;
 }
 
 #[tokio::test]
-async fn the_program_refuses_to_start_where_the_sdk_would_log_secrets() {
+async fn the_program_refuses_to_start_if_the_sdk_would_log_secrets() {
     for arguments in [&["dev", "--listen", "127.0.0.1:0"][..], &["serve", "--cognito-endpoint", "http://127.0.0.1:9"]] {
         for value in ["true", "false", ""] {
-            let ended = Binary::run(arguments, &[("LOG_SENSITIVE_BODIES", value)]).await;
-            assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-            assert!(ended.stderr.contains("LOG_SENSITIVE_BODIES"), "{ended:?}");
+            let exit = Process::run(arguments, &[("LOG_SENSITIVE_BODIES", value)]).await;
+            assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+            assert!(exit.stderr.contains("LOG_SENSITIVE_BODIES"), "{exit:?}");
         }
     }
 }

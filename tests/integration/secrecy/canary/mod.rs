@@ -1,5 +1,5 @@
-//! No secret anywhere: canaries go through every RPC of the real program at `RUST_LOG=trace`, in success and failure, and
-//! come out neither in the log, nor in the audit log, nor in an answer that should not hold them.
+//! Canaries in every RPC of the real program at `RUST_LOG=trace`, in success and failure: none may appear in the log,
+//! in the audit log, or in a response that should not hold it.
 
 mod calls;
 mod check;
@@ -20,13 +20,13 @@ const ACCOUNT: &str = "canary-account";
 const ISSUER: &str = "canary-issuer";
 const SESSION: &str = "canary-session-canary-session";
 const CODE: &str = "918273";
-/// A TOTP secret as Cognito answers it.
+/// A TOTP secret as Cognito returns it.
 const SECRET: &str = "CANARYSECRETCANARYSECRET";
 const PHONE: &str = "+canary-phone";
 const PASSWORD: &str = "Canary-passw0rd!";
 /// The key of the usernames in the audit log.
 const USERNAME_KEY: &str = "canary-key-of-usernames-canary-key";
-/// The log at its most talkative, and credentials as AWS would issue them, with a canary in each.
+/// The most verbose log, and credentials as AWS would issue them, with a canary in each.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("RUST_LOG", "trace"),
     ("AWS_ACCESS_KEY_ID", "test"),
@@ -34,16 +34,16 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("AWS_SESSION_TOKEN", "canary-session-token"),
 ];
 
-/// Gives the demo pool the user whose name is a canary, and gives an access token of that user.
+/// Adds a user with a canary as its name to the demo pool, and returns an access token for it.
 async fn plant_user(cognito: &TestCognito) -> String {
     let user = json!({ "UserPoolId": POOL, "Username": USERNAME, "MessageAction": "SUPPRESS" });
-    cognito.operate("AdminCreateUser", user).await;
+    cognito.perform("AdminCreateUser", user).await;
     let password = json!({ "UserPoolId": POOL, "Username": USERNAME, "Password": PASSWORD, "Permanent": true });
-    cognito.operate("AdminSetUserPassword", password).await;
+    cognito.perform("AdminSetUserPassword", password).await;
     cognito.token(USERNAME).await
 }
 
-/// The parts of a token that are secret: what it claims, and its signature.
+/// The secret parts of a token: its claims, and its signature.
 fn parts_of(token: &str) -> [&str; 2] {
     let mut parts = token.split('.').skip(1);
     [parts.next().unwrap(), parts.next().unwrap()]
@@ -52,7 +52,7 @@ fn parts_of(token: &str) -> [&str; 2] {
 /// The canaries of every test.
 const KNOWN: [&str; 4] = ["canary", SECRET, PASSWORD, CODE];
 
-/// Looks for canaries in a text.
+/// Checks that a text holds no canary.
 #[track_caller]
 fn assert_holds_none<'a>(place: &str, text: &str, canaries: impl IntoIterator<Item = &'a str>) {
     for canary in canaries {
@@ -61,7 +61,7 @@ fn assert_holds_none<'a>(place: &str, text: &str, canaries: impl IntoIterator<It
     }
 }
 
-/// Whether `text` holds `canary`, whatever its case. Codes of six digits count as words only, since clocks have digits too.
+/// Whether `text` holds `canary`, whatever its case. Six digits count as a word only: clocks have digits, too.
 fn holds(text: &str, canary: &str) -> bool {
     let (text, canary) = (text.to_lowercase(), canary.to_lowercase());
     let is_code = canary.len() == 6 && canary.bytes().all(|byte| byte.is_ascii_digit());
