@@ -154,7 +154,7 @@ async fn verifier(directory: &Path, key: &SigningKey) -> TokenVerifier {
         caller_claim: "sub".to_owned(),
         caller_prefix: None,
         keys: JwksSource::File(path),
-        times: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
+        refresh: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
         clock: Clock::default(),
     };
     TokenVerifier::start(options).await.unwrap()

@@ -40,7 +40,7 @@ fn verification(criterion: &mut Criterion) {
             caller_claim: "client_id".to_owned(),
             caller_prefix: None,
             keys: JwksSource::File(path.clone()),
-            times: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
+            refresh: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
             clock: Clock::default(),
         };
         runtime.block_on(TokenVerifier::start(options)).unwrap()

@@ -17,7 +17,7 @@ pub mod v1 {
 
 #[expect(clippy::match_same_arms, reason = "generated code")]
 mod rpc {
-    use super::v1;
+    use crate::api::v1;
 
     include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
 }

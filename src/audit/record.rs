@@ -417,7 +417,7 @@ mod tests {
             let line = gap_line(time, 3).unwrap();
             without_time(&line)
         };
-        let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         assert_eq!(line(time), json!({ "kind": "gap", "since": "2023-11-14T22:13:20.000Z", "decisions_lost": 3 }));
         assert_eq!(line(time + Duration::from_millis(70))["since"], "2023-11-14T22:13:20.070Z");
     }

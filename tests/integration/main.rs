@@ -7,6 +7,7 @@
     reason = "what panics is a failed test, and clippy's allow-in-tests settings do not reach helper functions"
 )]
 
+mod architecture;
 mod audit;
 mod authn;
 mod authz;

@@ -5,8 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
-use crate::authn::token::{Audience, CallerPrefix, LEEWAY, Rejection, TokenError};
+use crate::authn::token::audience::Audience;
+use crate::authn::token::caller_prefix::CallerPrefix;
+use crate::authn::token::error::{Rejection, TokenError};
 use crate::domain::TokenIdentity;
+
+/// The leeway for clocks that are apart.
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The maximum length of a caller's name, in characters.
 const MAX_NAME_LEN: usize = 256;

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::authn::token::error::{Rejection, TokenError};
 use crate::authn::token::jws::{Algorithm, Token};
-use crate::authn::token::{Rejection, TokenError};
 
 /// The minimum size of an RSA key, in bytes of its modulus (RFC 7518, 3.3: 2048 bits).
 const MIN_RSA_KEY_BYTES: usize = 256;

@@ -5,7 +5,10 @@ use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::authn::token::{MAX_TOKEN_BYTES, Rejection, TokenError};
+use crate::authn::token::error::{Rejection, TokenError};
+
+/// The maximum size of a token, in bytes. A larger one is rejected before any of it is decoded.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The signature algorithms that are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

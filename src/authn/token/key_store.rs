@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::authn::token::Clock;
+use crate::authn::token::clock::Clock;
 use crate::authn::token::jwks::{Jwks, Key};
 use crate::authn::token::source::{JwksSource, JwksSourceError, Source};
 use crate::error::chain;

@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::io::AsyncReadExt as _;
 use tonic::codegen::Bytes;
 
-use crate::authn::token::JwksError;
+use crate::authn::token::jwks::JwksError;
 use crate::domain::url;
 
 /// The maximum size of a key set, in bytes.

@@ -127,10 +127,10 @@ mod tests {
         ]
     }
 
-    /// Decisions are taken without checking each request against the schema, which this makes good.
+    /// Decisions are taken without checking each request against the schema, which this test makes up for.
     #[test]
     fn every_request_that_is_built_keeps_the_schema() {
-        let words = CedarSchema::parse(TEXT).unwrap();
+        let schema = CedarSchema::parse(TEXT).unwrap();
         let group = uid(&schema.caller_group, "g");
         for (action, caller, effect) in Action::all()
             .flat_map(|action| callers().into_iter().map(move |caller| (action, caller)))
@@ -142,9 +142,9 @@ mod tests {
                 Action::ReadReflection => schema.whole_service(),
             };
             let context = schema.context(&effect).unwrap();
-            let (schema, action) = (Some(&schema.cedar), schema.action(action));
-            Request::new(principal.uid(), action, resource.uid(), context, schema).unwrap();
-            Entities::from_entities([principal, resource], schema).unwrap();
+            let (cedar, action) = (Some(&schema.cedar), schema.action(action));
+            Request::new(principal.uid(), action, resource.uid(), context, cedar).unwrap();
+            Entities::from_entities([principal, resource], cedar).unwrap();
         }
     }
 }

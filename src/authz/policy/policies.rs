@@ -339,12 +339,12 @@ mod tests {
                 for action in Action::all() {
                     let by_scope = policies.evaluate(&caller, action, "eu-west-1_a", &effect).unwrap();
                     let (request, entities) =
-                        policies.asked(&caller, member.groups.clone(), action, "eu-west-1_a", &effect).unwrap();
+                        policies.request(&caller, member.groups.clone(), action, "eu-west-1_a", &effect).unwrap();
                     let by_all = policies.authorizer.is_authorized(&request, &policies.set, &entities);
                     let reasons = |response: &Response| response.diagnostics().reason().cloned().collect::<HashSet<_>>();
                     prop_assert_eq!(by_scope.decision(), by_all.decision());
                     prop_assert_eq!(reasons(&by_scope), reasons(&by_all));
-                    let may = policies.scopes.permits(action, &member).next().is_some();
+                    let may = policies.index.permits(action, &member).next().is_some();
                     prop_assert!(may || by_all.decision() == cedar_policy::Decision::Deny);
                 }
             }

@@ -1,6 +1,8 @@
 //! Questions that people ask of policies: who, what, on which pool, to what effect.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::str::FromStr;
 
 use clap::Args;
 use serde::de::{MapAccess, Visitor};
@@ -52,23 +54,25 @@ pub struct QueryArgs {
     pub pool: Option<String>,
 
     /// What the request would do, in the schema's words. May be repeated.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = ContextArg::parse)]
+    #[arg(long, value_name = "KEY=VALUE")]
     #[serde(default, deserialize_with = "context_args")]
     pub context: Vec<ContextArg>,
 }
 
-/// A field of the context, and its value as text. Factors are separated by commas.
+/// A field of the context, and its value as text. Factors are separated by commas. [`Query::parse`] judges both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextArg {
     field: String,
-    value: String,
+    value: Option<String>,
 }
 
-impl ContextArg {
-    /// Parses `key=value`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (field, value) = text.split_once('=').ok_or("must be key=value")?;
-        Ok(Self { field: field.to_owned(), value: value.to_owned() })
+impl FromStr for ContextArg {
+    type Err = Infallible;
+
+    /// Splits `key=value`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let (field, value) = text.split_once('=').map_or((text, None), |(field, value)| (field, Some(value)));
+        Ok(Self { field: field.to_owned(), value: value.map(ToOwned::to_owned) })
     }
 }
 
@@ -99,7 +103,7 @@ fn context_args<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Contex
                     Value::Text(value) => value,
                     Value::List(values) => values.join(","),
                 };
-                arguments.push(ContextArg { field, value });
+                arguments.push(ContextArg { field, value: Some(value) });
             }
             Ok(arguments)
         }
@@ -136,9 +140,8 @@ impl Query {
             problems.push("the caller has no name".to_owned());
         }
         if arguments.token.is_some() && !arguments.has_certificate() {
-            problems.push(
-                "token is for a caller with a certificate: without one, caller is the name in the token".to_owned(),
-            );
+            problems
+                .push("the caller has no certificate, so its name is the one in the token: leave token out".to_owned());
         }
         let Some(action) = Action::from_permission(&arguments.action) else {
             problems.push(format!("{:?} is no permission of an RPC, nor ReadReflection", arguments.action));
@@ -218,20 +221,22 @@ impl Context {
     fn parse(arguments: &[ContextArg], problems: &mut Vec<String>) -> Self {
         let mut context = Self::default();
         for ContextArg { field, value } in arguments {
-            let parsed = match field.as_str() {
-                "factors_enabled" => factors(value).and_then(|value| set(&mut context.factors_enabled, value)),
-                "factors_disabled" => factors(value).and_then(|value| set(&mut context.factors_disabled, value)),
-                "preferred" => factor(value).and_then(|value| set(&mut context.preferred, value)),
-                "mfa_configuration" => {
-                    mfa_configuration(value).and_then(|value| set(&mut context.mfa_configuration, value))
-                }
-                "weakens_mfa" => boolean(value).and_then(|value| set(&mut context.weakens_mfa, value)),
-                "legacy" => boolean(value).and_then(|value| set(&mut context.legacy, value)),
-                "for_signed_in_user" => boolean(value).and_then(|value| set(&mut context.for_signed_in_user, value)),
-                "by_session" => boolean(value).and_then(|value| set(&mut context.by_session, value)),
-                _ => Err(vec!["is not in the context of the Cedar schema".to_owned()]),
+            let Some(value) = value else {
+                problems.push(format!("{field:?} must be key=value"));
+                continue;
             };
-            problems.extend(parsed.err().into_iter().flatten().map(|problem| format!("{field:?} {problem}")));
+            let parsed = match field.as_str() {
+                "factors_enabled" => set(&mut context.factors_enabled, factors(value)),
+                "factors_disabled" => set(&mut context.factors_disabled, factors(value)),
+                "preferred" => set(&mut context.preferred, factor(value)),
+                "mfa_configuration" => set(&mut context.mfa_configuration, mfa_configuration(value)),
+                "weakens_mfa" => set(&mut context.weakens_mfa, boolean(value)),
+                "legacy" => set(&mut context.legacy, boolean(value)),
+                "for_signed_in_user" => set(&mut context.for_signed_in_user, boolean(value)),
+                "by_session" => set(&mut context.by_session, boolean(value)),
+                _ => Err("is not in the context of the Cedar schema".to_owned()),
+            };
+            problems.extend(parsed.err().map(|problem| format!("{field:?} {problem}")));
         }
         context
     }
@@ -271,38 +276,26 @@ impl Context {
     }
 }
 
-type Problems = Vec<String>;
-
-fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), Problems> {
-    match slot.replace(value) {
+fn set<T>(slot: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+    match slot.replace(value?) {
         None => Ok(()),
-        Some(_) => Err(vec!["is given twice".to_owned()]),
+        Some(_) => Err("is given twice".to_owned()),
     }
 }
 
-fn boolean(word: &str) -> Result<bool, Problems> {
-    word.parse().map_err(|_| vec!["must be true or false".to_owned()])
+fn boolean(word: &str) -> Result<bool, String> {
+    word.parse().map_err(|_| "must be true or false".to_owned())
 }
 
-/// Names separated by commas, or every problem of one.
-fn factors(words: &str) -> Result<BTreeSet<Factor>, Problems> {
-    let (mut found, mut problems) = (BTreeSet::new(), Problems::new());
-    for word in words.split(',').filter(|word| !word.is_empty()) {
-        match factor(word) {
-            Ok(factor) => {
-                found.insert(factor);
-            }
-            Err(more) => problems.extend(more),
-        }
-    }
-    if problems.is_empty() { Ok(found) } else { Err(problems) }
+fn factors(words: &str) -> Result<BTreeSet<Factor>, String> {
+    words.split(',').filter(|word| !word.is_empty()).map(factor).collect()
 }
 
-fn factor(word: &str) -> Result<Factor, Problems> {
+fn factor(word: &str) -> Result<Factor, String> {
     one_of(word, "factor", Factor::ALL, Factor::name)
 }
 
-fn mfa_configuration(word: &str) -> Result<MfaConfiguration, Problems> {
+fn mfa_configuration(word: &str) -> Result<MfaConfiguration, String> {
     let all = [MfaConfiguration::Off, MfaConfiguration::Optional, MfaConfiguration::On];
     one_of(word, "MFA configuration", all, MfaConfiguration::name)
 }
@@ -312,7 +305,7 @@ fn one_of<T: Copy, const N: usize>(
     what: &str,
     all: [T; N],
     name: impl Fn(T) -> &'static str,
-) -> Result<T, Problems> {
+) -> Result<T, String> {
     let found = all.into_iter().find(|one| name(*one) == word);
-    found.ok_or_else(|| vec![format!("has {word:?}, which is no {what}: one of {}", all.map(name).join(", "))])
+    found.ok_or_else(|| format!("is wrong: {word:?} is no {what}, which is one of {}", all.map(name).join(", ")))
 }

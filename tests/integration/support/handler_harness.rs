@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mfagate::authz::Gate;
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::error;
 use mfagate::service::Facade;
 use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Response, Status};
@@ -32,6 +33,7 @@ impl HandlerHarness {
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Vec<String> {
         let status = self.runtime.block_on(call).unwrap_err();
+        let status = error::render(&status.into_http::<String>(), "").unwrap();
         let details = status.get_error_details();
         let reason = details.error_info().unwrap().reason.as_str();
         let mut fields = violated_fields(&details);

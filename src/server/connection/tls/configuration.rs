@@ -19,10 +19,8 @@ use rustls::{
 
 use crate::authn::certificate;
 use crate::reload::{self, Digest};
-use crate::server::connection::tls::{ClientCertificates, TlsError, TlsFiles, TlsProblem, file_error};
-
-/// The maximum size of a file, in bytes. A bundle of all public authorities has a quarter of it.
-pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+use crate::server::connection::tls::error::{TlsError, TlsFileError, TlsProblem};
+use crate::server::connection::tls::files::{ClientCertificates, MAX_FILE_BYTES, TlsFiles};
 
 /// The contents of the files at one time.
 pub(super) struct Contents {
@@ -73,7 +71,7 @@ pub(super) fn build(
     });
 
     let mut errors = Vec::new();
-    let mut push = |file: &Path, problem: TlsProblem| errors.push(file_error(file, problem));
+    let mut push = |file: &Path, problem: TlsProblem| errors.push(TlsFileError::new(file, problem));
     let chain = chain.map_err(|problem| push(&files.certificate, problem)).ok();
     let key = key.map_err(|problem| push(&files.key, problem)).ok();
     let certified = match (chain, key) {
@@ -95,7 +93,7 @@ pub(super) fn build(
     };
     match certified {
         Some(certified) if errors.is_empty() => server(provider, certified, verifier)
-            .map_err(|problem| TlsError(vec![file_error(&files.certificate, problem)])),
+            .map_err(|problem| TlsError(vec![TlsFileError::new(&files.certificate, problem)])),
         _ => Err(TlsError(errors)),
     }
 }

@@ -79,7 +79,7 @@ async fn plaintext_to_the_tls_port_is_never_answered_as_grpc() {
 
 #[tokio::test]
 async fn handshakes_that_never_finish_do_not_keep_others_out() {
-    let limits = HandshakeLimits { timeout: Duration::from_mins(10), most: 16 };
+    let limits = HandshakeLimits { timeout: Duration::from_mins(10), max_pending: 16 };
     let mut server = TestServer::with(ClientCertificates::Required, limits).await;
     let client = server.authority.client(payments());
     let mut half_open = Vec::new();
@@ -100,7 +100,7 @@ async fn handshakes_that_never_finish_do_not_keep_others_out() {
 
 #[tokio::test]
 async fn a_handshake_that_takes_too_long_is_aborted() {
-    let limits = HandshakeLimits { timeout: Duration::from_millis(20), most: 16 };
+    let limits = HandshakeLimits { timeout: Duration::from_millis(20), max_pending: 16 };
     let server = TestServer::with(ClientCertificates::Required, limits).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     assert!(is_closed(&mut stream).await);

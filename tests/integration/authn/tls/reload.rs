@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mfagate::server::connection::tls::{ClientCertificates, Reload, TlsAcceptor, TlsFault, TlsFiles, TlsProblem};
+use mfagate::reload::Reload;
+use mfagate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsError, TlsFileError, TlsFiles, TlsProblem};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
@@ -24,7 +25,7 @@ async fn new_files_apply_to_new_connections_and_open_connections_stay() {
     let new_clients = CertificateAuthority::new("another authority");
     let new_pair = server.authority.server();
     write(&server.directory, &new_pair, &new_clients.certificate);
-    assert_eq!(server.acceptor.reload(), Ok(Reload::Changed));
+    assert_eq!(server.acceptor.reload(), Ok(Reload::Replaced));
     assert_eq!(server.acceptor.reload(), Ok(Reload::Unchanged));
 
     check(&old_channel).await.unwrap();
@@ -80,14 +81,17 @@ async fn a_bad_new_certificate_is_refused_and_the_old_one_stays_in_use() {
         ),
     ] {
         write(&server.directory, &pair, ca);
-        let fault = TlsFault { file: file.clone(), problem };
-        assert_eq!(server.acceptor.reload(), Err(vec![fault.clone()]));
-        assert_eq!(server.acceptor.reload(), Err(vec![fault.clone()]), "and again");
-        assert_eq!(TlsAcceptor::load(files(&server.directory), ClientCertificates::Required).err(), Some(vec![fault]));
+        let fault = TlsFileError { file: file.clone(), problem };
+        assert_eq!(server.acceptor.reload(), Err(TlsError(vec![fault.clone()])));
+        assert_eq!(server.acceptor.reload(), Err(TlsError(vec![fault.clone()])), "and again");
+        assert_eq!(
+            TlsAcceptor::load(files(&server.directory), ClientCertificates::Required).err(),
+            Some(TlsError(vec![fault]))
+        );
         assert!(server.seen(Some(&client)).await.certificate.is_some());
     }
     write(&server.directory, &good, &ca);
-    assert_eq!(server.acceptor.reload(), Ok(Reload::Changed));
+    assert_eq!(server.acceptor.reload(), Ok(Reload::Replaced));
 }
 
 #[tokio::test]
@@ -101,7 +105,10 @@ async fn an_endless_key_file_is_not_read() {
     let (done, reloaded) = oneshot::channel();
     std::thread::spawn(move || done.send(acceptor.reload()));
     let reloaded = tokio::time::timeout(Duration::from_secs(30), reloaded).await;
-    assert_eq!(reloaded.unwrap().unwrap(), Err(vec![TlsFault { file: key, problem: TlsProblem::NotAFile }]));
+    assert_eq!(
+        reloaded.unwrap().unwrap(),
+        Err(TlsError(vec![TlsFileError { file: key, problem: TlsProblem::NotAFile }]))
+    );
 }
 
 #[tokio::test]
@@ -109,8 +116,8 @@ async fn every_problem_is_reported_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let faults = TlsAcceptor::load(files(&directory), ClientCertificates::Required).unwrap_err();
     let TlsFiles { certificate, key, client_ca } = files(&directory);
-    let unreadable = |file| TlsFault { file, problem: TlsProblem::Unreadable(io::ErrorKind::NotFound) };
-    assert_eq!(faults, [certificate, key, client_ca.unwrap()].map(unreadable));
+    let unreadable = |file| TlsFileError { file, problem: TlsProblem::Unreadable(io::ErrorKind::NotFound) };
+    assert_eq!(faults.0, [certificate, key, client_ca.unwrap()].map(unreadable));
 }
 
 #[tokio::test]

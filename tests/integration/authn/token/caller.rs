@@ -1,7 +1,7 @@
 //! The caller that a valid token names.
 
 use http::HeaderMap;
-use mfagate::authn::token::{Cause, TokenOptions};
+use mfagate::authn::token::{Rejection, TokenOptions};
 use mfagate::domain::TokenIdentity;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ async fn the_caller_is_named_by_the_configured_claim() {
     let service = Service::with(&[&key], |options| options.caller_claim = "client_id".to_owned()).await;
     let token = key.token(&claims_with(&json!({ "client_id": "abc" })));
     assert_eq!(service.verify(&token).await.unwrap().name, "abc");
-    assert_eq!(service.verify(&key.token(&claims())).await, refused(Cause::Claim("client_id".to_owned())));
+    assert_eq!(service.verify(&key.token(&claims())).await, refused(Rejection::Claim("client_id".to_owned())));
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn cognitos_client_credentials_tokens_are_recognised_by_a_claim_other_than
     }
     for audience in ["abc", "client_id=ab", "scope=mfagate", "jti=abc"] {
         let service = Service::with(&[&key], |options| options.audience = audience.parse().unwrap()).await;
-        assert_eq!(service.verify(&token).await, refused(Cause::Audience), "{audience}");
+        assert_eq!(service.verify(&token).await, refused(Rejection::Audience), "{audience}");
     }
 }
 
@@ -65,7 +65,7 @@ async fn the_token_of_a_user_does_not_name_the_client_that_the_user_signed_in_wi
     let claims = json!({ "sub": "user-1", "token_use": "access", "scope": "aws.cognito.signin.user.admin", "iss": ISSUER,
         "exp": NOW + 3600, "client_id": "abc", "username": "alice" });
     let token = key.token(&claims);
-    assert_eq!(Service::with(&[&key], clients).await.verify(&token).await, refused(Cause::User));
+    assert_eq!(Service::with(&[&key], clients).await.verify(&token).await, refused(Rejection::User));
     // Where users are the callers, it names the user.
     let users = |options: &mut TokenOptions| {
         clients(options);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use mfagate::authn::token::{Cause, KeyReload, KeySetFault, KeySource, SourceFault, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{JwksError, JwksSource, JwksSourceError, Rejection, TokenOptions, TokenVerifier};
+use mfagate::reload::Reload;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -21,7 +22,7 @@ async fn made_up_key_ids_cause_at_most_one_fetch_in_thirty_seconds() {
     let try_all = async || {
         for id in made_up {
             let token = key.token_with(&json!({ "alg": "EdDSA", "kid": id }), &claims());
-            assert_eq!(service.verify(&token).await, refused(Cause::UnknownKey), "{id}");
+            assert_eq!(service.verify(&token).await, refused(Rejection::UnknownKey), "{id}");
         }
     };
     try_all().await;
@@ -59,37 +60,37 @@ async fn keys_rotate_under_load_with_one_fetch_and_no_refusal() {
 #[tokio::test]
 async fn a_withdrawn_key_is_dropped_by_the_next_background_fetch() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
-    let service = Service::with(&[&old], |options| options.times.url = Duration::from_millis(5)).await;
+    let service = Service::with(&[&old], |options| options.refresh.url = Duration::from_millis(5)).await;
     assert!(service.verify(&old.token(&claims())).await.is_ok());
     service.server.reply_with(JwksReply::Body(jwks(&[&new])));
     // The first of these may still have read the old reply; the last began when the one before was in use.
     service.server.wait_for_requests(service.server.requested_paths().len() + 3).await;
     assert!(service.verify(&new.token(&claims())).await.is_ok());
-    assert_eq!(service.verify(&old.token(&claims())).await, refused(Cause::UnknownKey));
+    assert_eq!(service.verify(&old.token(&claims())).await, refused(Rejection::UnknownKey));
 }
 
 /// Whether a fault is the expected one.
-type Check = fn(&SourceFault) -> bool;
+type Check = fn(&JwksSourceError) -> bool;
 
 #[tokio::test]
 async fn the_last_valid_keys_stay_in_use_when_the_endpoint_fails() {
     let (key, other) = (SigningKey::ed25519("k"), SigningKey::ed25519("other"));
-    let times = |options: &mut TokenOptions| options.times.timeout = Duration::from_millis(200);
+    let times = |options: &mut TokenOptions| options.refresh.timeout = Duration::from_millis(200);
     let service = Service::with(&[&key], times).await;
     let huge = json!({ "keys": [other.jwk()], "padding": "x".repeat(256 * 1024) }).to_string();
     let duplicate = json!({ "keys": [other.jwk(), SigningKey::p256("other").jwk()] }).to_string();
     let answers: [(JwksReply, Check); 9] = [
-        (JwksReply::Stalled, |fault| matches!(fault, SourceFault::TimedOut)),
-        (JwksReply::Body(huge), |fault| matches!(fault, SourceFault::TooLarge)),
-        (JwksReply::Body("<html>".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
-        (JwksReply::Body("[]".to_owned()), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::NotAKeySet))),
+        (JwksReply::Stalled, |fault| matches!(fault, JwksSourceError::TimedOut)),
+        (JwksReply::Body(huge), |fault| matches!(fault, JwksSourceError::TooLarge)),
+        (JwksReply::Body("<html>".to_owned()), |fault| matches!(fault, JwksSourceError::Jwks(JwksError::NotAKeySet))),
+        (JwksReply::Body("[]".to_owned()), |fault| matches!(fault, JwksSourceError::Jwks(JwksError::NotAKeySet))),
         (JwksReply::Body("{\"keys\":[]}".to_owned()), |fault| {
-            matches!(fault, SourceFault::KeySet(KeySetFault::NoUsableKey))
+            matches!(fault, JwksSourceError::Jwks(JwksError::NoUsableKey))
         }),
-        (JwksReply::Body(duplicate), |fault| matches!(fault, SourceFault::KeySet(KeySetFault::DuplicateKeyId))),
-        (JwksReply::Status(500), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 500)),
-        (JwksReply::Status(204), |fault| matches!(fault, SourceFault::Status(status) if status.as_u16() == 204)),
-        (JwksReply::Redirect("/moved", jwks(&[&other])), |fault| matches!(fault, SourceFault::Status(_))),
+        (JwksReply::Body(duplicate), |fault| matches!(fault, JwksSourceError::Jwks(JwksError::DuplicateKeyId))),
+        (JwksReply::Status(500), |fault| matches!(fault, JwksSourceError::Status(status) if status.as_u16() == 500)),
+        (JwksReply::Status(204), |fault| matches!(fault, JwksSourceError::Status(status) if status.as_u16() == 204)),
+        (JwksReply::Redirect("/moved", jwks(&[&other])), |fault| matches!(fault, JwksSourceError::Status(_))),
     ];
     for (answer, expected) in answers {
         service.server.reply_with(answer.clone());
@@ -97,7 +98,7 @@ async fn the_last_valid_keys_stay_in_use_when_the_endpoint_fails() {
         assert!(expected(&fault), "{answer:?}: {fault}");
         service.clock.advance(60);
         assert!(service.verify(&key.token(&claims())).await.is_ok(), "{answer:?}");
-        assert_eq!(service.verify(&other.token(&claims())).await, refused(Cause::UnknownKey), "{answer:?}");
+        assert_eq!(service.verify(&other.token(&claims())).await, refused(Rejection::UnknownKey), "{answer:?}");
     }
     assert!(
         service.server.requested_paths().iter().all(|path| path == "/keys"),
@@ -106,7 +107,7 @@ async fn the_last_valid_keys_stay_in_use_when_the_endpoint_fails() {
     );
 
     service.server.reply_with(JwksReply::Body(jwks(&[&other])));
-    assert_eq!(service.verifier.reload().await.unwrap(), KeyReload::Changed);
+    assert_eq!(service.verifier.reload().await.unwrap(), Reload::Replaced);
     assert!(service.verify(&other.token(&claims())).await.is_ok());
 }
 
@@ -156,11 +157,11 @@ async fn an_endpoint_that_is_down_at_startup_is_retried_until_it_is_up() {
     let address = free.local_addr().unwrap();
     drop(free);
     let clock = TestClock::new();
-    let mut options = options(KeySource::Url(format!("http://{address}/keys").parse().unwrap()), &clock);
-    options.times.without_keys = Duration::from_millis(5);
+    let mut options = options(JwksSource::Url(format!("http://{address}/keys").parse().unwrap()), &clock);
+    options.refresh.without_keys = Duration::from_millis(5);
     let verifier = TokenVerifier::start(options).await.unwrap();
-    assert_eq!(verify(&verifier, &key.token(&claims())).await, refused(Cause::UnknownKey));
-    assert!(matches!(verifier.reload().await, Err(SourceFault::Request(_))));
+    assert_eq!(verify(&verifier, &key.token(&claims())).await, refused(Rejection::UnknownKey));
+    assert!(matches!(verifier.reload().await, Err(JwksSourceError::Request(_))));
 
     let server = JwksServer::start_on(TcpListener::bind(address).await.unwrap(), JwksReply::Body(jwks(&[&key])));
     server.wait_for_requests(1).await;
@@ -196,9 +197,9 @@ async fn keys_for_other_uses_and_keys_that_anyone_can_sign_with_are_ignored() {
         json!("text"),
     ] {
         service.server.reply_with(JwksReply::Body(json!({ "keys": [ignored, key.jwk()] }).to_string()));
-        assert_eq!(service.verifier.reload().await.unwrap(), KeyReload::Changed, "{ignored}");
+        assert_eq!(service.verifier.reload().await.unwrap(), Reload::Replaced, "{ignored}");
         assert!(service.verify(&key.token(&claims())).await.is_ok(), "{ignored}");
-        assert_eq!(service.verify(&other.token(&claims())).await, refused(Cause::UnknownKey), "{ignored}");
+        assert_eq!(service.verify(&other.token(&claims())).await, refused(Rejection::UnknownKey), "{ignored}");
     }
 }
 
@@ -208,26 +209,26 @@ async fn a_key_file_must_be_valid_at_startup_and_its_keys_stay_when_it_turns_inv
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");
     let clock = TestClock::new();
-    let options = || options(KeySource::File(path.clone()), &clock);
-    assert!(matches!(TokenVerifier::start(options()).await, Err(SourceFault::Unreadable(_))));
+    let options = || options(JwksSource::File(path.clone()), &clock);
+    assert!(matches!(TokenVerifier::start(options()).await, Err(JwksSourceError::Unreadable(_))));
     std::fs::write(&path, "{}").unwrap();
-    assert!(matches!(TokenVerifier::start(options()).await, Err(SourceFault::KeySet(KeySetFault::NotAKeySet))));
+    assert!(matches!(TokenVerifier::start(options()).await, Err(JwksSourceError::Jwks(JwksError::NotAKeySet))));
 
     std::fs::write(&path, jwks(&[&old])).unwrap();
     let verifier = TokenVerifier::start(options()).await.unwrap();
     assert!(verify(&verifier, &old.token(&claims())).await.is_ok());
-    assert_eq!(verifier.reload().await.unwrap(), KeyReload::Unchanged);
+    assert_eq!(verifier.reload().await.unwrap(), Reload::Unchanged);
 
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(verifier.reload().await, Err(SourceFault::Unreadable(_))));
+    assert!(matches!(verifier.reload().await, Err(JwksSourceError::Unreadable(_))));
     std::fs::write(&path, "x".repeat(256 * 1024 + 1)).unwrap();
-    assert!(matches!(verifier.reload().await, Err(SourceFault::TooLarge)));
+    assert!(matches!(verifier.reload().await, Err(JwksSourceError::TooLarge)));
     assert!(verify(&verifier, &old.token(&claims())).await.is_ok());
 
     std::fs::write(&path, jwks(&[&new])).unwrap();
-    assert_eq!(verifier.reload().await.unwrap(), KeyReload::Changed);
+    assert_eq!(verifier.reload().await.unwrap(), Reload::Replaced);
     assert!(verify(&verifier, &new.token(&claims())).await.is_ok());
-    assert_eq!(verify(&verifier, &old.token(&claims())).await, refused(Cause::UnknownKey));
+    assert_eq!(verify(&verifier, &old.token(&claims())).await, refused(Rejection::UnknownKey));
 }
 
 #[tokio::test]
@@ -237,8 +238,8 @@ async fn a_changed_key_file_is_noticed() {
     let path = directory.path().join("keys.json");
     std::fs::write(&path, jwks(&[&old])).unwrap();
     let clock = TestClock::new();
-    let mut options = options(KeySource::File(path.clone()), &clock);
-    options.times.file = Duration::from_millis(1);
+    let mut options = options(JwksSource::File(path.clone()), &clock);
+    options.refresh.file = Duration::from_millis(1);
     let verifier = TokenVerifier::start(options).await.unwrap();
     let replacement = directory.path().join("new.json");
     std::fs::write(&replacement, jwks(&[&new])).unwrap();
@@ -252,7 +253,7 @@ async fn a_changed_key_file_is_noticed() {
 #[test]
 fn a_key_set_is_fetched_over_https_or_from_loopback() {
     for url in ["https://issuer.example/keys", "http://127.0.0.1:1/k", "http://localhost/k", "http://[::1]:80/k"] {
-        assert!(url.parse::<mfagate::authn::token::KeySetUrl>().is_ok(), "{url}");
+        assert!(url.parse::<mfagate::authn::token::JwksUrl>().is_ok(), "{url}");
     }
     for url in [
         "http://issuer.example/keys",
@@ -266,6 +267,6 @@ fn a_key_set_is_fetched_over_https_or_from_loopback() {
         "127.0.0.1",
         "",
     ] {
-        assert!(url.parse::<mfagate::authn::token::KeySetUrl>().is_err(), "{url}");
+        assert!(url.parse::<mfagate::authn::token::JwksUrl>().is_err(), "{url}");
     }
 }

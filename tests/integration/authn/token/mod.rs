@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, header};
-use mfagate::authn::token::{Cause, Clock, KeySource, RefreshTimes, TokenError, TokenOptions, TokenVerifier};
+use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, Rejection, TokenError, TokenOptions, TokenVerifier};
 use mfagate::domain::TokenIdentity;
 use serde_json::{Value, json};
 
@@ -39,19 +39,19 @@ impl TestClock {
 }
 
 /// Intervals so long that nothing is fetched in the background during a test.
-fn times() -> RefreshTimes {
+fn times() -> JwksRefresh {
     let never = Duration::from_secs(1_000_000);
-    RefreshTimes { url: never, file: never, without_keys: never, ..RefreshTimes::default() }
+    JwksRefresh { url: never, file: never, without_keys: never, ..JwksRefresh::default() }
 }
 
-fn options(keys: KeySource, clock: &TestClock) -> TokenOptions {
+fn options(keys: JwksSource, clock: &TestClock) -> TokenOptions {
     TokenOptions {
         issuer: ISSUER.to_owned(),
         audience: "mfagate".parse().unwrap(),
         caller_claim: "sub".to_owned(),
         caller_prefix: None,
         keys,
-        times: times(),
+        refresh: times(),
         clock: clock.clock(),
     }
 }
@@ -71,7 +71,7 @@ impl Service {
     async fn with(keys: &[&SigningKey], change: impl FnOnce(&mut TokenOptions)) -> Self {
         let server = JwksServer::start(JwksReply::Body(jwks(keys))).await;
         let clock = TestClock::new();
-        let mut options = options(KeySource::Url(server.url().parse().unwrap()), &clock);
+        let mut options = options(JwksSource::Url(server.url().parse().unwrap()), &clock);
         change(&mut options);
         Self { verifier: TokenVerifier::start(options).await.unwrap(), server, clock }
     }
@@ -106,6 +106,6 @@ fn claims_with(changes: &Value) -> Value {
     claims
 }
 
-fn refused(cause: Cause) -> Result<TokenIdentity, TokenError> {
+fn refused(cause: Rejection) -> Result<TokenIdentity, TokenError> {
     Err(TokenError::NotAccepted(cause))
 }

@@ -2,7 +2,8 @@
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{HeaderMap, HeaderValue, header};
-use mfagate::authn::token::{Cause, KeyReload, MAX_TOKEN_BYTES, TokenError};
+use mfagate::authn::token::{MAX_TOKEN_BYTES, Rejection, TokenError};
+use mfagate::reload::Reload;
 use serde_json::{Value, json};
 
 use super::{NOW, Service, authorization, claims, claims_with, refused};
@@ -58,7 +59,7 @@ async fn what_is_not_a_signed_jwt_is_malformed() {
         let answer = service.verifier.verify(&authorization(&format!("Bearer {text}"))).await;
         assert!(matches!(answer, Err(TokenError::Malformed(_))), "{text}: {answer:?}");
     }
-    assert_eq!(service.verify(&format!("{token}=")).await, refused(Cause::Signature));
+    assert_eq!(service.verify(&format!("{token}=")).await, refused(Rejection::Signature));
     let binary = HeaderValue::from_bytes(b"Bearer \xFF\xFE").unwrap();
     let answer = service.verifier.verify(&HeaderMap::from_iter([(header::AUTHORIZATION, binary)])).await;
     assert!(matches!(answer, Err(TokenError::Malformed(_))), "{answer:?}");
@@ -82,12 +83,16 @@ async fn a_token_without_a_signature_is_refused() {
     let service = Service::start(&[&key]).await;
     for algorithm in ["none", "None", "NONE", "nOnE", ""] {
         let unsigned = signing_input(&json!({ "alg": algorithm, "kid": "k" }), &claims());
-        assert_eq!(service.verify(&format!("{unsigned}.")).await, refused(Cause::Algorithm), "{algorithm}");
+        assert_eq!(service.verify(&format!("{unsigned}.")).await, refused(Rejection::Algorithm), "{algorithm}");
         let signature = key.token(&claims()).rsplit_once('.').unwrap().1.to_owned();
-        assert_eq!(service.verify(&format!("{unsigned}.{signature}")).await, refused(Cause::Algorithm), "{algorithm}");
+        assert_eq!(
+            service.verify(&format!("{unsigned}.{signature}")).await,
+            refused(Rejection::Algorithm),
+            "{algorithm}"
+        );
     }
     let stripped = key.token(&claims()).rsplit_once('.').unwrap().0.to_owned();
-    assert_eq!(service.verify(&format!("{stripped}.")).await, refused(Cause::Signature));
+    assert_eq!(service.verify(&format!("{stripped}.")).await, refused(Rejection::Signature));
 }
 
 #[tokio::test]
@@ -105,7 +110,7 @@ async fn the_public_key_is_never_used_as_an_hmac_secret() {
         for secret in secrets {
             let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &secret);
             // With the right name the algorithm is refused, with a wrong one the signature is.
-            for (algorithm, cause) in [("HS256", Cause::Algorithm), (key.algorithm(), Cause::Signature)] {
+            for (algorithm, cause) in [("HS256", Rejection::Algorithm), (key.algorithm(), Rejection::Signature)] {
                 let signed = signing_input(&json!({ "alg": algorithm, "kid": "k" }), &claims());
                 let signature = aws_lc_rs::hmac::sign(&secret, signed.as_bytes());
                 let token = format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()));
@@ -122,11 +127,11 @@ async fn the_algorithm_must_fit_the_key() {
     for (key, algorithm) in [(&rsa, "ES256"), (&rsa, "EdDSA"), (&p256, "RS256"), (&p256, "EdDSA"), (&ed25519, "ES256")]
     {
         let token = key.token_with(&json!({ "alg": algorithm, "kid": key.id }), &claims());
-        assert_eq!(service.verify(&token).await, refused(Cause::KeyOfAnotherAlgorithm), "{algorithm}");
+        assert_eq!(service.verify(&token).await, refused(Rejection::KeyOfAnotherAlgorithm), "{algorithm}");
     }
     for algorithm in ["RS384", "RS512", "PS512", "ES384", "HS512", "rs256", "RSA-OAEP"] {
         let token = rsa.token_with(&json!({ "alg": algorithm, "kid": "r" }), &claims());
-        assert_eq!(service.verify(&token).await, refused(Cause::Algorithm), "{algorithm}");
+        assert_eq!(service.verify(&token).await, refused(Rejection::Algorithm), "{algorithm}");
     }
 }
 
@@ -137,26 +142,26 @@ async fn a_key_with_a_declared_algorithm_is_used_for_no_other() {
     jwk["alg"] = json!("PS256");
     let service = Service::start(&[]).await;
     service.server.reply_with(JwksReply::Body(json!({ "keys": [jwk] }).to_string()));
-    assert_eq!(service.verifier.reload().await.unwrap(), KeyReload::Changed);
+    assert_eq!(service.verifier.reload().await.unwrap(), Reload::Replaced);
     let pss = key.token_with(&json!({ "alg": "PS256", "kid": "k" }), &claims());
     assert!(service.verify(&pss).await.is_ok());
-    assert_eq!(service.verify(&key.token(&claims())).await, refused(Cause::KeyOfAnotherAlgorithm));
+    assert_eq!(service.verify(&key.token(&claims())).await, refused(Rejection::KeyOfAnotherAlgorithm));
 }
 
 #[tokio::test]
 async fn a_token_signed_by_another_key_is_refused_whatever_key_it_carries() {
     let (key, attacker) = (SigningKey::rsa("k"), SigningKey::rsa("k"));
     let service = Service::start(&[&key]).await;
-    assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Cause::Signature));
+    assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Rejection::Signature));
     let theirs = JwksServer::start(JwksReply::Body(jwks(&[&attacker]))).await;
     let header = json!({ "alg": "RS256", "kid": "k", "jwk": attacker.jwk(), "jku": theirs.url(), "x5u": theirs.url() });
-    assert_eq!(service.verify(&attacker.token_with(&header, &claims())).await, refused(Cause::Signature));
+    assert_eq!(service.verify(&attacker.token_with(&header, &claims())).await, refused(Rejection::Signature));
     assert_eq!(theirs.requested_paths(), [""; 0], "a token's own key set is never fetched");
 
     let good = key.token(&claims());
     let [header, _, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("{good}") };
     let forged = BASE64URL_NOPAD.encode(claims_with(&json!({ "sub": "admin" })).to_string().as_bytes());
-    assert_eq!(service.verify(&format!("{header}.{forged}.{signature}")).await, refused(Cause::Signature));
+    assert_eq!(service.verify(&format!("{header}.{forged}.{signature}")).await, refused(Rejection::Signature));
 }
 
 #[tokio::test]
@@ -169,9 +174,9 @@ async fn the_caller_is_told_of_expiry_only_if_the_token_was_valid_before() {
     assert!(service.verify(&token).await.is_ok());
     service.clock.advance(1);
     assert_eq!(service.verify(&token).await, Err(TokenError::Expired));
-    assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Cause::Signature));
+    assert_eq!(service.verify(&attacker.token(&claims())).await, refused(Rejection::Signature));
     let of_another_issuer = key.token(&claims_with(&json!({ "iss": "https://other.example" })));
-    assert_eq!(service.verify(&of_another_issuer).await, refused(Cause::Issuer));
+    assert_eq!(service.verify(&of_another_issuer).await, refused(Rejection::Issuer));
 }
 
 #[tokio::test]
@@ -179,12 +184,12 @@ async fn tokens_for_another_audience_or_a_later_time_are_refused() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
     for (changes, cause) in [
-        (json!({ "iss": "https://issuer.example/other" }), Cause::Issuer),
-        (json!({ "aud": "other" }), Cause::Audience),
-        (json!({ "aud": ["other", "another"] }), Cause::Audience),
-        (json!({ "nbf": NOW + 31 }), Cause::NotYetValid),
-        (json!({ "exp": null }), Cause::Claim("exp".to_owned())),
-        (json!({ "sub": "" }), Cause::Claim("sub".to_owned())),
+        (json!({ "iss": "https://issuer.example/other" }), Rejection::Issuer),
+        (json!({ "aud": "other" }), Rejection::Audience),
+        (json!({ "aud": ["other", "another"] }), Rejection::Audience),
+        (json!({ "nbf": NOW + 31 }), Rejection::NotYetValid),
+        (json!({ "exp": null }), Rejection::Claim("exp".to_owned())),
+        (json!({ "sub": "" }), Rejection::Claim("sub".to_owned())),
     ] {
         assert_eq!(service.verify(&key.token(&claims_with(&changes))).await, refused(cause), "{changes}");
     }
@@ -205,11 +210,11 @@ async fn tokens_of_other_kinds_and_with_extensions_are_refused() {
     }
     for typ in ["logout+jwt", "dpop+jwt", "secevent+jwt", "JOSE", ""] {
         let answer = service.verify(&with(&json!({ "typ": typ }))).await;
-        assert_eq!(answer, refused(Cause::Header("typ is not that of an access token")), "{typ}");
+        assert_eq!(answer, refused(Rejection::Header("typ is not that of an access token")), "{typ}");
     }
     for crit in [json!(["b64"]), json!([]), json!("exp")] {
         let answer = service.verify(&with(&json!({ "crit": crit, "b64": false }))).await;
-        assert_eq!(answer, refused(Cause::Header("crit asks for extensions")));
+        assert_eq!(answer, refused(Rejection::Header("crit asks for extensions")));
     }
 }
 
@@ -218,7 +223,7 @@ async fn a_key_id_is_required() {
     let key = SigningKey::ed25519("k");
     let service = Service::start(&[&key]).await;
     for header in [json!({ "alg": "EdDSA" }), json!({ "alg": "EdDSA", "kid": "" })] {
-        assert_eq!(service.verify(&key.token_with(&header, &claims())).await, refused(Cause::NoKeyId));
+        assert_eq!(service.verify(&key.token_with(&header, &claims())).await, refused(Rejection::NoKeyId));
     }
     assert_eq!(service.server.requested_paths().len(), 1, "what names no key is worth no fetch");
 }

@@ -2,22 +2,24 @@
 
 use std::fs;
 
-use mfagate::authz::policy::{
-    ContextWords, Policies, Question, QuestionWords, TableReport, explain, schema_text, test_table,
-};
+use mfagate::authz::policy::{ContextArg, Policies, Query, QueryArgs, TableReport, explain, schema_text, test_table};
 use mfagate::domain::{EndUserCredential, Factor};
 
 use super::{PolicyDirectory, example_directory, example_policies};
 
-fn question(policies: &Policies, caller: &str, action: &str, pool: &str, context: &[&str]) -> Question {
-    let words = QuestionWords {
+fn context_args(context: &[&str]) -> Vec<ContextArg> {
+    context.iter().map(|argument| argument.parse().unwrap()).collect()
+}
+
+fn query(policies: &Policies, caller: &str, action: &str, pool: &str, context: &[&str]) -> Query {
+    let words = QueryArgs {
         caller: caller.to_owned(),
         action: action.to_owned(),
         pool: Some(pool.to_owned()),
-        context: ContextWords::parse(context.iter().copied()).unwrap(),
-        ..QuestionWords::default()
+        context: context_args(context),
+        ..QueryArgs::default()
     };
-    Question::parse(&words, policies).unwrap()
+    Query::parse(&words, policies).unwrap()
 }
 
 fn run_table(text: &str) -> Result<TableReport, String> {
@@ -48,7 +50,7 @@ fn the_examples_decide_as_their_table_says() {
 fn support_may_reset_totp_in_the_eu_pools() {
     let policies = example_policies();
     let ask = |pool| {
-        question(&policies, "spiffe://example.org/support-tool", "AdminDeleteSoftwareToken", pool, &[]).ask(&policies)
+        query(&policies, "spiffe://example.org/support-tool", "AdminDeleteSoftwareToken", pool, &[]).ask(&policies)
     };
     assert!(ask("eu-west-1_Shop01").allowed && ask("eu-central-1_Lab01").allowed);
     assert!(!ask("us-east-1_Shop01").allowed && !ask("ap-south-1_eu").allowed && !ask("").allowed);
@@ -66,8 +68,7 @@ fn support_never_turns_mfa_off_whatever_else_is_permitted() {
     let ask = |configuration: &str| {
         let context = format!("mfa_configuration={configuration}");
         let pool = "eu-west-1_Shop01";
-        question(&policies, "spiffe://example.org/support-tool", "SetUserPoolMfaConfig", pool, &[&context])
-            .ask(&policies)
+        query(&policies, "spiffe://example.org/support-tool", "SetUserPoolMfaConfig", pool, &[&context]).ask(&policies)
     };
     assert_eq!((ask("OFF").allowed, ask("OFF").policy_ids), (false, vec!["never-switch-mfa-off".to_owned()]));
     assert!(ask("ON").allowed && ask("OPTIONAL").allowed);
@@ -77,7 +78,7 @@ fn support_never_turns_mfa_off_whatever_else_is_permitted() {
 fn an_explanation_shows_the_policies_that_decided_with_text_and_place() {
     let policies = example_policies();
     let caller = "spiffe://example.org/support-tool";
-    let allowed = explain(&policies, &question(&policies, caller, "AdminDeleteSoftwareToken", "eu-west-1_Shop01", &[]));
+    let allowed = explain(&policies, &query(&policies, caller, "AdminDeleteSoftwareToken", "eu-west-1_Shop01", &[]));
     assert!(allowed.starts_with("allow\n"), "{allowed}");
     for part in [
         "groups    [\"support\"]",
@@ -91,7 +92,7 @@ fn an_explanation_shows_the_policies_that_decided_with_text_and_place() {
     }
     let forbidden = explain(
         &policies,
-        &question(&policies, caller, "SetUserPoolMfaConfig", "eu-west-1_Shop01", &["mfa_configuration=OFF"]),
+        &query(&policies, caller, "SetUserPoolMfaConfig", "eu-west-1_Shop01", &["mfa_configuration=OFF"]),
     );
     assert!(
         forbidden.starts_with("deny\n") && forbidden.contains("Forbidden by:\n\nnever-switch-mfa-off"),
@@ -103,9 +104,9 @@ fn an_explanation_shows_the_policies_that_decided_with_text_and_place() {
 fn an_explanation_of_a_denial_tells_a_near_miss_from_none() {
     let policies = example_policies();
     let caller = "spiffe://example.org/support-tool";
-    let near = explain(&policies, &question(&policies, caller, "AdminDeleteSoftwareToken", "us-east-1_Shop01", &[]));
+    let near = explain(&policies, &query(&policies, caller, "AdminDeleteSoftwareToken", "us-east-1_Shop01", &[]));
     assert!(near.contains("on other pools or conditions:\n\nsupport-resets-totp-in-the-eu"), "{near}");
-    let none = explain(&policies, &question(&policies, caller, "AdminSetUserMfaPreference", "eu-west-1_Shop01", &[]));
+    let none = explain(&policies, &query(&policies, caller, "AdminSetUserMfaPreference", "eu-west-1_Shop01", &[]));
     assert!(none.contains("no policy permits this caller this action"), "{none}");
 }
 
@@ -115,7 +116,7 @@ fn an_explanation_shows_a_policy_that_failed_and_escapes_names() {
         "@id(\"o\") permit (principal, action, resource) when { 9223372036854775807 + 1 == 0 || context.legacy };",
     )
     .load();
-    let text = explain(&policies, &question(&policies, "a\u{1b}[31m\nallow", "GetUser", "eu-west-1_a", &[]));
+    let text = explain(&policies, &query(&policies, "a\u{1b}[31m\nallow", "GetUser", "eu-west-1_a", &[]));
     assert!(text.starts_with("deny\n") && text.contains("could not be evaluated"), "{text}");
     assert!(!text.contains('\u{1b}') && !text.lines().skip(1).any(|line| line.starts_with("allow")), "{text}");
 }
@@ -123,26 +124,25 @@ fn an_explanation_shows_a_policy_that_failed_and_escapes_names() {
 #[test]
 fn every_invalid_argument_of_a_query_is_named() {
     let policies = example_policies();
-    let refuse = |words: QuestionWords| Question::parse(&words, &policies).unwrap_err().to_string();
-    let words = |action: &str, pool: Option<&str>| QuestionWords {
+    let refuse = |words: QueryArgs| Query::parse(&words, &policies).unwrap_err().to_string();
+    let words = |action: &str, pool: Option<&str>| QueryArgs {
         caller: "a".to_owned(),
         action: action.to_owned(),
         pool: pool.map(ToOwned::to_owned),
-        ..QuestionWords::default()
+        ..QueryArgs::default()
     };
     assert!(refuse(words("Read", Some("p"))).contains("\"Read\" is no permission"));
     assert!(refuse(words("GetUser", None)).contains("is on a pool, which is missing"));
     assert!(refuse(words("ReadReflection", Some("p"))).contains("is on no pool"));
-    let context =
-        ContextWords::parse(["preferred=TOTP", "factors_enabled=SMS_MFA,X", "mfa_configuration=off"]).unwrap();
-    let error = refuse(QuestionWords { caller: String::new(), context, ..words("GetUser", Some("p")) });
+    let context = context_args(&["preferred=TOTP", "factors_enabled=SMS_MFA,X", "mfa_configuration=off"]);
+    let error = refuse(QueryArgs { caller: String::new(), context, ..words("GetUser", Some("p")) });
     for part in
         ["the caller has no name", "\"TOTP\" is no factor", "\"X\" is no factor", "\"off\" is no MFA configuration"]
     {
         assert!(error.contains(part), "no {part} in {error}");
     }
-    let error = ContextWords::parse(["legacy", "weakens_mfa=yes", "wekens_mfa=true", "legacy=true", "legacy=true"]);
-    let error = error.unwrap_err().to_string();
+    let context = context_args(&["legacy", "weakens_mfa=yes", "wekens_mfa=true", "legacy=true", "legacy=true"]);
+    let error = refuse(QueryArgs { context, ..words("GetUser", Some("p")) });
     for part in ["\"legacy\" must be key=value", "must be true or false", "\"wekens_mfa\" is not in", "is given twice"]
     {
         assert!(error.contains(part), "no {part} in {error}");
@@ -156,14 +156,14 @@ fn a_query_can_be_about_a_caller_with_a_certificate_and_a_token() {
     )
     .load();
     let ask = |caller: &str, token: Option<&str>| {
-        let words = QuestionWords {
+        let words = QueryArgs {
             caller: caller.to_owned(),
             token: token.map(ToOwned::to_owned),
             action: "GetUser".to_owned(),
             pool: Some("eu-west-1_a".to_owned()),
-            ..QuestionWords::default()
+            ..QueryArgs::default()
         };
-        Question::parse(&words, &policies).map(|question| question.ask(&policies).allowed).map_err(|e| e.to_string())
+        Query::parse(&words, &policies).map(|query| query.ask(&policies).allowed).map_err(|e| e.to_string())
     };
     assert_eq!(ask("spiffe://example.org/desk", Some("alice")), Ok(true));
     assert_eq!(ask("spiffe://example.org/desk", Some("bob")), Ok(false));
@@ -175,7 +175,7 @@ fn a_query_can_be_about_a_caller_with_a_certificate_and_a_token() {
 #[test]
 fn an_action_implies_what_its_context_leaves_out() {
     let policies = example_policies();
-    let effect = |action: &str, context: &[&str]| question(&policies, "a", action, "eu-west-1_a", context).effect;
+    let effect = |action: &str, context: &[&str]| query(&policies, "a", action, "eu-west-1_a", context).effect;
     assert!(effect("SetUserSettings", &[]).legacy && effect("SetUserSettings", &[]).end_user.is_some());
     assert!(!effect("SetUserSettings", &["legacy=false"]).legacy);
     assert_eq!(effect("VerifySoftwareToken", &["by_session=true"]).end_user, Some(EndUserCredential::Session));

@@ -76,7 +76,7 @@ impl PolicyDirectory {
     pub(crate) fn faults(&self) -> Vec<String> {
         let error = self.try_load().unwrap_err();
         let root = format!("{}/", self.root.path().display());
-        error.faults().iter().map(|fault| fault.to_string().replace(&root, "")).collect()
+        error.problems().iter().map(|fault| fault.to_string().replace(&root, "")).collect()
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mfagate::api::Rpc;
-use mfagate::authz::policy::{PolicyStore, Reload};
+use mfagate::authz::policy::PolicyStore;
+use mfagate::reload::Reload;
 
 use super::{POOL, PolicyDirectory, decide, workload};
 
