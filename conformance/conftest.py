@@ -1,4 +1,4 @@
-"""Gives the tests running servers, each started once and ended with the run."""
+"""Fixtures: running servers, each started once and stopped with the run."""
 
 import functools
 import signal
@@ -14,7 +14,7 @@ from suite.control import Control
 
 
 def pytest_configure() -> None:
-    """Makes a termination end the run as an interrupt does, with every server stopped."""
+    """Makes SIGTERM end the run as an interrupt does, with every server stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record",
         action="store_true",
-        help="rewrite deviations.json with what is observed; the reasons in it are kept, new ones are written by hand",
+        help="rewrite deviations.json with the observed outcomes; keeps existing reasons, new ones are written by hand",
     )
 
 
@@ -36,7 +36,7 @@ def dev() -> Iterator[gate.Gate]:
 
 @pytest.fixture(scope="session")
 def embedded_url() -> Iterator[str]:
-    """The embedded Cognito of a `mfagate dev` whose clock the tests may move on."""
+    """The embedded Cognito of a `mfagate dev` whose clock the tests may advance."""
     with gate.running("dev", "--embedded-listen", "127.0.0.1:0") as running:
         yield gate.embedded_url(running)
 
@@ -55,13 +55,13 @@ def control(embedded_url: str) -> Control:
 
 @pytest.fixture(scope="session")
 def make(embedded: botocore.client.BaseClient, control: Control) -> Make:
-    """Makes pools of the embedded Cognito."""
+    """Creates pools of the embedded Cognito."""
     return functools.partial(new_account, embedded, control)
 
 
 @pytest.fixture(scope="session")
 def pair(dev: gate.Gate) -> Iterator[Callable[[str], tuple[gate.Gate, str]]]:
-    """Answers a peer by name, with an mfagate in front of it; each pair is started when first asked for."""
+    """Returns a peer by name, with an mfagate in front of it. Each pair is started on first use."""
     with ExitStack() as stack:
         pairs = {"embedded": (dev, gate.embedded_url(dev))}
 
@@ -76,7 +76,7 @@ def pair(dev: gate.Gate) -> Iterator[Callable[[str], tuple[gate.Gate, str]]]:
 
 
 def _in_front_of(running: peer.Peer) -> AbstractContextManager[gate.Gate]:
-    """An mfagate before a peer: `serve` where the peer knows its callers by their keys, else `dev`."""
+    """An mfagate in front of a peer: `serve` if the peer checks access keys, `dev` otherwise."""
     if running.name in peer.CHECK_KEYS:
         return gate.serving(running.url, cognito.KEY, cognito.SECRET)
     return gate.running("dev", "--cognito-endpoint", running.url)
@@ -84,7 +84,7 @@ def _in_front_of(running: peer.Peer) -> AbstractContextManager[gate.Gate]:
 
 @pytest.fixture(scope="session")
 def recorder(request: pytest.FixtureRequest) -> Iterator[deviation.Recorder | None]:
-    """Where observed deviations go in a run with `--record`; None in any other run."""
+    """The recorder of observed deviations in a run with `--record`; None in any other run."""
     if not request.config.getoption("--record"):
         yield None
         return

@@ -7,7 +7,7 @@ from suite.account import ENABLED, PREFERRED, new_account
 from suite.control import Control
 
 
-def test_the_state_outlives_a_restart_and_so_do_the_tokens(tmp_path: pathlib.Path) -> None:
+def test_the_state_and_the_tokens_survive_a_restart(tmp_path: pathlib.Path) -> None:
     data = tmp_path / "state.json"
     with gate.running("dev", "--data", str(data)) as first:
         url = gate.embedded_url(first)

@@ -38,54 +38,54 @@ def all_violations() -> dict[str, Violation]:
     return found
 
 
-def test_the_embedded_cognito_knows_its_operations_and_no_others(embedded: botocore.client.BaseClient) -> None:
+def test_the_embedded_cognito_has_its_operations_and_no_others(embedded: botocore.client.BaseClient) -> None:
     assert violation.operations(embedded) == OPERATIONS
 
 
 @pytest.mark.parametrize("name", all_violations(), ids=lambda name: name[-120:])
 def test_a_broken_constraint_is_refused_in_cognitos_words(embedded: botocore.client.BaseClient, name: str) -> None:
     broken = all_violations()[name]
-    answer = violation.send(embedded, broken.operation, broken.body)
-    assert isinstance(answer, Refused), f"not refused: {answer}"
-    assert answer.code == "InvalidParameterException", f"{answer.code} {answer.message!r}"
-    assert re.match(r"\d+ validation errors? detected: ", answer.message), answer.message
-    paths = {match["path"] for match in VIOLATED.finditer(answer.message)}
-    assert paths == {broken.path}, answer.message
-    assert f"failed to satisfy constraint: {broken.inside or broken.constraint}" in answer.message, answer.message
-    assert broken.constraint in answer.message, answer.message
+    response = violation.send(embedded, broken.operation, broken.body)
+    assert isinstance(response, Refused), f"not refused: {response}"
+    assert response.code == "InvalidParameterException", f"{response.code} {response.message!r}"
+    assert re.match(r"\d+ validation errors? detected: ", response.message), response.message
+    paths = {match["path"] for match in VIOLATED.finditer(response.message)}
+    assert paths == {broken.path}, response.message
+    assert f"failed to satisfy constraint: {broken.inside or broken.constraint}" in response.message, response.message
+    assert broken.constraint in response.message, response.message
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_violation_is_reported_at_once(embedded: botocore.client.BaseClient, name: str) -> None:
     required = cognito.model().operation_model(name).input_shape.required_members
-    answer = violation.send(embedded, name, {})
-    assert isinstance(answer, Refused)
-    assert answer.code == "InvalidParameterException", f"{answer.code} {answer.message!r}"
+    response = violation.send(embedded, name, {})
+    assert isinstance(response, Refused)
+    assert response.code == "InvalidParameterException", f"{response.code} {response.message!r}"
     if required:
         count = len(required)
-        assert answer.message.startswith(f"{count} validation error{'s' if count > 1 else ''} detected: ")
-        paths = {match["path"] for match in VIOLATED.finditer(answer.message)}
+        assert response.message.startswith(f"{count} validation error{'s' if count > 1 else ''} detected: ")
+        paths = {match["path"] for match in VIOLATED.finditer(response.message)}
         assert paths == {f"{member[0].lower()}{member[1:]}" for member in required}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_value_of_the_wrong_json_type_is_no_message(embedded: botocore.client.BaseClient, name: str) -> None:
+def test_a_value_of_the_wrong_json_type_is_rejected(embedded: botocore.client.BaseClient, name: str) -> None:
     wrong = list(violation.wrong_types(cognito.model().operation_model(name)))
     assert wrong
     for member, body in wrong:
-        answer = violation.send(embedded, name, body)
-        assert isinstance(answer, Refused), f"{member}: {answer}"
-        assert answer.code == "SerializationException", f"{member}: {answer.code} {answer.message!r}"
+        response = violation.send(embedded, name, body)
+        assert isinstance(response, Refused), f"{member}: {response}"
+        assert response.code == "SerializationException", f"{member}: {response.code} {response.message!r}"
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"text"', b'{"UserPoolId": "a_b"', b"\xff\xfe"])
-def test_a_body_that_is_no_json_object_is_no_message(
+def test_a_body_that_is_not_a_json_object_is_rejected(
     embedded: botocore.client.BaseClient, name: str, body: bytes
 ) -> None:
-    answer = violation.send(embedded, name, body)
-    assert isinstance(answer, Refused), answer
-    assert answer.code == "SerializationException", f"{answer.code} {answer.message!r}"
+    response = violation.send(embedded, name, body)
+    assert isinstance(response, Refused), response
+    assert response.code == "SerializationException", f"{response.code} {response.message!r}"
 
 
 def limits() -> list[tuple[str, str, dict[str, object]]]:
@@ -104,7 +104,7 @@ def limits() -> list[tuple[str, str, dict[str, object]]]:
 def test_a_value_at_its_limit_satisfies_its_constraints(
     embedded: botocore.client.BaseClient, operation: str, path: str, body: dict[str, object]
 ) -> None:
-    answer = violation.send(embedded, operation, body)
-    if isinstance(answer, Refused):
-        assert answer.code != "SerializationException"
-        assert f"at '{path}' failed" not in answer.message, answer.message
+    response = violation.send(embedded, operation, body)
+    if isinstance(response, Refused):
+        assert response.code != "SerializationException"
+        assert f"at '{path}' failed" not in response.message, response.message

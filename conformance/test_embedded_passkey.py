@@ -19,7 +19,7 @@ def account(make: Make) -> Account:
 
 
 def start(account: Account) -> dict[str, object]:
-    """Starts a registration and answers its options."""
+    """Starts a registration and returns its options."""
     return account.must("StartWebAuthnRegistration", AccessToken=account.access_token)["CredentialCreationOptions"]
 
 
@@ -29,7 +29,7 @@ def completion(account: Account, credential: object) -> dict[str, object]:
 
 
 def register(account: Account) -> str:
-    """Registers one more passkey and answers its id."""
+    """Registers another passkey and returns its id."""
     credential = Authenticator().create(start(account))
     assert account.must("CompleteWebAuthnRegistration", **completion(account, credential)) == {}
     return str(credential["id"])
@@ -121,7 +121,7 @@ def test_a_bad_credential_is_refused_for_what_is_bad(account: Account, authentic
     assert listed(account)["Credentials"] == []
 
 
-def test_a_pool_that_wants_the_user_verified_refuses_presence_alone(make: Make) -> None:
+def test_a_pool_that_requires_user_verification_refuses_presence_alone(make: Make) -> None:
     strict = {"WebAuthnConfiguration": PASSKEY["WebAuthnConfiguration"] | {"UserVerification": "required"}}
     account = make(factors=TOTP | strict)
     account.create_user()
@@ -150,7 +150,7 @@ def test_a_credential_with_garbage_for_an_attestation_is_refused(account: Accoun
     account.refused("CompleteWebAuthnRegistration", "InvalidParameterException", **completion(account, credential))
 
 
-def test_a_challenge_is_used_up(account: Account) -> None:
+def test_a_challenge_can_be_used_once(account: Account) -> None:
     credential = Authenticator().create(start(account))
     account.must("CompleteWebAuthnRegistration", **completion(account, credential))
     account.refused(
@@ -166,14 +166,14 @@ def test_a_challenge_expires(account: Account) -> None:
     )
 
 
-def test_a_registration_that_was_not_started_can_not_be_completed(account: Account) -> None:
+def test_a_registration_that_was_not_started_cannot_be_completed(account: Account) -> None:
     credential = Authenticator().create({"challenge": "AAAA", "rp": {"id": "localhost"}})
     account.refused(
         "CompleteWebAuthnRegistration", "WebAuthnChallengeNotFoundException", **completion(account, credential)
     )
 
 
-def test_another_client_can_not_complete_the_registration(account: Account) -> None:
+def test_another_client_cannot_complete_the_registration(account: Account) -> None:
     credential = Authenticator().create(start(account))
     client = account.must(
         "CreateUserPoolClient", UserPoolId=account.pool_id, ClientName="other", ExplicitAuthFlows=FLOWS

@@ -3,8 +3,8 @@
 import pytest
 
 from suite.account import (
+    DEVELOPER_EMAIL,
     EMAIL_CODE,
-    OWN_EMAIL,
     PASSKEY,
     SMS,
     SMS_CONFIGURATION,
@@ -22,7 +22,7 @@ def read(account: Account) -> dict:
     return account.must("GetUserPoolMfaConfig", UserPoolId=account.pool_id)
 
 
-def is_refused(account: Account, text: str, mode: str | None, *blocks: dict[str, object]) -> None:
+def assert_refused(account: Account, text: str, mode: str | None, *blocks: dict[str, object]) -> None:
     """Asserts that a configuration is refused with this text and changes nothing."""
     before = read(account)
     account.refused("SetUserPoolMfaConfig", "InvalidParameterException", text, **account.configuration(mode, *blocks))
@@ -39,17 +39,17 @@ def test_a_new_pool_is_off_and_has_no_blocks(account: Account) -> None:
     assert read(account) == {"MfaConfiguration": "OFF"}
 
 
-def test_a_configuration_is_answered_and_read_back(account: Account) -> None:
-    answer = account.configure("OPTIONAL", SMS, TOTP, EMAIL_CODE, PASSKEY)
-    assert answer == {"MfaConfiguration": "OPTIONAL", **SMS, **TOTP, **EMAIL_CODE, **PASSKEY}
-    assert read(account) == answer
+def test_a_configuration_is_returned_and_read_back(account: Account) -> None:
+    response = account.configure("OPTIONAL", SMS, TOTP, EMAIL_CODE, PASSKEY)
+    assert response == {"MfaConfiguration": "OPTIONAL", **SMS, **TOTP, **EMAIL_CODE, **PASSKEY}
+    assert read(account) == response
     described = account.must("DescribeUserPool", UserPoolId=account.pool_id)["UserPool"]
     assert described["MfaConfiguration"] == "OPTIONAL"
     assert described["SmsConfiguration"] == SMS_CONFIGURATION
     assert "SoftwareTokenMfaConfiguration" not in described
 
 
-def test_a_request_with_nothing_but_the_pool_switches_mfa_off(account: Account) -> None:
+def test_a_request_with_only_the_pool_switches_mfa_off(account: Account) -> None:
     account.configure("ON", TOTP)
     assert account.must("SetUserPoolMfaConfig", UserPoolId=account.pool_id) == {"MfaConfiguration": "OFF"}
     assert read(account) == {"MfaConfiguration": "OFF"}
@@ -57,58 +57,60 @@ def test_a_request_with_nothing_but_the_pool_switches_mfa_off(account: Account) 
 
 @pytest.mark.parametrize("mode", ["OFF", None])
 @pytest.mark.parametrize("block", [TOTP, {"SoftwareTokenMfaConfiguration": {"Enabled": False}}, SMS, EMAIL_CODE])
-def test_a_pool_that_is_off_takes_no_factor(account: Account, mode: str | None, block: dict[str, object]) -> None:
-    is_refused(
+def test_a_pool_that_is_off_rejects_factors(account: Account, mode: str | None, block: dict[str, object]) -> None:
+    assert_refused(
         account, "Invalid MFA configuration given, can't turn off MFA and configure an MFA together.", mode, block
     )
 
 
-def test_a_pool_that_is_off_takes_the_configuration_of_passkeys(account: Account) -> None:
+def test_a_pool_that_is_off_accepts_a_passkey_configuration(account: Account) -> None:
     assert account.configure("OFF", PASSKEY) == {"MfaConfiguration": "OFF", **PASSKEY}
 
 
 @pytest.mark.parametrize("mode", ["ON", "OPTIONAL"])
 @pytest.mark.parametrize("blocks", [[], [{"SoftwareTokenMfaConfiguration": {"Enabled": False}}], [PASSKEY]])
-def test_a_pool_that_asks_needs_a_factor(account: Account, mode: str, blocks: list[dict[str, object]]) -> None:
-    is_refused(account, "SMS MFA, Email MFA, or Software Token MFA must be enabled", mode, *blocks)
+def test_a_pool_with_mfa_needs_a_factor(account: Account, mode: str, blocks: list[dict[str, object]]) -> None:
+    assert_refused(account, "SMS MFA, Email MFA, or Software Token MFA must be enabled", mode, *blocks)
 
 
-def test_a_factor_that_is_left_out_is_dropped(account: Account) -> None:
+def test_an_omitted_factor_is_dropped(account: Account) -> None:
     account.configure("OPTIONAL", TOTP, EMAIL_CODE, PASSKEY)
     assert account.configure("OPTIONAL", TOTP) == {"MfaConfiguration": "OPTIONAL", **TOTP}
     assert read(account) == {"MfaConfiguration": "OPTIONAL", **TOTP}
 
 
-def test_sms_comes_off_only_with_mfa_itself(account: Account) -> None:
+def test_sms_is_removed_only_when_mfa_is_switched_off(account: Account) -> None:
     account.configure("OPTIONAL", TOTP, SMS)
-    is_refused(account, "Can't turn off SMS_MFA when SMS configuration is set for the user pool", "OPTIONAL", TOTP)
+    assert_refused(account, "Can't turn off SMS_MFA when SMS configuration is set for the user pool", "OPTIONAL", TOTP)
     account.configure("OFF")
     assert account.configure("OPTIONAL", TOTP) == {"MfaConfiguration": "OPTIONAL", **TOTP}
 
 
 def test_a_verified_phone_number_needs_sms(make: Make) -> None:
     account = make(mode="OFF", AutoVerifiedAttributes=["phone_number"], SmsConfiguration=SMS_CONFIGURATION)
-    is_refused(
+    assert_refused(
         account, "SMS configuration is required when phone_number is selected for auto verification", "OPTIONAL", TOTP
     )
 
 
 def test_e_mail_needs_the_pools_own_sender(make: Make) -> None:
     account = make(mode="OFF", EmailConfiguration={"EmailSendingAccount": "COGNITO_DEFAULT"})
-    is_refused(account, "EmailSendingAccount of COGNITO_DEFAULT", "OPTIONAL", EMAIL_CODE)
+    assert_refused(account, "EmailSendingAccount of COGNITO_DEFAULT", "OPTIONAL", EMAIL_CODE)
 
 
 @pytest.mark.parametrize("recovery", [None, [{"Name": "verified_email", "Priority": 1}]])
-def test_e_mail_can_not_be_factor_and_only_recovery(make: Make, recovery: list[dict[str, object]] | None) -> None:
+def test_e_mail_cannot_be_both_a_factor_and_the_only_recovery(
+    make: Make, recovery: list[dict[str, object]] | None
+) -> None:
     setting = {"RecoveryMechanisms": recovery} if recovery else {}
     account = make(mode="OFF", AccountRecoverySetting=setting)
-    is_refused(account, "AccountRecoverySetting is not set or contains only verified_email", "OPTIONAL", EMAIL_CODE)
+    assert_refused(account, "AccountRecoverySetting is not set or contains only verified_email", "OPTIONAL", EMAIL_CODE)
 
 
-def test_sms_can_not_be_factor_and_recovery(make: Make) -> None:
+def test_sms_cannot_be_both_a_factor_and_a_recovery(make: Make) -> None:
     recovery = {"RecoveryMechanisms": [{"Name": "verified_phone_number", "Priority": 1}]}
     account = make(mode="OFF", AccountRecoverySetting=recovery)
-    is_refused(account, "Account Recovery Setting cannot use verified_phone_number", "OPTIONAL", SMS)
+    assert_refused(account, "Account Recovery Setting cannot use verified_phone_number", "OPTIONAL", SMS)
 
 
 def first_factors(*factors: str) -> dict[str, object]:
@@ -117,16 +119,16 @@ def first_factors(*factors: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("factor", ["EMAIL_OTP", "SMS_OTP"])
-def test_one_time_codes_can_not_be_first_factors_where_mfa_is_required(make: Make, factor: str) -> None:
+def test_one_time_codes_cannot_be_first_factors_where_mfa_is_required(make: Make, factor: str) -> None:
     account = make(mode="OFF", Policies=first_factors(factor))
-    is_refused(account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP)
+    assert_refused(account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP)
     assert account.configure("OPTIONAL", TOTP)["MfaConfiguration"] == "OPTIONAL"
 
 
 def test_passkeys_as_first_factor_must_verify_the_user_where_mfa_is_required(make: Make) -> None:
     account = make(mode="OFF", Policies=first_factors("WEB_AUTHN"))
     single = {"WebAuthnConfiguration": {"RelyingPartyId": "localhost", "FactorConfiguration": "SINGLE_FACTOR"}}
-    is_refused(
+    assert_refused(
         account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP, single
     )
     assert account.configure("ON", TOTP, PASSKEY)["MfaConfiguration"] == "ON"
@@ -138,7 +140,7 @@ def test_mfa_can_be_required_after_creation(make: Make) -> None:
 
 
 @pytest.mark.parametrize("block", [EMAIL_CODE, PASSKEY])
-def test_a_plan_without_the_feature_refuses_it(make: Make, block: dict[str, object]) -> None:
+def test_a_tier_without_the_feature_refuses_it(make: Make, block: dict[str, object]) -> None:
     account = make(mode="OFF", UserPoolTier="LITE")
     account.refused(
         "SetUserPoolMfaConfig", "FeatureUnavailableInTierException", **account.configuration("OPTIONAL", TOTP, block)
@@ -148,13 +150,15 @@ def test_a_plan_without_the_feature_refuses_it(make: Make, block: dict[str, obje
 
 def test_the_region_of_end_user_messaging_is_the_pools(account: Account) -> None:
     channel = {"CallerArn": "arn:aws:iam::123456789012:role/sms", "Region": "eu-west-1"}
-    is_refused(account, "Region", "OPTIONAL", {"SmsMfaConfiguration": {"SmsConfiguration": {"EumsSms": channel}}})
+    assert_refused(account, "Region", "OPTIONAL", {"SmsMfaConfiguration": {"SmsConfiguration": {"EumsSms": channel}}})
     right = {"SmsMfaConfiguration": {"SmsConfiguration": {"EumsSms": channel | {"Region": "us-west-2"}}}}
     assert account.configure("OPTIONAL", right)["SmsMfaConfiguration"] == right["SmsMfaConfiguration"]
 
 
-def test_a_channel_for_sms_has_to_be_named(account: Account) -> None:
-    is_refused(account, "SnsCallerArn", "OPTIONAL", {"SmsMfaConfiguration": {"SmsConfiguration": {"ExternalId": "x"}}})
+def test_an_sms_channel_is_required(account: Account) -> None:
+    assert_refused(
+        account, "SnsCallerArn", "OPTIONAL", {"SmsMfaConfiguration": {"SmsConfiguration": {"ExternalId": "x"}}}
+    )
 
 
 @pytest.mark.parametrize("operation", ["GetUserPoolMfaConfig", "SetUserPoolMfaConfig", "DescribeUserPool"])
@@ -166,9 +170,9 @@ def test_a_pool_lives_in_the_region_of_the_call_that_made_it(embedded_url: str) 
     europe = client(embedded_url, region="eu-central-1")
     pool_id = must(europe, "CreateUserPool", PoolName="there")["UserPool"]["Id"]
     assert pool_id.startswith("eu-central-1_")
-    answer = call(client(embedded_url), "DescribeUserPool", UserPoolId=pool_id)
-    assert isinstance(answer, Refused)
-    assert answer.code == "ResourceNotFoundException"
+    response = call(client(embedded_url), "DescribeUserPool", UserPoolId=pool_id)
+    assert isinstance(response, Refused)
+    assert response.code == "ResourceNotFoundException"
 
 
 def test_pools_are_listed_page_by_page_without_their_mfa(embedded_url: str) -> None:
@@ -192,7 +196,7 @@ def test_a_deleted_pool_is_gone(account: Account) -> None:
 
 
 def users(account: Account, **query: object) -> list[str]:
-    """The usernames that ListUsers answers on all pages."""
+    """The usernames that ListUsers returns on all pages."""
     found, token = [], {}
     while True:
         page = account.must("ListUsers", UserPoolId=account.pool_id, **query, **token)
@@ -224,13 +228,13 @@ def test_users_are_listed_filtered_and_paged(account: Account) -> None:
     account.refused("ListUsers", "InvalidParameterException", UserPoolId=account.pool_id, Filter="no filter")
 
 
-def test_a_user_that_is_there_already_is_refused(account: Account) -> None:
+def test_a_user_that_exists_is_refused(account: Account) -> None:
     account.create_user()
     account.refused("AdminCreateUser", "UsernameExistsException", **account.user)
 
 
-def test_a_pool_can_not_be_created_against_its_own_rules(account: Account) -> None:
+def test_a_pool_cannot_be_created_against_its_own_rules(account: Account) -> None:
     account.refused(
         "CreateUserPool", "InvalidParameterException", PoolName="bad", AutoVerifiedAttributes=["phone_number"]
     )
-    account.must("CreateUserPool", PoolName="good", **OWN_EMAIL)
+    account.must("CreateUserPool", PoolName="good", **DEVELOPER_EMAIL)

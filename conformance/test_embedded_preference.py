@@ -78,7 +78,7 @@ def test_an_omitted_factor_stays_as_it_is(account: Account, operation: str) -> N
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_omitted_preference_is_kept_and_false_takes_it_away(account: Account, operation: str) -> None:
+def test_an_omitted_preference_is_kept_and_false_clears_it(account: Account, operation: str) -> None:
     account.prefer(SMSMfaSettings=PREFERRED)
     account.must(operation, **who(account, operation), SMSMfaSettings={"Enabled": True})
     assert account.factors() == (["SMS_MFA"], "SMS_MFA")
@@ -86,7 +86,7 @@ def test_an_omitted_preference_is_kept_and_false_takes_it_away(account: Account,
     assert account.factors() == (["SMS_MFA"], None)
 
 
-def test_disabling_the_preferred_factor_takes_the_preference_away(account: Account) -> None:
+def test_disabling_the_preferred_factor_clears_the_preference(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED)
     account.prefer(SMSMfaSettings=DISABLED)
     assert account.factors() == ([], None)
@@ -101,7 +101,9 @@ def test_disabling_the_preferred_factor_takes_the_preference_away(account: Accou
         ("EmailMfaSettings", "EMAIL_OTP"),
     ],
 )
-def test_a_factor_without_its_means_can_not_be_enabled(bare: Account, operation: str, block: str, factor: str) -> None:
+def test_a_factor_without_its_prerequisite_cannot_be_enabled(
+    bare: Account, operation: str, block: str, factor: str
+) -> None:
     bare.refused(
         operation,
         "InvalidParameterException",
@@ -111,7 +113,7 @@ def test_a_factor_without_its_means_can_not_be_enabled(bare: Account, operation:
     )
 
 
-def test_a_software_token_that_is_not_verified_can_not_be_enabled(bare: Account) -> None:
+def test_a_software_token_that_is_not_verified_cannot_be_enabled(bare: Account) -> None:
     bare.associate()
     bare.refused(
         "AdminSetUserMFAPreference",
@@ -127,7 +129,7 @@ def test_disabling_what_the_user_never_had_is_refused(bare: Account, block: str)
     bare.refused("AdminSetUserMFAPreference", "InvalidParameterException", **bare.user, **{block: DISABLED})
 
 
-def test_a_refused_block_leaves_the_others_undone(bare: Account) -> None:
+def test_a_refused_block_leaves_the_others_unapplied(bare: Account) -> None:
     bare.must(
         "AdminUpdateUserAttributes", **bare.user, UserAttributes=[{"Name": "phone_number", "Value": "+12065550111"}]
     )
@@ -187,7 +189,7 @@ def test_a_factor_that_the_pool_does_not_offer_is_accepted_and_read_back(make: M
     assert account.factors() == (["SMS_MFA"], "SMS_MFA")
 
 
-def test_preferences_outlive_a_pool_that_is_switched_off(account: Account) -> None:
+def test_preferences_survive_a_pool_that_is_switched_off(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED)
     account.configure("OFF")
     assert account.factors() == (["SMS_MFA"], "SMS_MFA")
@@ -195,7 +197,7 @@ def test_preferences_outlive_a_pool_that_is_switched_off(account: Account) -> No
     assert account.start()["ChallengeName"] == "SMS_MFA"
 
 
-def test_legacy_settings_and_preferences_are_two_records(account: Account) -> None:
+def test_legacy_settings_and_preferences_are_separate(account: Account) -> None:
     option = [{"DeliveryMedium": "SMS", "AttributeName": "phone_number"}]
     account.must("AdminSetUserSettings", **account.user, MFAOptions=option)
     read = account.must("AdminGetUser", **account.user)
@@ -217,19 +219,19 @@ def test_legacy_settings_and_preferences_are_two_records(account: Account) -> No
         {"AttributeName": "phone_number"},
     ],
 )
-def test_legacy_settings_know_only_sms_to_the_phone_number(account: Account, option: dict[str, str]) -> None:
+def test_legacy_settings_support_only_sms_to_the_phone_number(account: Account, option: dict[str, str]) -> None:
     account.refused("AdminSetUserSettings", "InvalidParameterException", **account.user, MFAOptions=[option])
     account.refused(
         "SetUserSettings", "InvalidParameterException", AccessToken=account.access_token, MFAOptions=[option]
     )
 
 
-def test_the_authentication_factors_tell_of_an_enrolled_token_before_it_is_enabled(account: Account) -> None:
-    answer = account.must("AdminGetUserAuthFactors", **account.user)
-    assert answer["Username"] == "maria"
-    assert {"PASSWORD", "SOFTWARE_TOKEN"} <= set(answer["ConfiguredUserAuthFactors"])
-    assert "UserMFASettingList" not in answer
-    assert answer == account.must("GetUserAuthFactors", AccessToken=account.access_token)
+def test_the_authentication_factors_include_an_enrolled_token_before_it_is_enabled(account: Account) -> None:
+    response = account.must("AdminGetUserAuthFactors", **account.user)
+    assert response["Username"] == "maria"
+    assert {"PASSWORD", "SOFTWARE_TOKEN"} <= set(response["ConfiguredUserAuthFactors"])
+    assert "UserMFASettingList" not in response
+    assert response == account.must("GetUserAuthFactors", AccessToken=account.access_token)
 
 
 def test_a_preference_sent_twice_gives_the_same_state(account: Account) -> None:
@@ -248,7 +250,7 @@ ADMIN_TARGETS = [
 
 
 @pytest.mark.parametrize("operation", ADMIN_TARGETS)
-def test_an_administrator_is_told_of_an_absent_pool_before_an_absent_user(account: Account, operation: str) -> None:
+def test_an_absent_pool_is_reported_before_an_absent_user(account: Account, operation: str) -> None:
     more = {"MFAOptions": []} if operation == "AdminSetUserSettings" else {}
     account.refused(
         operation,
@@ -269,7 +271,7 @@ def test_an_administrator_is_told_of_an_absent_pool_before_an_absent_user(accoun
 
 
 @pytest.mark.parametrize("operation", ["AdminSetUserMFAPreference", "AdminDeleteSoftwareToken"])
-def test_an_administrator_can_not_change_the_factors_of_a_disabled_user(account: Account, operation: str) -> None:
+def test_an_administrator_cannot_change_the_factors_of_a_disabled_user(account: Account, operation: str) -> None:
     account.must("AdminDisableUser", **account.user)
     account.refused(operation, "NotAuthorizedException", "User is disabled", **account.user)
     account.must("AdminEnableUser", **account.user)
@@ -288,9 +290,9 @@ def test_a_user_is_found_by_alias_and_by_sub(make: Make) -> None:
         "AdminUpdateUserAttributes", **account.user, UserAttributes=[{"Name": "email_verified", "Value": "true"}]
     )
     for name in (account.attributes()["sub"], "maria@example.com"):
-        answer = account.must("AdminGetUser", UserPoolId=account.pool_id, Username=name)
-        assert answer["Username"] == "maria"
+        response = account.must("AdminGetUser", UserPoolId=account.pool_id, Username=name)
+        assert response["Username"] == "maria"
     # The phone number is not verified, so it is no alias yet.
-    answer = call(account.cognito, "AdminGetUser", UserPoolId=account.pool_id, Username="+12065550100")
-    assert isinstance(answer, Refused)
-    assert answer.code == "UserNotFoundException"
+    response = call(account.cognito, "AdminGetUser", UserPoolId=account.pool_id, Username="+12065550100")
+    assert isinstance(response, Refused)
+    assert response.code == "UserNotFoundException"

@@ -4,7 +4,19 @@ import botocore.client
 import pytest
 
 from suite import cognito, jwt
-from suite.account import EMAIL_CODE, ENABLED, LOCKS, PASSWORD, PHONE, PREFERRED, SMS, TOTP, USERNAME, Account, Make
+from suite.account import (
+    EMAIL_CODE,
+    ENABLED,
+    LOCKOUT_SECONDS,
+    PASSWORD,
+    PHONE,
+    PREFERRED,
+    SMS,
+    TOTP,
+    USERNAME,
+    Account,
+    Make,
+)
 
 SESSION_SECONDS = 180
 STEP_SECONDS = 30
@@ -22,7 +34,7 @@ def account(make: Make) -> Account:
     return account
 
 
-def test_the_tokens_are_signed_with_the_published_key_and_say_what_cognitos_say(
+def test_the_tokens_are_signed_with_the_published_key_and_have_cognitos_claims(
     account: Account, embedded_url: str
 ) -> None:
     result = account.start()["AuthenticationResult"]
@@ -42,7 +54,7 @@ def test_the_tokens_are_signed_with_the_published_key_and_say_what_cognitos_say(
     assert identity["cognito:username"] == USERNAME
 
 
-def test_an_sms_code_is_sent_and_its_reader_has_the_phone(account: Account) -> None:
+def test_an_sms_code_is_sent_and_proves_possession_of_the_phone(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED)
     challenge = account.start()
     assert challenge["ChallengeName"] == "SMS_MFA"
@@ -53,7 +65,7 @@ def test_an_sms_code_is_sent_and_its_reader_has_the_phone(account: Account) -> N
     code = account.newest_code()
     wrong = f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
     account.refused(
-        "RespondToAuthChallenge", "CodeMismatchException", **account.response(challenge, SMS_MFA_CODE=wrong)
+        "RespondToAuthChallenge", "CodeMismatchException", **account.challenge_response(challenge, SMS_MFA_CODE=wrong)
     )
     assert "AccessToken" in account.respond(challenge, SMS_MFA_CODE=code)["AuthenticationResult"]
     assert account.attributes()["phone_number_verified"] == "true"
@@ -63,8 +75,8 @@ def test_an_e_mail_code_is_sent(account: Account) -> None:
     account.prefer(EmailMfaSettings=PREFERRED)
     challenge = account.start()
     assert challenge["ChallengeName"] == "EMAIL_OTP"
-    answer = account.respond(challenge, EMAIL_OTP_CODE=account.newest_code())
-    assert "AccessToken" in answer["AuthenticationResult"]
+    response = account.respond(challenge, EMAIL_OTP_CODE=account.newest_code())
+    assert "AccessToken" in response["AuthenticationResult"]
     assert account.attributes()["email_verified"] == "true"
 
 
@@ -75,7 +87,7 @@ def test_a_software_token_code_is_accepted_once(account: Account) -> None:
     account.refused(
         "RespondToAuthChallenge",
         "CodeMismatchException",
-        **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()),
+        **account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()),
     )
     code = account.code()
     assert "AccessToken" in account.respond(challenge, SOFTWARE_TOKEN_MFA_CODE=code)["AuthenticationResult"]
@@ -84,7 +96,7 @@ def test_a_software_token_code_is_accepted_once(account: Account) -> None:
         "RespondToAuthChallenge",
         "ExpiredCodeException",
         "already been used once",
-        **account.response(again, SOFTWARE_TOKEN_MFA_CODE=code),
+        **account.challenge_response(again, SOFTWARE_TOKEN_MFA_CODE=code),
     )
 
 
@@ -94,7 +106,7 @@ def test_a_software_token_may_be_one_step_behind(account: Account, steps: int, a
     challenge = account.start()
     code = account.code()
     account.control.advance(steps * STEP_SECONDS)
-    request = account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=code)
+    request = account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=code)
     if accepted:
         account.must("RespondToAuthChallenge", **request)
     else:
@@ -108,28 +120,30 @@ def test_several_factors_without_a_preference_are_offered_for_choice(account: Ac
     for factor in ("SMS_MFA", "SOFTWARE_TOKEN_MFA"):
         assert factor in challenge["ChallengeParameters"]["MFAS_CAN_CHOOSE"]
     account.refused(
-        "RespondToAuthChallenge", "MFAMethodNotFoundException", **account.response(challenge, ANSWER="EMAIL_OTP")
+        "RespondToAuthChallenge",
+        "MFAMethodNotFoundException",
+        **account.challenge_response(challenge, ANSWER="EMAIL_OTP"),
     )
     chosen = account.respond(challenge, ANSWER="SOFTWARE_TOKEN_MFA")
     assert chosen["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
-    answer = account.respond(chosen, SOFTWARE_TOKEN_MFA_CODE=account.code())
-    assert "AccessToken" in answer["AuthenticationResult"]
+    response = account.respond(chosen, SOFTWARE_TOKEN_MFA_CODE=account.code())
+    assert "AccessToken" in response["AuthenticationResult"]
 
 
-def test_the_preferred_of_several_factors_is_asked(account: Account) -> None:
+def test_the_preferred_of_several_factors_is_challenged(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED, SoftwareTokenMfaSettings=ENABLED)
     assert account.start()["ChallengeName"] == "SMS_MFA"
     account.prefer(SMSMfaSettings=ENABLED, SoftwareTokenMfaSettings=PREFERRED)
     assert account.start()["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
 
 
-def test_a_pool_that_is_switched_off_asks_for_nothing(account: Account) -> None:
+def test_a_pool_that_is_switched_off_challenges_nobody(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED)
     account.configure("OFF")
     assert "AuthenticationResult" in account.start()
 
 
-def test_a_pool_that_requires_mfa_asks_for_sms_by_the_phone_alone(make: Make) -> None:
+def test_a_pool_that_requires_mfa_challenges_by_sms_if_there_is_a_phone_number(make: Make) -> None:
     account = make(mode="ON", factors=SMS)
     account.create_user()
     assert account.start()["ChallengeName"] == "SMS_MFA"
@@ -144,7 +158,7 @@ def unenrolled(make: Make) -> Account:
     return account
 
 
-def test_a_user_without_a_factor_sets_one_up_in_the_sign_in(unenrolled: Account) -> None:
+def test_a_user_without_a_factor_sets_one_up_during_sign_in(unenrolled: Account) -> None:
     challenge = unenrolled.start()
     assert challenge["ChallengeName"] == "MFA_SETUP"
     assert "SOFTWARE_TOKEN_MFA" in challenge["ChallengeParameters"]["MFAS_CAN_SETUP"]
@@ -155,14 +169,14 @@ def test_a_user_without_a_factor_sets_one_up_in_the_sign_in(unenrolled: Account)
     )
     assert verified["Status"] == "SUCCESS"
     assert verified["Session"] not in {associated["Session"], challenge["Session"]}
-    answer = unenrolled.respond(challenge | {"Session": verified["Session"]})
-    assert "AccessToken" in answer["AuthenticationResult"]
+    response = unenrolled.respond(challenge | {"Session": verified["Session"]})
+    assert "AccessToken" in response["AuthenticationResult"]
     assert unenrolled.factors()[0] == ["SOFTWARE_TOKEN_MFA"]
     unenrolled.control.advance(STEP_SECONDS)
     assert unenrolled.start()["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
 
 
-def test_a_wrong_code_in_the_set_up_is_a_mismatch(unenrolled: Account) -> None:
+def test_a_wrong_code_during_set_up_is_a_mismatch(unenrolled: Account) -> None:
     associated = unenrolled.must("AssociateSoftwareToken", Session=unenrolled.start()["Session"])
     unenrolled.refused(
         "VerifySoftwareToken", "CodeMismatchException", Session=associated["Session"], UserCode=unenrolled.wrong_code()
@@ -196,17 +210,20 @@ def test_a_session_expires(unenrolled: Account) -> None:
     )
 
 
-def test_a_set_up_can_not_be_ended_before_the_code_was_verified(unenrolled: Account) -> None:
+def test_a_set_up_cannot_be_completed_before_the_code_is_verified(unenrolled: Account) -> None:
     challenge = unenrolled.start()
     unenrolled.refused(
-        "RespondToAuthChallenge", "NotAuthorizedException", "Invalid session", **unenrolled.response(challenge)
+        "RespondToAuthChallenge",
+        "NotAuthorizedException",
+        "Invalid session",
+        **unenrolled.challenge_response(challenge),
     )
     associated = unenrolled.must("AssociateSoftwareToken", Session=challenge["Session"])
     unenrolled.refused(
         "RespondToAuthChallenge",
         "NotAuthorizedException",
         "Invalid session",
-        **unenrolled.response(challenge | {"Session": associated["Session"]}),
+        **unenrolled.challenge_response(challenge | {"Session": associated["Session"]}),
     )
 
 
@@ -219,22 +236,22 @@ def test_a_session_of_another_user_is_refused(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED)
     challenge = account.start()
     account.must("AdminCreateUser", UserPoolId=account.pool_id, Username="pia", MessageAction="SUPPRESS")
-    request = account.response(challenge, SMS_MFA_CODE=account.newest_code(), USERNAME="pia")
+    request = account.challenge_response(challenge, SMS_MFA_CODE=account.newest_code(), USERNAME="pia")
     account.refused("RespondToAuthChallenge", "NotAuthorizedException", "Invalid session", **request)
 
 
-def test_a_challenge_can_not_be_answered_by_another_name(account: Account) -> None:
+def test_a_challenge_cannot_be_answered_under_another_username(account: Account) -> None:
     account.prefer(SMSMfaSettings=PREFERRED, SoftwareTokenMfaSettings=ENABLED)
     challenge = account.start() | {"ChallengeName": "SOFTWARE_TOKEN_MFA"}
     account.refused(
         "RespondToAuthChallenge",
         "NotAuthorizedException",
         "Invalid session",
-        **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code()),
+        **account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code()),
     )
 
 
-def test_a_user_who_signed_up_alone_gets_tokens_once_to_enrol_with(make: Make) -> None:
+def test_a_self_registered_user_gets_tokens_once_to_enrol_with(make: Make) -> None:
     account = make(mode="ON", factors=TOTP)
     account.must("SignUp", ClientId=account.client_id, Username=USERNAME, Password=PASSWORD)
     account.must("AdminConfirmSignUp", **account.user)
@@ -248,10 +265,12 @@ def test_a_temporary_password_has_to_be_changed(make: Make) -> None:
     challenge = account.start()
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
     account.refused(
-        "RespondToAuthChallenge", "InvalidPasswordException", **account.response(challenge, NEW_PASSWORD="short")
+        "RespondToAuthChallenge",
+        "InvalidPasswordException",
+        **account.challenge_response(challenge, NEW_PASSWORD="short"),
     )
-    answer = account.respond(challenge, NEW_PASSWORD="Another-Horse-8")
-    assert "AccessToken" in answer["AuthenticationResult"]
+    response = account.respond(challenge, NEW_PASSWORD="Another-Horse-8")
+    assert "AccessToken" in response["AuthenticationResult"]
     assert account.must("AdminGetUser", **account.user)["UserStatus"] == "CONFIRMED"
 
 
@@ -266,9 +285,9 @@ def test_an_administrator_signs_a_user_in_and_answers_the_challenge(account: Acc
             AuthParameters={"USERNAME": USERNAME, "PASSWORD": PASSWORD},
         )
         assert challenge["ChallengeName"] == "SMS_MFA"
-        request = account.response(challenge, SMS_MFA_CODE=account.newest_code())
-        answer = account.must("AdminRespondToAuthChallenge", UserPoolId=account.pool_id, **request)
-        assert "AccessToken" in answer["AuthenticationResult"]
+        request = account.challenge_response(challenge, SMS_MFA_CODE=account.newest_code())
+        response = account.must("AdminRespondToAuthChallenge", UserPoolId=account.pool_id, **request)
+        assert "AccessToken" in response["AuthenticationResult"]
 
 
 def test_a_refresh_token_gives_new_tokens_until_the_user_is_signed_out(account: Account) -> None:
@@ -288,17 +307,17 @@ def test_a_refresh_token_gives_new_tokens_until_the_user_is_signed_out(account: 
 def test_wrong_codes_lock_the_user_for_longer_and_longer(account: Account) -> None:
     account.prefer(SoftwareTokenMfaSettings=PREFERRED)
     challenge = account.start()
-    for lock in LOCKS:
+    for lock in LOCKOUT_SECONDS:
         account.control.advance(lock)
         account.refused(
             "RespondToAuthChallenge",
             "CodeMismatchException",
-            **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()),
+            **account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.wrong_code()),
         )
-    right = account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code())
+    right = account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code())
     account.refused("RespondToAuthChallenge", "NotAuthorizedException", "locked", **right)
     account.control.advance(64)
-    right = account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code())
+    right = account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code())
     assert "AccessToken" in account.must("RespondToAuthChallenge", **right)["AuthenticationResult"]
 
 
@@ -324,7 +343,7 @@ def test_an_unknown_user_is_refused(account: Account) -> None:
     account.refused("InitiateAuth", "UserNotFoundException", **password_request(account, username="nobody"))
 
 
-def test_a_client_that_hides_users_answers_as_if_the_password_were_wrong(account: Account) -> None:
+def test_a_client_that_hides_users_responds_as_if_the_password_were_wrong(account: Account) -> None:
     client = account.must(
         "CreateUserPoolClient",
         UserPoolId=account.pool_id,
@@ -384,12 +403,12 @@ def test_a_flow_that_the_client_does_not_allow_is_refused(
     cognito.refused(embedded, "InitiateAuth", "InvalidParameterException", "not enabled for this client", **request)
 
 
-def test_an_e_mail_factor_can_be_set_up_in_the_sign_in(make: Make) -> None:
+def test_an_e_mail_factor_can_be_set_up_during_sign_in(make: Make) -> None:
     account = make(mode="ON", factors=EMAIL_CODE)
     account.create_user(phone=False, email=False)
     challenge = account.start()
     assert challenge["ChallengeName"] == "MFA_SETUP"
     sent = account.respond(challenge, EMAIL="pia@example.com")
     assert sent["ChallengeName"] == "EMAIL_OTP"
-    answer = account.respond(sent, EMAIL_OTP_CODE=account.newest_code())
-    assert "AccessToken" in answer["AuthenticationResult"]
+    response = account.respond(sent, EMAIL_OTP_CODE=account.newest_code())
+    assert "AccessToken" in response["AuthenticationResult"]

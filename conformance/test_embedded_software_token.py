@@ -3,7 +3,7 @@
 import pytest
 
 from suite import totp
-from suite.account import EMAIL_CODE, ENABLED, LOCKS, PREFERRED, SMS, TOTP, Account, Make
+from suite.account import EMAIL_CODE, ENABLED, LOCKOUT_SECONDS, PREFERRED, SMS, TOTP, Account, Make
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_every_enrolment_has_its_own_secret_and_no_session(account: Account) -> 
     assert set(first) == {"SecretCode"}
 
 
-def test_a_wrong_code_is_refused_and_a_right_one_still_passes(account: Account) -> None:
+def test_a_wrong_code_is_refused_and_a_correct_one_is_still_accepted(account: Account) -> None:
     account.associate()
     account.refused(
         "VerifySoftwareToken",
@@ -84,7 +84,7 @@ def test_a_pool_without_software_tokens_refuses_to_enrol(make: Make) -> None:
 
 
 @pytest.mark.parametrize("operation", ["AssociateSoftwareToken", "VerifySoftwareToken"])
-def test_exactly_one_of_token_and_session_is_taken(account: Account, operation: str) -> None:
+def test_exactly_one_of_token_and_session_is_required(account: Account, operation: str) -> None:
     code = {"UserCode": "123456"} if operation == "VerifySoftwareToken" else {}
     account.refused(operation, "InvalidParameterException", **code)
     account.refused(operation, "InvalidParameterException", AccessToken=account.access_token, Session="s" * 64, **code)
@@ -99,15 +99,17 @@ def test_a_second_enrolment_stops_the_working_device_at_once(account: Account) -
     challenge = account.start()
     assert challenge["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
     account.refused(
-        "RespondToAuthChallenge", "CodeMismatchException", **account.response(challenge, SOFTWARE_TOKEN_MFA_CODE=old)
+        "RespondToAuthChallenge",
+        "CodeMismatchException",
+        **account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=old),
     )
     # The list goes on showing what no longer works.
     assert account.factors() == (["SOFTWARE_TOKEN_MFA"], "SOFTWARE_TOKEN_MFA")
 
 
-def test_too_many_wrong_codes_end_in_a_status_that_is_no_success(account: Account) -> None:
+def test_too_many_wrong_codes_return_an_error_status(account: Account) -> None:
     account.associate()
-    for lock in LOCKS:
+    for lock in LOCKOUT_SECONDS:
         account.control.advance(lock)
         account.refused(
             "VerifySoftwareToken", "EnableSoftwareTokenMFAException", **verify(account, account.wrong_code())
@@ -125,7 +127,7 @@ def test_an_enrolled_user_keeps_the_token_when_the_pool_stops_offering_it(accoun
     account.respond(challenge, SOFTWARE_TOKEN_MFA_CODE=account.code())
 
 
-def test_a_deleted_software_token_is_no_longer_asked(account: Account) -> None:
+def test_a_deleted_software_token_is_no_longer_challenged(account: Account) -> None:
     account.enrol()
     account.prefer(SMSMfaSettings=ENABLED, SoftwareTokenMfaSettings=PREFERRED)
     account.must("AdminDeleteSoftwareToken", **account.user)
@@ -140,14 +142,14 @@ def test_a_deleted_software_token_is_no_longer_asked(account: Account) -> None:
     )
 
 
-def test_deleting_a_software_token_twice_changes_nothing_more(account: Account) -> None:
+def test_deleting_a_software_token_twice_has_no_further_effect(account: Account) -> None:
     account.enrol()
     account.must("AdminDeleteSoftwareToken", **account.user)
     account.must("AdminDeleteSoftwareToken", **account.user)
     assert account.factors() == ([], None)
 
 
-def test_after_deletion_a_pool_that_requires_mfa_has_the_user_set_up_again(make: Make) -> None:
+def test_after_deletion_a_pool_that_requires_mfa_makes_the_user_enrol_again(make: Make) -> None:
     account = make(factors=TOTP)
     account.create_user(phone=False, email=False)
     account.sign_in()
@@ -157,7 +159,7 @@ def test_after_deletion_a_pool_that_requires_mfa_has_the_user_set_up_again(make:
     assert account.start()["ChallengeName"] == "MFA_SETUP"
 
 
-def test_after_deletion_another_factor_is_asked_instead(make: Make) -> None:
+def test_after_deletion_another_factor_is_challenged(make: Make) -> None:
     account = make(mode="OPTIONAL", factors=TOTP | EMAIL_CODE)
     account.create_user(phone=False)
     account.sign_in()

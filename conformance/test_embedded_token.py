@@ -39,43 +39,43 @@ def account(make: Make) -> Account:
     return account
 
 
-def is_rejected(account: Account, operation: str, token: str, text: str) -> None:
+def assert_rejected(account: Account, operation: str, token: str, text: str) -> None:
     """Asserts that the operation takes no such token, and says why."""
     account.refused(operation, "NotAuthorizedException", text, AccessToken=token, **REQUESTS[operation])
 
 
-def test_a_token_that_is_none_is_refused(account: Account, operation: str) -> None:
+def test_what_is_not_a_token_is_refused(account: Account, operation: str) -> None:
     for token in ("not-a-token", "a.b.c", "e30.e30.e30", account.access_token[:-20]):
-        is_rejected(account, operation, token, "Invalid Access Token")
+        assert_rejected(account, operation, token, "Invalid Access Token")
 
 
 def test_a_token_with_changed_claims_is_refused(account: Account, operation: str) -> None:
-    is_rejected(account, operation, jwt.changed(account.access_token, username="pia"), "Invalid Access Token")
+    assert_rejected(account, operation, jwt.changed(account.access_token, username="pia"), "Invalid Access Token")
 
 
 def test_an_unsigned_token_is_refused(account: Account, operation: str) -> None:
-    is_rejected(account, operation, jwt.unsigned(account.access_token), "Invalid Access Token")
+    assert_rejected(account, operation, jwt.unsigned(account.access_token), "Invalid Access Token")
 
 
-def test_an_id_token_is_no_access_token(account: Account, operation: str) -> None:
+def test_an_id_token_is_not_an_access_token(account: Account, operation: str) -> None:
     token = account.start()["AuthenticationResult"]["IdToken"]
-    is_rejected(account, operation, token, "Invalid Access Token")
+    assert_rejected(account, operation, token, "Invalid Access Token")
 
 
 def test_an_expired_token_is_refused(account: Account, operation: str) -> None:
     token = account.control.mint(account.pool_id, USERNAME, ExpiresIn=-1)
-    is_rejected(account, operation, token, "Access Token has expired")
+    assert_rejected(account, operation, token, "Access Token has expired")
 
 
 def test_a_token_expires_by_the_clock(account: Account, operation: str) -> None:
     token = account.control.mint(account.pool_id, USERNAME, ExpiresIn=300)
     account.control.advance(301)
-    is_rejected(account, operation, token, "Access Token has expired")
+    assert_rejected(account, operation, token, "Access Token has expired")
 
 
 def test_a_token_without_the_scope_is_refused(account: Account, operation: str) -> None:
     token = account.control.mint(account.pool_id, USERNAME, Scope="openid profile")
-    is_rejected(account, operation, token, "Access Token does not have required scopes")
+    assert_rejected(account, operation, token, "Access Token does not have required scopes")
 
 
 @pytest.mark.parametrize("by", ["user", "administrator"])
@@ -84,7 +84,7 @@ def test_a_signed_out_token_is_refused(account: Account, operation: str, by: str
         account.must("GlobalSignOut", AccessToken=account.access_token)
     else:
         account.must("AdminUserGlobalSignOut", **account.user)
-    is_rejected(account, operation, account.access_token, "Access Token has been revoked")
+    assert_rejected(account, operation, account.access_token, "Access Token has been revoked")
 
 
 def test_a_token_made_after_a_sign_out_is_accepted(account: Account, operation: str) -> None:
@@ -92,20 +92,20 @@ def test_a_token_made_after_a_sign_out_is_accepted(account: Account, operation: 
     account.must("GlobalSignOut", AccessToken=old)
     new = account.sign_in()
     assert account.must("GetUser", AccessToken=new)["Username"] == USERNAME
-    is_rejected(account, operation, old, "Access Token has been revoked")
+    assert_rejected(account, operation, old, "Access Token has been revoked")
 
 
 def test_the_token_of_a_disabled_user_is_refused(account: Account, operation: str) -> None:
     account.must("AdminDisableUser", **account.user)
     token = account.control.mint(account.pool_id, USERNAME)
-    is_rejected(account, operation, token, "User is disabled")
+    assert_rejected(account, operation, token, "User is disabled")
 
 
 def test_disabling_a_user_revokes_the_tokens_for_good(account: Account, operation: str) -> None:
     account.must("AdminDisableUser", **account.user)
     account.refused(operation, "NotAuthorizedException", AccessToken=account.access_token, **REQUESTS[operation])
     account.must("AdminEnableUser", **account.user)
-    is_rejected(account, operation, account.access_token, "Access Token has been revoked")
+    assert_rejected(account, operation, account.access_token, "Access Token has been revoked")
 
 
 def test_the_token_of_a_deleted_user_is_refused(account: Account, operation: str) -> None:
@@ -117,6 +117,6 @@ def test_the_token_of_a_deleted_user_is_refused(account: Account, operation: str
 def test_the_token_of_a_deleted_pool_is_refused(account: Account, operation: str) -> None:
     account.must("DeleteUserPool", UserPoolId=account.pool_id)
     account.refused("GetUserPoolMfaConfig", "ResourceNotFoundException", UserPoolId=account.pool_id)
-    answer = call(account.cognito, operation, AccessToken=account.access_token, **REQUESTS[operation])
-    assert isinstance(answer, Refused)
-    assert answer.code in {"NotAuthorizedException", "ResourceNotFoundException"}
+    response = call(account.cognito, operation, AccessToken=account.access_token, **REQUESTS[operation])
+    assert isinstance(response, Refused)
+    assert response.code in {"NotAuthorizedException", "ResourceNotFoundException"}

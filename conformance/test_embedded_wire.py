@@ -1,4 +1,4 @@
-"""Reads the embedded Cognito's answers as they are on the wire, its faults included."""
+"""Tests the embedded Cognito's responses on the wire, injected faults included."""
 
 import json
 import re
@@ -26,8 +26,8 @@ def post(url: str, target: str, body: bytes, **headers: str) -> tuple[int, dict[
     given = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"} | headers
     request = urllib.request.Request(url, body, given, method="POST")
     try:
-        with OPENER.open(request, timeout=10) as answer:
-            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+        with OPENER.open(request, timeout=10) as response:
+            return response.status, {name.lower(): value for name, value in response.headers.items()}, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
@@ -35,34 +35,34 @@ def post(url: str, target: str, body: bytes, **headers: str) -> tuple[int, dict[
 
 def test_an_error_has_cognitos_form(embedded_url: str) -> None:
     body = json.dumps({"UserPoolId": "us-west-2_Absent000"}).encode()
-    status, headers, answer = post(embedded_url, f"{TARGET}GetUserPoolMfaConfig", body, Authorization=SIGNED)
+    status, headers, response = post(embedded_url, f"{TARGET}GetUserPoolMfaConfig", body, Authorization=SIGNED)
     assert status == 400
     assert headers["content-type"] == "application/x-amz-json-1.1"
     assert headers["x-amzn-errortype"] == "ResourceNotFoundException:"
     assert headers["x-amzn-errormessage"] == "User pool us-west-2_Absent000 does not exist."
     assert UUID.fullmatch(headers["x-amzn-requestid"])
-    assert json.loads(answer) == {
+    assert json.loads(response) == {
         "__type": "ResourceNotFoundException",
         "message": "User pool us-west-2_Absent000 does not exist.",
     }
 
 
-def test_an_answer_has_cognitos_form(make: Make, embedded_url: str) -> None:
+def test_a_response_has_cognitos_form(make: Make, embedded_url: str) -> None:
     account = make(mode="OFF")
     body = json.dumps({"UserPoolId": account.pool_id}).encode()
-    status, headers, answer = post(embedded_url, f"{TARGET}GetUserPoolMfaConfig", body, Authorization=SIGNED)
-    assert (status, json.loads(answer)) == (200, {"MfaConfiguration": "OFF"})
+    status, headers, response = post(embedded_url, f"{TARGET}GetUserPoolMfaConfig", body, Authorization=SIGNED)
+    assert (status, json.loads(response)) == (200, {"MfaConfiguration": "OFF"})
     assert headers["content-type"] == "application/x-amz-json-1.1"
     assert UUID.fullmatch(headers["x-amzn-requestid"])
 
 
 @pytest.mark.parametrize("operation", ["AdminGetUser", "SetUserPoolMfaConfig", "CreateUserPool", "ListUsers"])
 def test_an_operation_of_an_administrator_needs_a_signature(embedded_url: str, operation: str) -> None:
-    status, headers, answer = post(embedded_url, TARGET + operation, b"{}")
+    status, headers, response = post(embedded_url, TARGET + operation, b"{}")
     assert status in {400, 403}
     code = headers["x-amzn-errortype"].removesuffix(":")
     assert code in {"MissingAuthenticationTokenException", "MissingAuthenticationToken"}
-    assert json.loads(answer)["__type"] == code
+    assert json.loads(response)["__type"] == code
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_half_a_signature_is_incomplete(embedded_url: str, signature: str) -> No
     assert headers["x-amzn-errortype"].startswith("IncompleteSignature")
 
 
-def test_an_operation_of_a_user_needs_none(embedded_url: str) -> None:
+def test_an_operation_of_a_user_needs_no_signature(embedded_url: str) -> None:
     body = json.dumps({"AccessToken": "a.b.c"}).encode()
     _, headers, _ = post(embedded_url, f"{TARGET}GetUser", body)
     assert headers["x-amzn-errortype"] == "NotAuthorizedException:"
@@ -97,7 +97,7 @@ def account(make: Make) -> Account:
 
 def hit(account: Account, **fault: object) -> None:
     """Has the next read of this account's user meet a fault, and no other request."""
-    account.control.put_fault({"operation": "AdminGetUser", "match": account.user, "count": 1} | fault)
+    account.control.inject_fault({"operation": "AdminGetUser", "match": account.user, "count": 1} | fault)
 
 
 @pytest.mark.parametrize(
@@ -113,19 +113,19 @@ def hit(account: Account, **fault: object) -> None:
         ("SomeNewException", 400),
     ],
 )
-def test_any_error_can_be_had_on_demand_and_once(account: Account, code: str, status: int) -> None:
+def test_any_error_can_be_injected_once(account: Account, code: str, status: int) -> None:
     hit(account, kind="error", code=code, message="on demand", status=status)
-    answer = cognito.refused(account.cognito, "AdminGetUser", code, "on demand", **account.user)
-    assert answer.http_status == status
+    response = cognito.refused(account.cognito, "AdminGetUser", code, "on demand", **account.user)
+    assert response.http_status == status
     account.must("AdminGetUser", **account.user)
 
 
-def test_throttling_can_be_had_on_demand(account: Account) -> None:
+def test_throttling_can_be_injected(account: Account) -> None:
     hit(account, kind="throttling")
     account.refused("AdminGetUser", "TooManyRequestsException", **account.user)
 
 
-def test_a_fault_meets_only_the_request_that_it_matches(account: Account, make: Make) -> None:
+def test_a_fault_affects_only_the_requests_that_it_matches(account: Account, make: Make) -> None:
     other = make(mode="OFF")
     other.create_user()
     hit(account, kind="throttling")
@@ -134,40 +134,40 @@ def test_a_fault_meets_only_the_request_that_it_matches(account: Account, make: 
     account.refused("AdminGetUser", "TooManyRequestsException", **account.user)
 
 
-def test_a_broken_connection_can_be_had_on_demand(account: Account) -> None:
+def test_a_broken_connection_can_be_injected(account: Account) -> None:
     hit(account, kind="reset")
     with pytest.raises(botocore.exceptions.HTTPClientError):
         account.cognito.admin_get_user(**account.user)
     account.must("AdminGetUser", **account.user)
 
 
-def test_half_an_answer_can_be_had_on_demand(account: Account, embedded_url: str) -> None:
+def test_a_truncated_response_can_be_injected(account: Account, embedded_url: str) -> None:
     body = json.dumps(account.user).encode()
     fault = {"Authorization": SIGNED, "x-embedded-fault": json.dumps({"kind": "truncated_json"})}
-    status, _, answer = post(embedded_url, f"{TARGET}AdminGetUser", body, **fault)
+    status, _, response = post(embedded_url, f"{TARGET}AdminGetUser", body, **fault)
     assert status == 200
-    assert answer
+    assert response
     with pytest.raises(json.JSONDecodeError):
-        json.loads(answer)
+        json.loads(response)
 
 
-def test_a_load_balancers_page_can_be_had_on_demand(account: Account) -> None:
+def test_a_load_balancers_page_can_be_injected(account: Account) -> None:
     hit(account, kind="html")
-    answer = cognito.call(account.cognito, "AdminGetUser", **account.user)
-    assert isinstance(answer, cognito.Refused)
-    assert (answer.code, answer.http_status) == (None, 503)
+    response = cognito.call(account.cognito, "AdminGetUser", **account.user)
+    assert isinstance(response, cognito.Refused)
+    assert (response.code, response.http_status) == (None, 503)
 
 
-def test_a_server_that_never_answers_can_be_had_on_demand(account: Account, embedded_url: str) -> None:
+def test_a_hanging_server_can_be_injected(account: Account, embedded_url: str) -> None:
     hit(account, kind="no_answer")
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
-        cognito.hasty_client(embedded_url, 0.2).admin_get_user(**account.user)
+        cognito.client_with_timeout(embedded_url, 0.2).admin_get_user(**account.user)
     account.must("AdminGetUser", **account.user)
 
 
-def test_a_success_can_be_replaced_on_demand(account: Account) -> None:
+def test_a_success_can_be_replaced(account: Account) -> None:
     account.associate()
-    account.control.put_fault(
+    account.control.inject_fault(
         {
             "operation": "VerifySoftwareToken",
             "match": account.user,
@@ -176,11 +176,11 @@ def test_a_success_can_be_replaced_on_demand(account: Account) -> None:
             "body": {"Status": "ERROR"},
         }
     )
-    answer = account.must("VerifySoftwareToken", AccessToken=account.access_token, UserCode=account.code())
-    assert answer == {"Status": "ERROR"}
+    response = account.must("VerifySoftwareToken", AccessToken=account.access_token, UserCode=account.code())
+    assert response == {"Status": "ERROR"}
 
 
-def test_a_request_can_bring_its_own_fault(embedded_url: str) -> None:
+def test_a_request_can_carry_its_own_fault(embedded_url: str) -> None:
     body = json.dumps({"AccessToken": "a.b.c"}).encode()
     _, headers, _ = post(
         embedded_url, f"{TARGET}GetUser", body, **{"x-embedded-fault": "PasswordResetRequiredException"}
@@ -188,8 +188,8 @@ def test_a_request_can_bring_its_own_fault(embedded_url: str) -> None:
     assert headers["x-amzn-errortype"] == "PasswordResetRequiredException:"
 
 
-def test_the_control_endpoint_reports_a_control_request_that_it_can_not_read(control: Control) -> None:
+def test_the_control_endpoint_reports_a_request_that_it_cannot_read(control: Control) -> None:
     with pytest.raises(urllib.error.HTTPError) as raised:
-        control.put_fault({"kind": "no such kind"})
+        control.inject_fault({"kind": "no such kind"})
     with raised.value as error:
         assert error.code == 400

@@ -1,4 +1,4 @@
-"""Makes the calls that people paste, with the real grpcurl (reflection v1alpha) and with grpcio (reflection v1)."""
+"""The calls that people paste, made with the real grpcurl (reflection v1alpha) and with grpcio (reflection v1)."""
 
 import json
 import pathlib
@@ -19,46 +19,46 @@ RPCS = 17
 
 
 @pytest.fixture(scope="module")
-def shell() -> Iterator[Gate]:
-    """The `mfagate dev` that the cookbook is pasted to, from the top to the bottom."""
+def cookbook_dev() -> Iterator[Gate]:
+    """The `mfagate dev` on which the cookbook's calls run, from top to bottom."""
     with gate.running("dev") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def newcomer() -> Iterator[Gate]:
-    """The `mfagate dev` that the README's calls are pasted to."""
+def readme_dev() -> Iterator[Gate]:
+    """The `mfagate dev` on which the README's calls run."""
     with gate.running("dev") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def python() -> Iterator[Gate]:
-    """The `mfagate dev` that grpcio makes the same calls to."""
+def grpcio_dev() -> Iterator[Gate]:
+    """The `mfagate dev` on which grpcio makes the same calls."""
     with gate.running("dev") as running:
         yield running
 
 
-def is_title(value: object) -> str:
-    """The name of a test with this recipe."""
+def recipe_id(value: object) -> str:
+    """The test id of a recipe."""
     assert isinstance(value, Recipe)
     return re.sub(r"\W+", "-", value.title)
 
 
-def test_grpcurl_is_the_release_that_speaks_reflection_v1alpha_only(shell: Gate) -> None:
-    assert cookbook.printed(shell, "grpcurl -version").strip() == "grpcurl v1.8.6"
+def test_grpcurl_is_the_release_that_speaks_reflection_v1alpha_only(cookbook_dev: Gate) -> None:
+    assert cookbook.printed(cookbook_dev, "grpcurl -version").strip() == "grpcurl v1.8.6"
 
 
-def test_the_cookbook_has_every_rpc(shell: Gate) -> None:
-    served = {f"{method.containing_service.full_name}/{name}" for name, method in shell.methods.items()}
+def test_the_cookbook_has_every_rpc(cookbook_dev: Gate) -> None:
+    served = {f"{method.containing_service.full_name}/{name}" for name, method in cookbook_dev.methods.items()}
     assert len(served) == RPCS
     assert served <= {recipe.rpc() for recipe in RECIPES}
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=is_title)
-def test_grpcurl_prints_what_the_cookbook_says(shell: Gate, recipe: Recipe) -> None:
-    output = cookbook.printed(shell, recipe.script)
-    assert recipe.output, "the cookbook does not say what it prints"
+@pytest.mark.parametrize("recipe", RECIPES, ids=recipe_id)
+def test_grpcurl_prints_what_the_cookbook_says(cookbook_dev: Gate, recipe: Recipe) -> None:
+    output = cookbook.printed(cookbook_dev, recipe.script)
+    assert recipe.output, "the cookbook has no output for it"
     assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
 
 
@@ -67,30 +67,30 @@ def test_the_readme_has_a_call_and_a_refusal() -> None:
     assert refused == [False, True]
 
 
-@pytest.mark.parametrize("recipe", INTRODUCTION, ids=is_title)
-def test_grpcurl_prints_what_the_readme_says(newcomer: Gate, recipe: Recipe) -> None:
-    output = cookbook.printed(newcomer, recipe.script)
+@pytest.mark.parametrize("recipe", INTRODUCTION, ids=recipe_id)
+def test_grpcurl_prints_what_the_readme_says(readme_dev: Gate, recipe: Recipe) -> None:
+    output = cookbook.printed(readme_dev, recipe.script)
     assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.rpc()], ids=is_title)
-def test_grpcio_gets_what_the_cookbook_says(python: Gate, recipe: Recipe, tmp_path: pathlib.Path) -> None:
-    given = cookbook.arguments(python, recipe, tmp_path)
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.rpc()], ids=recipe_id)
+def test_grpcio_gets_what_the_cookbook_says(grpcio_dev: Gate, recipe: Recipe, tmp_path: pathlib.Path) -> None:
+    given = cookbook.arguments(grpcio_dev, recipe, tmp_path)
     request = json.loads(given[given.index("-d") + 1])
     called = recipe.rpc()
     assert called is not None
     assert given[-1] == called
-    answer = python.call_json(called, request)
+    response = grpcio_dev.call_json(called, request)
     expected = recipe.output
-    if isinstance(answer, Refusal):
-        manual.is_followed(answer)
+    if isinstance(response, Refusal):
+        manual.assert_documented(response)
         code, message, details = cookbook.error(expected)
-        assert answer.code.replace("_", "").lower() == code.lower()
-        assert answer.message == message
+        assert response.code.replace("_", "").lower() == code.lower()
+        assert response.message == message
         said = {str(detail.pop("@type")).rsplit(".", 1)[-1]: detail for detail in details}
-        assert steady(answer.details) == steady(said)
+        assert steady(response.details) == steady(said)
         return
-    assert steady(answer) == cookbook.comparable(expected)
+    assert steady(response) == cookbook.comparable(expected)
 
 
 def steady(value: object) -> object:
@@ -98,8 +98,8 @@ def steady(value: object) -> object:
     return cookbook.comparable(json.dumps(value))
 
 
-def test_reflection_v1_lists_the_services(python: Gate) -> None:
-    services = python.reflection.services()
+def test_reflection_v1_lists_the_services(grpcio_dev: Gate) -> None:
+    services = grpcio_dev.reflection.services()
     assert {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= set(services)
     assert sorted(name for name in services if name.startswith("mfagate.v1.")) == [
         "mfagate.v1.MfaPreferenceService",
@@ -143,26 +143,29 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_grpcurl_decodes_the_details_of_a_refusal_by_name(shell: Gate, kind: str) -> None:
+def test_grpcurl_decodes_the_details_of_a_refusal_by_name(cookbook_dev: Gate, kind: str) -> None:
     called, request, reason = REFUSED[kind]
-    output = cookbook.printed(shell, f"grpcurl -plaintext -d '{json.dumps(request)}' {shell.address} {called}")
+    output = cookbook.printed(
+        cookbook_dev, f"grpcurl -plaintext -d '{json.dumps(request)}' {cookbook_dev.address} {called}"
+    )
     _, _, details = cookbook.error(output)
     by_type = {str(detail["@type"]).removeprefix("type.googleapis.com/google.rpc."): detail for detail in details}
     assert {"ErrorInfo", "RequestInfo", kind} <= set(by_type)
     assert by_type["ErrorInfo"]["reason"] == reason
-    # What grpcurl can not decode it prints as bytes under this name.
+    # grpcurl prints what it cannot decode as bytes under this name.
     assert "@value" not in output
     assert "@error" not in output
 
 
-def test_throttling_carries_retry_info_that_grpcurl_decodes(shell: Gate) -> None:
-    Control(gate.embedded_url(shell)).put_fault(
+def test_throttling_carries_retry_info_that_grpcurl_decodes(cookbook_dev: Gate) -> None:
+    Control(gate.embedded_url(cookbook_dev)).inject_fault(
         {"kind": "throttling", "operation": "AdminGetUser", "match": {"Username": "throttled"}}
     )
     request = {"user_pool_id": "us-west-2_EXAMPLE", "username": "throttled"}
     output = cookbook.printed(
-        shell,
-        f"grpcurl -plaintext -d '{json.dumps(request)}' {shell.address} mfagate.v1.MfaPreferenceService/AdminGetUser",
+        cookbook_dev,
+        f"grpcurl -plaintext -d '{json.dumps(request)}' {cookbook_dev.address}"
+        " mfagate.v1.MfaPreferenceService/AdminGetUser",
     )
     code, _, details = cookbook.error(output)
     assert code == "ResourceExhausted"
@@ -170,31 +173,31 @@ def test_throttling_carries_retry_info_that_grpcurl_decodes(shell: Gate) -> None
     assert re.fullmatch(r"\d+(\.\d+)?s", str(retry["retryDelay"]))
 
 
-def test_all_violations_come_at_once_with_field_paths(python: Gate) -> None:
+def test_all_violations_come_at_once_with_field_paths(grpcio_dev: Gate) -> None:
     called, request, _ = REFUSED["BadRequest"]
-    answer = python.call_json(called, request)
-    assert isinstance(answer, Refusal)
-    assert {"user_pool_id", "username"} <= set(answer.violated_fields())
-    assert any(field.startswith("sms_mfa_settings") for field in answer.violated_fields())
+    response = grpcio_dev.call_json(called, request)
+    assert isinstance(response, Refusal)
+    assert {"user_pool_id", "username"} <= set(response.violated_fields())
+    assert any(field.startswith("sms_mfa_settings") for field in response.violated_fields())
 
 
-def test_an_unknown_method_is_unimplemented_with_a_reason(python: Gate) -> None:
-    with grpc.insecure_channel(python.address) as channel:
+def test_an_unknown_method_is_unimplemented_with_a_reason(grpcio_dev: Gate) -> None:
+    with grpc.insecure_channel(grpcio_dev.address) as channel:
         call = channel.unary_unary("/mfagate.v1.MfaPreferenceService/NoSuchMethod")
         with pytest.raises(grpc.RpcError) as raised:
             call(b"", timeout=10)
-    refusal = python.refusal(raised.value)
+    refusal = grpcio_dev.refusal(raised.value)
     assert refusal.code == "UNIMPLEMENTED"
     assert refusal.reason == "RPC_UNKNOWN"
-    manual.is_followed(refusal)
+    manual.assert_documented(refusal)
 
 
-def test_bytes_that_are_no_message_are_refused_with_a_reason(python: Gate) -> None:
-    with grpc.insecure_channel(python.address) as channel:
+def test_bytes_that_are_not_a_message_are_refused_with_a_reason(grpcio_dev: Gate) -> None:
+    with grpc.insecure_channel(grpcio_dev.address) as channel:
         call = channel.unary_unary("/mfagate.v1.MfaPreferenceService/AdminGetUser")
         with pytest.raises(grpc.RpcError) as raised:
             call(b"\xff\xff\xff\xff", timeout=10)
-    refusal = python.refusal(raised.value)
+    refusal = grpcio_dev.refusal(raised.value)
     assert refusal.code == "INVALID_ARGUMENT"
     assert refusal.reason == "REQUEST_MALFORMED"
-    manual.is_followed(refusal)
+    manual.assert_documented(refusal)

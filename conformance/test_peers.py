@@ -1,4 +1,4 @@
-"""Compares mfagate in front of other Cognito implementations with boto3 straight to them."""
+"""Compares calls through mfagate to other Cognito implementations with direct boto3 calls."""
 
 import json
 from collections.abc import Callable
@@ -14,18 +14,18 @@ PEERS = ("embedded", "moto", "ministack", "cognito_local")
 KNOWN = deviation.known()
 
 
-def _lacked(peer: str) -> dict[str, object] | None:
+def _unsupported(peer: str) -> dict[str, object] | None:
     return KNOWN.get(peer, {}).get("lacks")
 
 
 def _pairs() -> list[tuple[str, str]]:
-    """Every case with every peer; one case is enough for an operation that the peer lacks."""
+    """Every case with every peer; one case per operation that the peer lacks."""
     pairs = []
     for peer in PEERS:
-        lacked = _lacked(peer)
+        unsupported = _unsupported(peer)
         seen: set[str] = set()
         for name, case in CASES.items():
-            if lacked is not None and case.operation in lacked["operations"]:
+            if unsupported is not None and case.operation in unsupported["operations"]:
                 if case.operation in seen:
                     continue
                 seen.add(case.operation)
@@ -43,10 +43,10 @@ def test_the_call_through_mfagate_gives_what_the_peer_gives(
     case = CASES[name]
     gate, url = pair(peer)
     comparison = differential.compare(gate, cognito.client(url), case)
-    _is_clean(comparison)
-    lacked = _lacked(peer)
-    if lacked is not None and case.operation in lacked["operations"]:
-        _is_lacking(comparison, lacked["observed"])
+    _assert_refusal_is_clean(comparison)
+    unsupported = _unsupported(peer)
+    if unsupported is not None and case.operation in unsupported["operations"]:
+        _assert_unsupported(comparison, unsupported["observed"])
         return
     found = deviation.found(comparison, case.aws)
     for who in ("peer", "gate"):
@@ -54,26 +54,26 @@ def test_the_call_through_mfagate_gives_what_the_peer_gives(
             recorder.put(peer, who, name, found.get(who))
             continue
         expected = KNOWN.get(peer, {}).get(who, {}).get(name)
-        _is_as_known(who, found.get(who), expected, comparison, case)
+        _assert_as_recorded(who, found.get(who), expected, comparison, case)
 
 
-def _is_clean(comparison: differential.Comparison) -> None:
-    """The refusal follows the manual of errors and repeats nothing that the caller must keep secret."""
+def _assert_refusal_is_clean(comparison: differential.Comparison) -> None:
+    """Asserts that the refusal is as the error manual documents and repeats no secret."""
     refusal = comparison.refusal
     if refusal is None:
         return
-    manual.is_followed(refusal)
+    manual.assert_documented(refusal)
     said = json.dumps([refusal.message, refusal.details])
     for secret in comparison.secrets:
-        assert secret not in said, f"mfagate repeats what it was given in its refusal: {said}"
+        assert secret not in said, f"the refusal repeats a secret of the request: {said}"
 
 
-def _is_lacking(comparison: differential.Comparison, observed: dict[str, object]) -> None:
-    assert comparison.direct | {"after": {}} == observed | {"after": {}}, "the peer has the operation now"
-    assert comparison.agree(), f"the refusal is due as {comparison.due}, but mfagate answered {comparison.gate}"
+def _assert_unsupported(comparison: differential.Comparison, observed: dict[str, object]) -> None:
+    assert comparison.direct | {"after": {}} == observed | {"after": {}}, "the peer now has the operation"
+    assert comparison.agree(), f"the expected code is {comparison.due}, but mfagate returned {comparison.gate}"
 
 
-def _is_as_known(
+def _assert_as_recorded(
     who: str,
     observed: dict[str, object] | None,
     expected: dict[str, object] | None,
@@ -96,17 +96,17 @@ def test_every_recorded_deviation_belongs_to_a_case_and_has_a_reason() -> None:
     operations = {case.operation for case in CASES.values()}
     for peer, record in KNOWN.items():
         assert set(record) <= {"peer", "gate", "lacks"}
-        lacked = record.get("lacks", {"operations": [], "why": "none"})
-        assert set(lacked["operations"]) <= operations
-        assert lacked["why"]
+        unsupported = record.get("lacks", {"operations": [], "why": "none"})
+        assert set(unsupported["operations"]) <= operations
+        assert unsupported["why"]
         for who in ("peer", "gate"):
             for name, entry in record.get(who, {}).items():
                 assert name in CASES, f"{peer}: no case is named {name!r}"
-                assert CASES[name].operation not in lacked["operations"], f"{peer} lacks the operation of {name!r}"
+                assert CASES[name].operation not in unsupported["operations"], f"{peer} lacks the operation of {name!r}"
                 assert entry["why"], f"{peer}, {who}: {name!r} has no reason"
 
 
-def test_the_embedded_cognito_answers_as_aws_does() -> None:
+def test_the_embedded_cognito_responds_as_aws_does() -> None:
     assert not KNOWN.get("embedded", {}).get("peer")
 
 

@@ -1,4 +1,4 @@
-"""Has a moto that knows IAM check mfagate's signatures and rights, key by key."""
+"""Calls a moto with IAM, which checks mfagate's signatures and permissions, key by key."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    """A moto that checks signatures and policies from the moment its account is prepared."""
+    """A moto that checks signatures and policies once its account is set up."""
     with peer.started("moto_with_iam") as running, relay.started(running.url) as relayed:
         user_pools = cognito.client(running.url)
         pool_id = cognito.must(user_pools, "CreateUserPool", PoolName="conformance")["UserPool"]["Id"]
@@ -38,13 +38,13 @@ def account() -> Iterator[Account]:
         cognito.must(user_pools, "AdminCreateUser", UserPoolId=pool_id, Username="maria", MessageAction="SUPPRESS")
         administrator = iam.user(running.url, "administrator", EVERYTHING)
         reader = iam.user(running.url, "reader", READ_ONLY)
-        iam.check_from_now_on(running.url)
+        iam.enforce_authentication(running.url)
         yield Account(running.url, relayed, pool_id, administrator, reader)
 
 
 @pytest.fixture(scope="module")
 def serve(account: Account) -> Iterator[Serve]:
-    """Runs `mfagate serve` with a key, before moto itself or before the relay; each is started once."""
+    """Runs `mfagate serve` with a key, in front of moto or the relay; each is started once."""
     with ExitStack() as stack:
         running: dict[tuple[str, str, str], Gate] = {}
 
@@ -99,10 +99,10 @@ def test_every_admin_rpc_that_moto_knows_is_signed_so_that_it_passes(account: Ac
     assert unknown.reason == "USER_NOT_FOUND"
 
 
-def is_the_facades_fault(refusal: dict[str, object] | Refusal, reason: str, code: str | None) -> None:
-    """Asserts a refusal that sends nobody to renew the caller's credential, and that names neither account nor role."""
+def assert_mfagates_failure(refusal: dict[str, object] | Refusal, reason: str, code: str | None) -> None:
+    """Asserts a refusal that does not blame the caller's credential, and that names neither account nor role."""
     assert isinstance(refusal, Refusal)
-    manual.is_followed(refusal)
+    manual.assert_documented(refusal)
     assert refusal.code == "INTERNAL"
     assert refusal.reason == reason
     assert refusal.metadata.get("cognito_code") == code
@@ -113,18 +113,18 @@ def is_the_facades_fault(refusal: dict[str, object] | Refusal, reason: str, code
 def test_a_policy_without_the_action_is_access_denied(account: Account, serve: Serve) -> None:
     running = serve(account.relayed_url, account.reader)
     assert not isinstance(get(running, account), Refusal)
-    is_the_facades_fault(prefer(running, account), "MFAGATE_ACCESS_DENIED", "AccessDeniedException")
+    assert_mfagates_failure(prefer(running, account), "MFAGATE_ACCESS_DENIED", "AccessDeniedException")
 
 
 def test_a_wrong_secret_is_credentials_rejected(account: Account, serve: Serve) -> None:
     running = serve(account.relayed_url, (account.administrator[0], WRONG_SECRET))
-    for answer in (get(running, account), prefer(running, account)):
-        is_the_facades_fault(answer, "MFAGATE_CREDENTIALS_REJECTED", "SignatureDoesNotMatch")
+    for response in (get(running, account), prefer(running, account)):
+        assert_mfagates_failure(response, "MFAGATE_CREDENTIALS_REJECTED", "SignatureDoesNotMatch")
 
 
 def test_an_unknown_key_is_credentials_rejected(account: Account, serve: Serve) -> None:
     running = serve(account.relayed_url, UNKNOWN_KEY)
-    is_the_facades_fault(get(running, account), "MFAGATE_CREDENTIALS_REJECTED", "InvalidClientTokenId")
+    assert_mfagates_failure(get(running, account), "MFAGATE_CREDENTIALS_REJECTED", "InvalidClientTokenId")
 
 
 @pytest.mark.parametrize("key", ["reader", "wrong secret", "unknown"])
@@ -134,16 +134,16 @@ def test_a_refusal_without_a_code_is_internal_too(account: Account, serve: Serve
         "wrong secret": (account.administrator[0], WRONG_SECRET),
         "unknown": UNKNOWN_KEY,
     }
-    # moto itself refuses in XML, which is no answer of Cognito.
-    answer = prefer(serve(account.url, keys[key]), account)
-    is_the_facades_fault(answer, "COGNITO_ANSWER_UNREADABLE", None)
-    assert isinstance(answer, Refusal)
-    assert answer.metadata["http_status"] == "403"
+    # moto itself refuses in XML, which Cognito never returns.
+    response = prefer(serve(account.url, keys[key]), account)
+    assert_mfagates_failure(response, "COGNITO_ANSWER_UNREADABLE", None)
+    assert isinstance(response, Refusal)
+    assert response.metadata["http_status"] == "403"
 
 
 def test_a_token_rpc_needs_no_key(account: Account, serve: Serve) -> None:
     token = "e30.eyJpc3MiOiAiaHR0cHM6Ly9leGFtcGxlLmNvbS91cy13ZXN0LTJfQWJzZW50MDAwIn0.AAAA"
-    answer = serve(account.url, UNKNOWN_KEY).call("GetUser", {"access_token": token})
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.reason) == ("UNAUTHENTICATED", "USER_TOKEN_REJECTED")
-    assert answer.metadata["cognito_code"] == "NotAuthorizedException"
+    response = serve(account.url, UNKNOWN_KEY).call("GetUser", {"access_token": token})
+    assert isinstance(response, Refusal)
+    assert (response.code, response.reason) == ("UNAUTHENTICATED", "USER_TOKEN_REJECTED")
+    assert response.metadata["cognito_code"] == "NotAuthorizedException"

@@ -1,4 +1,4 @@
-"""Calls `mfagate serve` with a certificate and a token in one call: both are verified where presented."""
+"""Calls `mfagate serve` with a certificate and a token in one call: each is verified if present."""
 
 import dataclasses
 import pathlib
@@ -19,7 +19,7 @@ NAME = "payments-job"
 
 @dataclasses.dataclass(frozen=True)
 class Both:
-    """A `mfagate serve` that knows callers by certificates and by tokens."""
+    """A `mfagate serve` that authenticates callers by certificates and tokens."""
 
     served: Served
     authority: Authority
@@ -28,14 +28,14 @@ class Both:
     tokens: dict[str, str | None]
 
     def metadata(self, token: str) -> Metadata:
-        """What a call with this token carries."""
+        """The metadata of a call with this token."""
         text = self.tokens[token]
         return bearer(text) if text else ()
 
     def grpcio(self, certificate: str, token: str) -> dict[str, object] | Refusal:
         """Makes the call with grpcio."""
         credentials = self.authority.credentials(self.identities[certificate])
-        with self.served.gate.known_to(self.metadata(token), credentials) as caller:
+        with self.served.gate.as_caller(self.metadata(token), credentials) as caller:
             return caller.call(READ, READ_REQUEST)
 
     def grpcurl(self, certificate: str, token: str, *options: str) -> tuple[int, str]:
@@ -69,7 +69,7 @@ def both(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "malformed": "a.b.c",
             "none": None,
         }
-        options: served.Options = {**served.over_tls(server, authority), **trusted.options()}
+        options: served.Options = {**served.tls_options(server, authority), **trusted.options()}
         credentials = authority.credentials(identities["good"])
         with served.before(embedded_url, directory, options, credentials=credentials) as running:
             yield Both(running, authority, trusted, identities, tokens)
@@ -84,11 +84,11 @@ ADMITTED = {
 
 
 @pytest.mark.parametrize(("certificate", "token"), ADMITTED)
-def test_the_record_says_what_was_proved_and_how(both: Both, certificate: str, token: str) -> None:
+def test_the_record_names_the_caller_and_how_it_was_authenticated(both: Both, certificate: str, token: str) -> None:
     with both.served.watched() as seen:
-        answer = both.grpcio(certificate, token)
+        response = both.grpcio(certificate, token)
         code, printed = both.grpcurl(certificate, token)
-    assert not isinstance(answer, Refusal), answer
+    assert not isinstance(response, Refusal), response
     assert code == 0, printed
     expected = dict(ADMITTED[certificate, token])
     if token != "none":
@@ -96,22 +96,22 @@ def test_the_record_says_what_was_proved_and_how(both: Both, certificate: str, t
     names = ("caller", "authenticated", "token_caller", "token_issuer")
     said = [{name: record[name] for name in names if name in record} for record in seen.records]
     assert said == [expected] * 2
-    assert seen.asked == [READ] * 2
+    assert seen.operations == [READ] * 2
 
 
 @pytest.mark.parametrize("certificate", ["good", "without a name", "none"])
 @pytest.mark.parametrize("token", ["expired", "not accepted", "malformed"])
-def test_a_bad_token_is_refused_whatever_certificate_is_beside_it(both: Both, certificate: str, token: str) -> None:
+def test_a_bad_token_is_refused_whatever_the_certificate(both: Both, certificate: str, token: str) -> None:
     with both.served.watched() as seen:
-        answer = both.grpcio(certificate, token)
+        response = both.grpcio(certificate, token)
         code, printed = both.grpcurl(certificate, token)
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.reason) == ("UNAUTHENTICATED", "CALLER_UNAUTHENTICATED")
-    assert answer.metadata["credential"] == token
+    assert isinstance(response, Refusal)
+    assert (response.code, response.reason) == ("UNAUTHENTICATED", "CALLER_UNAUTHENTICATED")
+    assert response.metadata["credential"] == token
     assert code != 0
     assert "Unauthenticated" in printed, printed
     assert seen.callers() == [(None, "none")]
-    assert seen.asked == []
+    assert seen.operations == []
 
 
 @pytest.mark.parametrize("certificate", ["expired", "of another authority"])
@@ -119,11 +119,11 @@ def test_a_good_token_with_a_bad_certificate_never_connects(both: Both, certific
     process = both.served.gate.process
     logged = len(process.output())
     with both.served.watched() as seen:
-        answer = both.grpcio(certificate, "good")
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.details) == ("UNAVAILABLE", {})
-    process.wait_for_output("a handshake failed .*invalid peer certificate", logged)
-    assert (seen.records, seen.asked) == ([], [])
+        response = both.grpcio(certificate, "good")
+    assert isinstance(response, Refusal)
+    assert (response.code, response.details) == ("UNAVAILABLE", {})
+    process.wait_for_output("handshake failed .*invalid peer certificate", logged)
+    assert (seen.records, seen.operations) == ([], [])
 
 
 def test_grpcurl_with_a_good_token_and_an_expired_certificate_never_connects(both: Both) -> None:
@@ -131,20 +131,20 @@ def test_grpcurl_with_a_good_token_and_an_expired_certificate_never_connects(bot
         code, printed = both.grpcurl("expired", "good", "-connect-timeout", "1")
     assert code != 0
     assert "mfaConfiguration" not in printed
-    assert (seen.records, seen.asked) == ([], [])
+    assert (seen.records, seen.operations) == ([], [])
 
 
-def test_grpcurl_keeps_back_a_certificate_that_no_authority_of_the_server_signed(both: Both) -> None:
-    # Go reads the authorities in the server's request. What it does not present is not verified, and proves nothing.
+def test_grpcurl_does_not_present_a_certificate_of_an_untrusted_authority(both: Both) -> None:
+    # Go reads the authorities in the server's request. It does not present this certificate, so only the token counts.
     with both.served.watched() as seen:
         code, printed = both.grpcurl("of another authority", "good")
     assert code == 0, printed
     assert seen.callers() == [(NAME, "jwt")]
 
 
-def test_neither_is_no_caller(both: Both) -> None:
+def test_a_call_without_certificate_and_token_is_refused(both: Both) -> None:
     with both.served.watched() as seen:
-        answer = both.grpcio("none", "none")
-    assert isinstance(answer, Refusal)
-    assert (answer.reason, answer.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "missing")
-    assert seen.asked == []
+        response = both.grpcio("none", "none")
+    assert isinstance(response, Refusal)
+    assert (response.reason, response.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "missing")
+    assert seen.operations == []

@@ -14,13 +14,13 @@ from suite.served import READ, READ_PATH, READ_REQUEST, Served
 SPIFFE_ID = "spiffe://example.org/payments"
 GOOD = {"SPIFFE ID": SPIFFE_ID, "DNS name": "billing.example.org", "SPIFFE ID beside a DNS name": SPIFFE_ID}
 NEVER_CONNECTED = ["expired", "not yet valid", "of another authority", "for servers only", "none"]
-# After a refused handshake grpcurl tries again for so long; test_serve_tls.py shows that each was refused.
-GIVES_UP_AFTER_SECONDS = "1"
+# After a refused handshake, grpcurl retries for this long; test_serve_tls.py checks that each was refused.
+CONNECT_TIMEOUT_SECONDS = "1"
 
 
 @dataclasses.dataclass(frozen=True)
 class Callers:
-    """A `mfagate serve` that asks for certificates, and callers with good and with bad ones."""
+    """A `mfagate serve` that requests certificates, and callers with good and bad ones."""
 
     served: Served
     authority: Authority
@@ -38,13 +38,13 @@ class Callers:
 
     def grpcio(self, name: str) -> dict[str, object] | Refusal:
         """Makes the call with grpcio and the certificate of that name."""
-        with self.served.gate.known_to(credentials=self.authority.credentials(self.identities[name])) as caller:
+        with self.served.gate.as_caller(credentials=self.authority.credentials(self.identities[name])) as caller:
             return caller.call(READ, READ_REQUEST)
 
 
 @pytest.fixture(scope="module")
 def callers(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
-    """Everybody who calls here."""
+    """Every caller of this suite."""
     directory: pathlib.Path = tmp_path_factory.mktemp("certificates")
     authority, another = Authority(directory, "ours"), Authority(directory, "another")
     server = authority.issue("server", "DNS:localhost,IP:127.0.0.1", usage=certificates.SERVER)
@@ -60,88 +60,88 @@ def callers(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "without a name": authority.issue("nameless"),
         "none": None,
     }
-    options = served.over_tls(server, authority)
+    options = served.tls_options(server, authority)
     credentials = authority.credentials(identities["SPIFFE ID"])
     with served.before(embedded_url, directory, options, credentials=credentials) as running:
         yield Callers(running, authority, identities)
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_grpcurl_gets_in_and_the_record_names_the_caller(callers: Callers, name: str) -> None:
+def test_grpcurl_is_admitted_and_the_record_names_the_caller(callers: Callers, name: str) -> None:
     with callers.served.watched() as seen:
         code, printed = callers.grpcurl(name)
     assert code == 0, printed
     assert '"mfaConfiguration"' in printed
     assert seen.callers() == [(GOOD[name], "mtls")]
-    assert seen.asked == [READ]
+    assert seen.operations == [READ]
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_grpcio_gets_in_and_the_record_names_the_caller(callers: Callers, name: str) -> None:
+def test_grpcio_is_admitted_and_the_record_names_the_caller(callers: Callers, name: str) -> None:
     with callers.served.watched() as seen:
-        answer = callers.grpcio(name)
-    assert not isinstance(answer, Refusal), answer
+        response = callers.grpcio(name)
+    assert not isinstance(response, Refusal), response
     assert seen.callers() == [(GOOD[name], "mtls")]
-    assert seen.asked == [READ]
+    assert seen.operations == [READ]
 
 
 @pytest.mark.parametrize("name", NEVER_CONNECTED)
 def test_grpcurl_with_a_bad_certificate_never_connects(callers: Callers, name: str) -> None:
     with callers.served.watched() as seen:
-        code, printed = callers.grpcurl(name, "-connect-timeout", GIVES_UP_AFTER_SECONDS)
+        code, printed = callers.grpcurl(name, "-connect-timeout", CONNECT_TIMEOUT_SECONDS)
     assert code != 0
     assert "mfaConfiguration" not in printed
-    assert "ErrorInfo" not in printed, "that is an answer to a call"
-    assert (seen.records, seen.asked) == ([], [])
+    assert "ErrorInfo" not in printed, "that is a response to a call"
+    assert (seen.records, seen.operations) == ([], [])
 
 
 @pytest.mark.parametrize("name", NEVER_CONNECTED)
 def test_grpcio_with_a_bad_certificate_never_connects(callers: Callers, name: str) -> None:
     with callers.served.watched() as seen:
-        answer = callers.grpcio(name)
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.details) == ("UNAVAILABLE", {})
-    assert (seen.records, seen.asked) == ([], [])
+        response = callers.grpcio(name)
+    assert isinstance(response, Refusal)
+    assert (response.code, response.details) == ("UNAVAILABLE", {})
+    assert (seen.records, seen.operations) == ([], [])
 
 
-def test_a_good_certificate_without_a_name_is_no_caller(callers: Callers) -> None:
+def test_a_good_certificate_without_a_name_is_refused(callers: Callers) -> None:
     with callers.served.watched() as seen:
-        answer = callers.grpcio("without a name")
+        response = callers.grpcio("without a name")
         code, printed = callers.grpcurl("without a name")
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.reason, answer.metadata["credential"]) == (
+    assert isinstance(response, Refusal)
+    assert (response.code, response.reason, response.metadata["credential"]) == (
         "UNAUTHENTICATED",
         "CALLER_UNAUTHENTICATED",
         "missing",
     )
     assert code != 0
-    # grpcurl never gets to its call: the descriptors are refused first.
+    # grpcurl never makes its call: reading the descriptors is refused first.
     assert "Unauthenticated" in printed, printed
     assert seen.callers() == [(None, "none")]
-    assert seen.asked == []
+    assert seen.operations == []
 
 
-def test_plaintext_to_the_tls_port_gets_nothing(callers: Callers) -> None:
+def test_plaintext_to_the_tls_port_fails(callers: Callers) -> None:
     with callers.served.watched() as seen:
         code, printed = grpcurl.called(
-            *("-plaintext", "-connect-timeout", GIVES_UP_AFTER_SECONDS),
+            *("-plaintext", "-connect-timeout", CONNECT_TIMEOUT_SECONDS),
             address=callers.served.gate.address,
             rpc=READ_PATH,
             request=READ_REQUEST,
         )
-        with callers.served.gate.known_to() as caller:
-            answer = caller.call(READ, READ_REQUEST)
+        with callers.served.gate.as_caller() as caller:
+            response = caller.call(READ, READ_REQUEST)
     assert code != 0, printed
     assert "ErrorInfo" not in printed
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.details) == ("UNAVAILABLE", {})
-    assert (seen.records, seen.asked) == ([], [])
+    assert isinstance(response, Refusal)
+    assert (response.code, response.details) == ("UNAVAILABLE", {})
+    assert (seen.records, seen.operations) == ([], [])
 
 
-def test_callers_refuse_a_server_of_another_authority(callers: Callers, tmp_path: pathlib.Path) -> None:
+def test_callers_reject_a_server_of_another_authority(callers: Callers, tmp_path: pathlib.Path) -> None:
     elsewhere = Authority(tmp_path, "elsewhere")
     credentials = elsewhere.credentials(callers.identities["SPIFFE ID"])
-    with callers.served.gate.known_to(credentials=credentials) as caller:
-        answer = caller.call(READ, READ_REQUEST)
-    assert isinstance(answer, Refusal)
-    assert answer.code == "UNAVAILABLE"
+    with callers.served.gate.as_caller(credentials=credentials) as caller:
+        response = caller.call(READ, READ_REQUEST)
+    assert isinstance(response, Refusal)
+    assert response.code == "UNAVAILABLE"

@@ -1,4 +1,4 @@
-"""Calls `mfagate serve` with tokens of the form that Cognito gives machines: no `aud`, but scopes and a client."""
+"""Calls `mfagate serve` with tokens of Cognito's client-credentials grant: no `aud`, but scopes and a client."""
 
 import pathlib
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from suite.served import READ, READ_PATH, READ_REQUEST, Served
 
 @pytest.fixture(scope="module")
 def trusted() -> Iterator[Issuer]:
-    """The issuer in the place of a user pool, which signs by RS256 only."""
+    """An issuer in place of a user pool; signs with RS256 only."""
     with issuer.started("RS256") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def accepting(embedded_url: str, trusted: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A `mfagate serve` as `docs/deploy.md` says for such tokens."""
+    """A `mfagate serve` configured for these tokens as in `docs/deploy.md`."""
     directory: pathlib.Path = tmp_path_factory.mktemp("cognito-tokens")
     options = trusted.options() | {"--jwt-audience": f"scope={SCOPE}", "--jwt-caller-claim": "client_id"}
     metadata = bearer(machine_token(trusted))
@@ -30,19 +30,19 @@ def accepting(embedded_url: str, trusted: Issuer, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("scope", [SCOPE, f"reports/read {SCOPE}", f"{SCOPE} openid"])
-def test_a_token_with_the_scope_lets_in_and_the_client_is_the_caller(
+def test_a_token_with_the_scope_is_admitted_and_the_client_is_the_caller(
     accepting: Served, trusted: Issuer, scope: str
 ) -> None:
     token = machine_token(trusted, scope=scope)
     with accepting.watched() as seen:
-        with accepting.gate.known_to(bearer(token)) as caller:
+        with accepting.gate.as_caller(bearer(token)) as caller:
             assert not isinstance(caller.call(READ, READ_REQUEST), Refusal)
         header = f"authorization: Bearer {token}"
         address = accepting.gate.address
         code, printed = grpcurl.called("-plaintext", "-H", header, address=address, rpc=READ_PATH, request=READ_REQUEST)
     assert code == 0, printed
     assert seen.callers() == [(CLIENT_ID, "jwt")] * 2
-    assert seen.asked == [READ] * 2
+    assert seen.operations == [READ] * 2
 
 
 OTHERS: dict[str, dict[str, object]] = {
@@ -57,9 +57,9 @@ OTHERS: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_token_without_the_scope_or_the_client_is_refused(accepting: Served, trusted: Issuer, what: str) -> None:
     metadata = bearer(machine_token(trusted, **OTHERS[what]))
-    with accepting.watched() as seen, accepting.gate.known_to(metadata) as caller:
-        answer = caller.call(READ, READ_REQUEST)
-    assert isinstance(answer, Refusal)
-    assert (answer.reason, answer.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "not accepted")
+    with accepting.watched() as seen, accepting.gate.as_caller(metadata) as caller:
+        response = caller.call(READ, READ_REQUEST)
+    assert isinstance(response, Refusal)
+    assert (response.reason, response.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "not accepted")
     assert seen.callers() == [(None, "none")]
-    assert seen.asked == []
+    assert seen.operations == []

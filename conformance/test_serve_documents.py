@@ -1,6 +1,6 @@
-"""Runs the commands of the documents on `mfagate serve` and on policies as they are printed.
+"""Runs the documents' commands for `mfagate serve` and policies as printed.
 
-Only ports are others, and what stands for AWS: the embedded Cognito, and an issuer on loopback.
+Only the ports differ, and what stands in for AWS: the embedded Cognito and an issuer on loopback.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ POLICIES = "docs/policies.md"
 
 @dataclasses.dataclass(frozen=True)
 class Deployed:
-    """The shell of somebody who follows the document, with a `mfagate serve` in the background."""
+    """A shell that follows the document, with a `mfagate serve` in the background."""
 
     directory: pathlib.Path
     environment: dict[str, str]
@@ -37,7 +37,7 @@ class Deployed:
 
 
 def serve(directory: pathlib.Path, environment: dict[str, str], command: str) -> Iterator[Deployed]:
-    """Runs a command that serves, on a port that the system chooses."""
+    """Runs a command that serves, on a free port."""
     assert "mfagate serve" in command
     process = Process("mfagate serve", document.server(command), environment, directory)
     try:
@@ -50,7 +50,7 @@ def serve(directory: pathlib.Path, environment: dict[str, str], command: str) ->
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict[str, str]]:
-    """A directory with the files that the openssl commands make, and the environment of all commands."""
+    """A directory with the files that the openssl commands create, and the environment of all commands."""
     directory: pathlib.Path = tmp_path_factory.mktemp("documents")
     environment = document.prepare(directory)
     for commands in document.blocks(DEPLOY, "Callers with certificates")[0].commands():
@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict[
 
 @pytest.fixture(scope="module")
 def with_certificates(files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[Deployed]:
-    """The server of "Callers with certificates", before the `mfagate dev` that the document starts for it."""
+    """The server of "Callers with certificates", in front of the `mfagate dev` that the document starts."""
     directory, environment = files
     start_dev, start_serve = document.blocks(DEPLOY, "Callers with certificates")[1].commands()
     dev_command = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:0", start_dev, count=1)
@@ -76,7 +76,7 @@ def with_certificates(files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[De
 
 @pytest.fixture(scope="module")
 def with_tokens(embedded_url: str, files: tuple[pathlib.Path, dict[str, str]]) -> Iterator[Deployed]:
-    """The server of "Callers with tokens from Cognito", with an issuer in the place of the pool."""
+    """The server of "Callers with tokens from Cognito", with an issuer in place of the pool."""
     directory, environment = files
     (directory / "policies").mkdir()
     (directory / "policies" / "all.cedar").write_text(POLICY)
@@ -125,13 +125,13 @@ def test_calls_with_certificates_print_what_the_document_says(with_certificates:
     assert json.loads(mutation)["request_id"] in ids
 
 
-def test_check_with_the_options_of_serve_finds_nothing_wrong(with_certificates: Deployed) -> None:
+def test_check_with_the_options_of_serve_finds_no_problem(with_certificates: Deployed) -> None:
     code, printed = with_certificates.run(with_certificates.command.replace("mfagate serve", "mfagate check"))
     assert code == 0, printed
     assert "configuration is valid" in printed
 
 
-def test_a_call_with_a_token_of_cognitos_form_gets_through(with_tokens: Deployed) -> None:
+def test_a_call_with_a_token_of_cognitos_form_succeeds(with_tokens: Deployed) -> None:
     call = document.blocks(DEPLOY, "Callers with tokens from Cognito")[0].commands()[-1]
     code, printed = with_tokens.run(call)
     assert code == 0, printed

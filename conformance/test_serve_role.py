@@ -1,4 +1,4 @@
-"""Has `mfagate serve` assume a role for each caller, at the STS of a moto that checks signatures and policies."""
+"""Makes `mfagate serve` assume a role per caller, at the STS of a moto that checks signatures and policies."""
 
 import dataclasses
 import pathlib
@@ -22,28 +22,28 @@ SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """An AWS account of moto, whose IAM users may do one thing each, and whose role does the rest."""
+    """An AWS account of moto, with IAM users of one permission each and roles."""
 
     url: str
     cognito_url: str
-    """The same in the form of Cognito's refusals."""
+    """The same, with refusals in Cognito's form."""
     sts_url: str
-    """The same in the form of STS's refusals."""
+    """The same, with refusals in STS's form."""
     pool_id: str
     base: tuple[str, str]
-    """The key of a user who may assume roles and do nothing else."""
-    helpless: tuple[str, str]
-    """The key of a user whom the role trusts, and who may not assume it."""
+    """The key of a user who may only assume roles."""
+    unprivileged: tuple[str, str]
+    """The key of a user whom the role trusts but whose policy does not allow assuming it."""
     role: str
-    of_another: str
-    """A role that may do everything and that trusts the helpless user alone."""
-    idle: str
-    """A role that the base user may assume, and that may not use Cognito."""
+    other_role: str
+    """A role with every permission that trusts only the unprivileged user."""
+    role_without_cognito: str
+    """A role that the base user may assume and that has no Cognito permissions."""
 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    """The account, checked from the moment it is prepared."""
+    """The account; moto checks permissions once it is set up."""
     with (
         peer.started("moto_with_iam") as running,
         relay.started(running.url) as cognito_url,
@@ -52,12 +52,14 @@ def account() -> Iterator[Account]:
         user_pools = cognito.client(running.url)
         pool_id = cognito.must(user_pools, "CreateUserPool", PoolName="conformance")["UserPool"]["Id"]
         base = iam.user(running.url, "base", STS_ONLY)
-        helpless = iam.user(running.url, "helpless", ["cognito-idp:ListUserPools"])
+        unprivileged = iam.user(running.url, "unprivileged", ["cognito-idp:ListUserPools"])
         role = iam.role(running.url, "mfagate", "base", COGNITO_ONLY)
-        of_another = iam.role(running.url, "another", "helpless", COGNITO_ONLY)
-        idle = iam.role(running.url, "idle", "base", ["sts:GetSessionToken"])
-        iam.check_from_now_on(running.url)
-        yield Account(running.url, cognito_url, sts_url, pool_id, base, helpless, role, of_another, idle)
+        other_role = iam.role(running.url, "another", "unprivileged", COGNITO_ONLY)
+        role_without_cognito = iam.role(running.url, "idle", "base", ["sts:GetSessionToken"])
+        iam.enforce_authentication(running.url)
+        yield Account(
+            running.url, cognito_url, sts_url, pool_id, base, unprivileged, role, other_role, role_without_cognito
+        )
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +70,12 @@ def trusted() -> Iterator[Issuer]:
 
 
 def metadata(trusted: Issuer, caller: str) -> Metadata:
-    """What the calls of this caller carry."""
+    """The metadata of this caller's calls."""
     return bearer(trusted.keys[0].sign(trusted.claims(caller)))
 
 
 class Serving:
-    """Starts `mfagate serve` before the account, and makes calls of it."""
+    """Starts `mfagate serve` in front of the account, and calls it."""
 
     def __init__(self, account: Account, trusted: Issuer, directory: pathlib.Path) -> None:
         self._account = account
@@ -81,10 +83,10 @@ class Serving:
         self._directory = directory
 
     @contextmanager
-    def assuming(
+    def with_role(
         self, role: str | None, key: tuple[str, str] | None = None, sts: str | None = None
     ) -> Iterator[Served]:
-        """Runs it with the base user's key or another; without a role, that key signs for Cognito."""
+        """Runs it with the base user's key or another one; without a role, that key signs requests to Cognito."""
         options = self._trusted.options()
         if role is not None:
             options |= {"--assume-role": role, "--sts-endpoint": sts or self._account.url}
@@ -95,35 +97,35 @@ class Serving:
 
     def read(self, running: Gate, caller: str) -> dict[str, object] | Refusal:
         """Reads the pool's configuration as this caller."""
-        with running.known_to(metadata(self._trusted, caller)) as known:
+        with running.as_caller(metadata(self._trusted, caller)) as known:
             return known.call(READ, {"user_pool_id": self._account.pool_id})
 
 
 @pytest.fixture
 def serving(account: Account, trusted: Issuer, tmp_path: pathlib.Path) -> Serving:
-    """Each test starts its own: sessions are kept for as long as mfagate runs."""
+    """Each test starts its own: mfagate caches sessions as long as it runs."""
     return Serving(account, trusted, tmp_path)
 
 
-def is_the_facades_fault(answer: dict[str, object] | Refusal, reason: str) -> None:
-    """Asserts a refusal that is not the caller's to mend, and that names neither account nor role nor key."""
-    assert isinstance(answer, Refusal)
-    manual.is_followed(answer)
-    assert (answer.code, answer.reason, answer.metadata["fault"]) == ("INTERNAL", reason, "FACADE")
-    said = f"{answer.message} {answer.details}"
-    assert not re.search(r"arn:|123456789012|AKIA|ASIA|helpless|AssumeRole", said), said
+def assert_mfagates_failure(response: dict[str, object] | Refusal, reason: str) -> None:
+    """Asserts a refusal that the caller cannot fix, and that names neither account nor role nor key."""
+    assert isinstance(response, Refusal)
+    manual.assert_documented(response)
+    assert (response.code, response.reason, response.metadata["fault"]) == ("INTERNAL", reason, "MFAGATE")
+    said = f"{response.message} {response.details}"
+    assert not re.search(r"arn:|123456789012|AKIA|ASIA|unprivileged|AssumeRole", said), said
 
 
 def test_calls_succeed_through_the_role_in_a_session_named_after_each_caller(
     account: Account, serving: Serving
 ) -> None:
     before = iam.sessions(account.url)
-    with serving.assuming(account.role) as running:
+    with serving.with_role(account.role) as running:
         for caller in (*CALLERS, *CALLERS):
-            answer = serving.read(running.gate, caller)
-            assert not isinstance(answer, Refusal), answer
+            response = serving.read(running.gate, caller)
+            assert not isinstance(response, Refusal), response
         log = running.gate.process.output()
-    # moto lists sessions in any order. Each caller has one, however often it called.
+    # moto lists sessions in any order. Each caller has one, however often it calls.
     opened = sorted(set(iam.sessions(account.url)) - set(before))
     assert [role for role, _ in opened] == [account.role] * 2
     names = [name for _, name in opened]
@@ -134,10 +136,10 @@ def test_calls_succeed_through_the_role_in_a_session_named_after_each_caller(
 
 
 def test_each_admin_rpc_goes_through_the_role(account: Account, serving: Serving) -> None:
-    with serving.assuming(account.role) as running:
-        answer = running.gate.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "nobody"})
-        assert isinstance(answer, Refusal)
-        assert answer.reason == "USER_NOT_FOUND"
+    with serving.with_role(account.role) as running:
+        response = running.gate.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "nobody"})
+        assert isinstance(response, Refusal)
+        assert response.reason == "USER_NOT_FOUND"
         configuration: dict[str, object] = {
             "user_pool_id": account.pool_id,
             "mfa_configuration": "USER_POOL_MFA_TYPE_OPTIONAL",
@@ -147,39 +149,39 @@ def test_each_admin_rpc_goes_through_the_role(account: Account, serving: Serving
 
 
 def test_without_the_role_the_same_key_is_denied(serving: Serving) -> None:
-    with serving.assuming(None) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_ACCESS_DENIED")
+    with serving.with_role(None) as running:
+        assert_mfagates_failure(serving.read(running.gate, CALLERS[0]), "MFAGATE_ACCESS_DENIED")
 
 
-def test_a_role_without_the_right_is_denied(account: Account, serving: Serving) -> None:
-    with serving.assuming(account.idle) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_ACCESS_DENIED")
+def test_a_role_without_the_permission_is_denied(account: Account, serving: Serving) -> None:
+    with serving.with_role(account.role_without_cognito) as running:
+        assert_mfagates_failure(serving.read(running.gate, CALLERS[0]), "MFAGATE_ACCESS_DENIED")
         assert "role assumed session=" in running.gate.process.output()
 
 
 @pytest.mark.parametrize("why", ["the role does not trust the key", "the key may not assume", "the key is unknown"])
-def test_where_sts_refuses_the_log_names_the_cause(account: Account, serving: Serving, why: str) -> None:
+def test_the_log_names_the_cause_when_sts_refuses(account: Account, serving: Serving, why: str) -> None:
     role, key, code = {
-        "the role does not trust the key": (account.of_another, account.base, "AccessDenied"),
-        "the key may not assume": (account.of_another, account.helpless, "AccessDenied"),
+        "the role does not trust the key": (account.other_role, account.base, "AccessDenied"),
+        "the key may not assume": (account.other_role, account.unprivileged, "AccessDenied"),
         "the key is unknown": (account.role, ("AKIAIOSFODNN7EXAMPLE", "A" * 40), "InvalidClientTokenId"),
     }[why]
     before = iam.sessions(account.url)
-    with serving.assuming(role, key, account.sts_url) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
+    with serving.with_role(role, key, account.sts_url) as running:
+        assert_mfagates_failure(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         log = running.gate.process.output()
     assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? error=sts refused .*: {code}\b", log), log
     assert sorted(iam.sessions(account.url)) == sorted(before)
 
 
-def test_where_a_refusal_is_not_of_the_form_of_sts_the_log_says_so(account: Account, serving: Serving) -> None:
-    # moto as it is: its XML is not that of STS.
-    with serving.assuming(account.of_another) as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
+def test_the_log_says_so_when_a_refusal_does_not_have_the_form_of_sts(account: Account, serving: Serving) -> None:
+    # moto's own XML is not that of STS.
+    with serving.with_role(account.other_role) as running:
+        assert_mfagates_failure(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         assert re.search("role not assumed .*sts refused .*: no code, HTTP status 403", running.gate.process.output())
 
 
-def test_where_sts_cannot_be_reached_the_log_names_the_cause(account: Account, serving: Serving) -> None:
-    with serving.assuming(account.role, sts=f"http://127.0.0.1:{process.free_port()}") as running:
-        is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
-        assert re.search(r"role not assumed .*sts could not be asked", running.gate.process.output())
+def test_the_log_names_the_cause_when_sts_is_unreachable(account: Account, serving: Serving) -> None:
+    with serving.with_role(account.role, sts=f"http://127.0.0.1:{process.free_port()}") as running:
+        assert_mfagates_failure(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
+        assert re.search(r"role not assumed .*sts is unreachable", running.gate.process.output())

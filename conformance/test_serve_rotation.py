@@ -1,4 +1,4 @@
-"""Changes and withholds the keys of the issuer while `mfagate serve` runs."""
+"""Rotates and withholds the issuer's keys while `mfagate serve` runs."""
 
 import pathlib
 from collections.abc import Iterator
@@ -27,45 +27,45 @@ def accepting(embedded_url: str, trusted: Issuer, tmp_path: pathlib.Path) -> Ite
         yield running
 
 
-def lets_in(accepting: Served, trusted: Issuer, key: Key) -> bool:
-    """Whether a good token of this key lets in; one that does not is refused as a token."""
+def is_admitted(accepting: Served, trusted: Issuer, key: Key) -> bool:
+    """Whether a good token of this key is admitted; otherwise it must be refused as not accepted."""
     metadata = bearer(key.sign(trusted.claims("payments")))
-    with accepting.gate.known_to(metadata) as caller:
-        answer = caller.call(READ, READ_REQUEST)
-    if isinstance(answer, Refusal):
-        assert (answer.reason, answer.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "not accepted")
+    with accepting.gate.as_caller(metadata) as caller:
+        response = caller.call(READ, READ_REQUEST)
+    if isinstance(response, Refusal):
+        assert (response.reason, response.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "not accepted")
         return False
     return True
 
 
-def test_a_key_counts_from_its_publication_to_its_withdrawal(accepting: Served, trusted: Issuer) -> None:
+def test_a_key_is_valid_from_its_publication_to_its_removal(accepting: Served, trusted: Issuer) -> None:
     old, new = trusted.keys[0], Key("RS256", "rotated-2")
-    assert lets_in(accepting, trusted, old)
-    assert not lets_in(accepting, trusted, new)
-    # An unknown key is worth a fetch only 30 s after the last one; a signal is worth one at once.
+    assert is_admitted(accepting, trusted, old)
+    assert not is_admitted(accepting, trusted, new)
+    # An unknown key id triggers a fetch only 30 s after the last one; a signal triggers one at once.
     trusted.keys = [old, new]
-    assert "the key set was read" in accepting.reload()
-    assert lets_in(accepting, trusted, old)
-    assert lets_in(accepting, trusted, new)
+    assert "key set loaded" in accepting.reload()
+    assert is_admitted(accepting, trusted, old)
+    assert is_admitted(accepting, trusted, new)
     trusted.keys = [new]
     accepting.reload()
-    assert not lets_in(accepting, trusted, old)
-    assert lets_in(accepting, trusted, new)
+    assert not is_admitted(accepting, trusted, old)
+    assert is_admitted(accepting, trusted, new)
 
 
-def test_known_keys_work_while_the_issuer_answers_with_errors(accepting: Served, trusted: Issuer) -> None:
+def test_known_keys_work_while_the_issuer_returns_errors(accepting: Served, trusted: Issuer) -> None:
     old, new = trusted.keys[0], Key("EdDSA", "rotated-2")
     trusted.keys = [old, new]
     trusted.is_down = True
-    assert "the last good keys stay in use" in accepting.reload()
-    assert lets_in(accepting, trusted, old)
-    assert not lets_in(accepting, trusted, new)
+    assert "key set not loaded, the last valid keys stay active" in accepting.reload()
+    assert is_admitted(accepting, trusted, old)
+    assert not is_admitted(accepting, trusted, new)
     trusted.is_down = False
-    assert "the key set is readable again" in accepting.reload()
-    assert lets_in(accepting, trusted, new)
+    assert "key set readable again" in accepting.reload()
+    assert is_admitted(accepting, trusted, new)
 
 
-def test_known_keys_work_while_nobody_answers_for_the_issuer(accepting: Served, trusted: Issuer) -> None:
+def test_known_keys_work_while_the_issuer_is_unreachable(accepting: Served, trusted: Issuer) -> None:
     trusted.stop()
-    assert "the last good keys stay in use" in accepting.reload()
-    assert lets_in(accepting, trusted, trusted.keys[0])
+    assert "key set not loaded, the last valid keys stay active" in accepting.reload()
+    assert is_admitted(accepting, trusted, trusted.keys[0])

@@ -1,4 +1,4 @@
-"""Makes TLS handshakes with `mfagate serve` by `openssl s_client`, and replaces its certificate while it serves."""
+"""Makes TLS handshakes with `mfagate serve` using `openssl s_client`, and replaces its certificate while it serves."""
 
 import pathlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from suite.served import READ, READ_REQUEST, Served
 
 URI = "URI:spiffe://example.org/payments"
 VERSIONS = {"TLSv1.2": "-tls1_2", "TLSv1.3": "-tls1_3"}
-# Each bad certificate with the alert that the client gets and the cause that the log has.
+# Each bad certificate with the alert that the client gets and the cause in the log.
 REFUSED = {
     "expired": ("certificate expired", "certificate expired"),
     "not yet valid": ("certificate expired", "certificate not valid yet"),
@@ -24,7 +24,7 @@ REFUSED = {
 
 
 class Server:
-    """A `mfagate serve` with an authority of its own."""
+    """A `mfagate serve` with its own certificate authority."""
 
     def __init__(self, running: Served, authority: Authority, client: Identity, server: Identity) -> None:
         self.served = running
@@ -33,32 +33,32 @@ class Server:
         self.server = server
 
     def serial(self) -> str | None:
-        """The serial number that a new connection sees; the connection must be good."""
+        """The serial number that a new connection sees; the connection must succeed."""
         made = handshake(self.served.gate.address, self.authority.certificate, self.client)
         assert made.speaks, made
         return made.serial
 
 
 def new_server(authority: Authority, name: str) -> Identity:
-    """An identity that the server may have."""
+    """An identity for the server."""
     return authority.issue(name, "DNS:localhost,IP:127.0.0.1", usage=certificates.SERVER)
 
 
 @pytest.fixture(scope="module")
 def server(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for every handshake; the tests of a reload leave a good pair behind."""
+    """One server for every handshake; the reload tests restore a good pair."""
     directory: pathlib.Path = tmp_path_factory.mktemp("tls")
     authority = Authority(directory, "ours")
     client = authority.issue("client", URI)
     own = new_server(authority, "server")
-    options = served.over_tls(own, authority)
+    options = served.tls_options(own, authority)
     with served.before(embedded_url, directory, options, credentials=authority.credentials(client)) as running:
         yield Server(running, authority, client, own)
 
 
 @pytest.fixture(scope="module")
 def strangers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Identity | None]:
-    """Those whom no handshake lets in."""
+    """Clients whose handshakes fail."""
     another = Authority(tmp_path_factory.mktemp("strangers"), "another")
     return {
         "expired": server.authority.issue("expired", URI, starts=-2 * DAY, ends=-DAY),
@@ -77,7 +77,7 @@ def test_a_good_client_is_served_http2_over_this_version(server: Server, version
 
 
 def test_tls_1_1_is_refused(server: Server) -> None:
-    # openssl offers it only below its usual level of security.
+    # openssl offers it only below its default security level.
     options = ("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
     made = handshake(server.served.gate.address, server.authority.certificate, server.client, *options)
     assert made.alert in {"handshake failure", "protocol version"}
@@ -94,22 +94,22 @@ def test_a_bad_client_is_refused_for_what_is_bad(
     logged = len(process.output())
     made = handshake(server.served.gate.address, server.authority.certificate, strangers[name], VERSIONS[version])
     assert not made.speaks
-    # In TLS 1.3 the alert may come after the client has written to a connection that is closed, and be lost.
+    # In TLS 1.3 the alert may arrive after the client has written to the closed connection, and be lost.
     assert made.alert == alert or (version == "TLSv1.3" and made.alert is None)
-    process.wait_for_output(rf"a handshake failed .*{cause}", logged)
+    process.wait_for_output(rf"handshake failed .*{cause}", logged)
 
 
-def test_a_new_pair_is_for_new_connections_and_open_ones_go_on(server: Server) -> None:
+def test_a_new_pair_applies_to_new_connections_and_open_ones_continue(server: Server) -> None:
     old = server.serial()
     with server.served.watched() as first:
         assert not isinstance(server.served.gate.call(READ, READ_REQUEST), Refusal)
     new = new_server(server.authority, "second")
     server.server.replace(new)
-    assert "reloaded in part" not in server.served.reload()
+    assert "reload incomplete" not in server.served.reload()
     assert server.serial() == new.serial != old
     with server.served.watched() as second:
         assert not isinstance(server.served.gate.call(READ, READ_REQUEST), Refusal)
-    # The same port on the client's side: grpcio did not connect anew.
+    # The same client port: grpcio did not reconnect.
     assert first.records[0]["peer"] == second.records[0]["peer"]
 
 
@@ -119,10 +119,10 @@ def test_a_pair_that_does_not_match_is_refused_and_the_old_one_kept(server: Serv
     certificates.new_key(server.server.key)
     logged = len(server.served.gate.process.output())
     try:
-        assert "reloaded in part" in server.served.reload()
-        # The watch may have seen the files first, and a fault is logged once.
+        assert "reload incomplete" in server.served.reload()
+        # The poll may have seen the files first, and an error is logged once.
         log = server.served.gate.process.output()[logged:]
-        assert "changed TLS files were refused, the last good ones stay in use" in log
+        assert "changed TLS files rejected, the last valid ones stay active" in log
         assert "the key is not that of the certificate" in log
         assert server.serial() == old
         assert not isinstance(server.served.gate.call(READ, READ_REQUEST), Refusal)
@@ -140,26 +140,26 @@ def test_an_expired_pair_is_refused_and_the_old_one_kept(server: Server) -> None
     expired = server.authority.issue("expired-server", names, certificates.SERVER, starts=-2 * DAY, ends=-DAY)
     server.server.replace(expired)
     try:
-        assert "reloaded in part" in server.served.reload()
+        assert "reload incomplete" in server.served.reload()
         assert server.serial() == old
     finally:
         server.server.replace(kept)
         server.served.reload()
 
 
-def test_callers_of_a_new_authority_get_in_after_a_reload(server: Server, tmp_path: pathlib.Path) -> None:
+def test_callers_of_a_new_authority_are_admitted_after_a_reload(server: Server, tmp_path: pathlib.Path) -> None:
     newer = Authority(tmp_path, "newer")
-    client = newer.issue("client", "URI:spiffe://example.org/newcomer")
+    client = newer.issue("client", "URI:spiffe://example.org/readme_dev")
     old = server.authority.certificate.read_bytes()
     credentials = server.authority.credentials(client)
-    with server.served.gate.known_to(credentials=credentials) as caller:
+    with server.served.gate.as_caller(credentials=credentials) as caller:
         assert isinstance(caller.call(READ, READ_REQUEST), Refusal)
     server.authority.certificate.write_bytes(old + newer.certificate.read_bytes())
     try:
         server.served.reload()
-        with server.served.gate.known_to(credentials=credentials) as caller, server.served.watched() as seen:
+        with server.served.gate.as_caller(credentials=credentials) as caller, server.served.watched() as seen:
             assert not isinstance(caller.call(READ, READ_REQUEST), Refusal)
-        assert seen.callers() == [("spiffe://example.org/newcomer", "mtls")]
+        assert seen.callers() == [("spiffe://example.org/readme_dev", "mtls")]
     finally:
         server.authority.certificate.write_bytes(old)
         server.served.reload()

@@ -1,4 +1,4 @@
-"""Calls `mfagate serve` with bearer tokens of PyJWT and joserfc, whose keys it fetched over HTTP."""
+"""Calls `mfagate serve` with bearer tokens of PyJWT and joserfc, whose keys it fetches over HTTP."""
 
 import dataclasses
 import hashlib
@@ -50,7 +50,7 @@ class Accepting:
 
     def with_metadata(self, metadata: Metadata) -> dict[str, object] | Refusal:
         """Makes the call with grpcio and this metadata."""
-        with self.served.gate.known_to(metadata) as caller:
+        with self.served.gate.as_caller(metadata) as caller:
             return caller.call(READ, READ_REQUEST)
 
 
@@ -65,65 +65,67 @@ def accepting(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> It
             yield Accepting(running, trusted)
 
 
-def got_in(accepting: Accepting, token: str) -> None:
-    """Asserts that the token lets in, both ways, and that it names the caller."""
+def assert_admitted(accepting: Accepting, token: str) -> None:
+    """Asserts that both clients are admitted with the token, and that it names the caller."""
     with accepting.served.watched() as seen:
         code, printed = accepting.grpcurl(token)
-        answer = accepting.grpcio(token)
+        response = accepting.grpcio(token)
     assert code == 0, printed
-    assert not isinstance(answer, Refusal), answer
+    assert not isinstance(response, Refusal), response
     assert seen.callers() == [(NAME, "jwt")] * 2
     assert {record["token_issuer"] for record in seen.records} == {accepting.issuer.url}
-    assert seen.asked == [READ] * 2
+    assert seen.operations == [READ] * 2
 
 
-def is_refused(answer: dict[str, object] | Refusal, kind: str) -> None:
-    """Asserts a refusal of the caller that says no more of its credential than this."""
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.reason) == ("UNAUTHENTICATED", "CALLER_UNAUTHENTICATED")
-    assert answer.metadata["credential"] == kind
-    manual.is_followed(answer)
+def assert_refused(response: dict[str, object] | Refusal, kind: str) -> None:
+    """Asserts that the caller is refused and told only this of its credential."""
+    assert isinstance(response, Refusal)
+    assert (response.code, response.reason) == ("UNAUTHENTICATED", "CALLER_UNAUTHENTICATED")
+    assert response.metadata["credential"] == kind
+    manual.assert_documented(response)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_token_of_pyjwt_lets_in(accepting: Accepting, algorithm: str) -> None:
-    got_in(accepting, accepting.issuer.key(algorithm).sign(accepting.issuer.claims(NAME)))
+def test_a_token_of_pyjwt_is_admitted(accepting: Accepting, algorithm: str) -> None:
+    assert_admitted(accepting, accepting.issuer.key(algorithm).sign(accepting.issuer.claims(NAME)))
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_token_of_joserfc_lets_in(accepting: Accepting, algorithm: str) -> None:
+def test_a_token_of_joserfc_is_admitted(accepting: Accepting, algorithm: str) -> None:
     key = accepting.issuer.key(algorithm)
     pem = key.private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     header = {"alg": algorithm, "kid": key.key_id}
     signing = JOSERFC_KEYS[algorithm].import_key(pem)
-    got_in(accepting, joserfc.jwt.encode(header, accepting.issuer.claims(NAME), signing, algorithms=[algorithm]))
+    assert_admitted(
+        accepting, joserfc.jwt.encode(header, accepting.issuer.claims(NAME), signing, algorithms=[algorithm])
+    )
 
 
-def test_a_token_for_two_audiences_lets_in_where_one_is_ours(accepting: Accepting) -> None:
+def test_a_token_for_two_audiences_is_admitted_if_one_is_ours(accepting: Accepting) -> None:
     claims = accepting.issuer.claims(NAME, aud=["reports", issuer.AUDIENCE])
-    got_in(accepting, accepting.issuer.key("RS256").sign(claims))
+    assert_admitted(accepting, accepting.issuer.key("RS256").sign(claims))
 
 
-def claiming(**changes: object) -> Callable[[Issuer], str]:
+def with_claims(**changes: object) -> Callable[[Issuer], str]:
     """A well-signed token with other claims."""
     return lambda trusted: trusted.key("RS256").sign(trusted.claims(NAME, **changes))
 
 
-def headed(signed_by: str = "RS256", **header: object) -> Callable[[Issuer], str]:
+def with_header(signed_by: str = "RS256", **header: object) -> Callable[[Issuer], str]:
     """A well-signed token with another header."""
     return lambda trusted: trusted.key(signed_by).sign(trusted.claims(NAME), **header)
 
 
 def unsigned(trusted: Issuer) -> str:
-    """A token that needs no key, of which PyJWT makes one as well."""
+    """A token without a signature, made by PyJWT."""
     return pyjwt.encode(trusted.claims(NAME), "", "none", headers={"kid": trusted.key("RS256").key_id})
 
 
-def signed_with_what_is_public(encoding: serialization.Encoding) -> Callable[[Issuer], str]:
-    """A token signed by HMAC with the public key as the secret. PyJWT refuses to make that one."""
+def signed_with_public_key(encoding: serialization.Encoding) -> Callable[[Issuer], str]:
+    """A token signed by HMAC with the public key as the secret, which PyJWT refuses to make."""
 
     def token(trusted: Issuer) -> str:
         key = trusted.key("RS256")
@@ -136,8 +138,8 @@ def signed_with_what_is_public(encoding: serialization.Encoding) -> Callable[[Is
     return token
 
 
-def of_another_algorithm(algorithm: str) -> Callable[[Issuer], str]:
-    """A token that is signed by an algorithm that is not accepted, with a key that is known."""
+def with_algorithm(algorithm: str) -> Callable[[Issuer], str]:
+    """A token signed with an algorithm that is not accepted, under a known key id."""
     if algorithm.startswith("RS"):
         return lambda trusted: trusted.key("RS256").sign(trusted.claims(NAME), algorithm)
 
@@ -149,51 +151,54 @@ def of_another_algorithm(algorithm: str) -> Callable[[Issuer], str]:
 
 
 def forged(trusted: Issuer) -> str:
-    """A token of somebody else's key under the id of a known one."""
+    """A token of an unknown key under the id of a known one."""
     return pyjwt.encode(
         trusted.claims(NAME), new_private_key("RS256"), "RS256", headers={"kid": trusted.key("RS256").key_id}
     )
 
 
 NOW = int(time.time())
-# Each token with what the caller is told of it.
+# Each token, with what the caller is told about it.
 REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "alg none": (unsigned, "not accepted"),
-    "HS256 with the public key in PEM": (signed_with_what_is_public(serialization.Encoding.PEM), "not accepted"),
-    "HS256 with the public key in DER": (signed_with_what_is_public(serialization.Encoding.DER), "not accepted"),
-    "RS512": (of_another_algorithm("RS512"), "not accepted"),
-    "RS384": (of_another_algorithm("RS384"), "not accepted"),
-    "ES384": (of_another_algorithm("ES384"), "not accepted"),
+    "HS256 with the public key in PEM": (signed_with_public_key(serialization.Encoding.PEM), "not accepted"),
+    "HS256 with the public key in DER": (signed_with_public_key(serialization.Encoding.DER), "not accepted"),
+    "RS512": (with_algorithm("RS512"), "not accepted"),
+    "RS384": (with_algorithm("RS384"), "not accepted"),
+    "ES384": (with_algorithm("ES384"), "not accepted"),
     "PS256 by a key for RS256": (
         lambda trusted: trusted.key("RS256").sign(trusted.claims(NAME), "PS256"),
         "not accepted",
     ),
     "another's key under a known id": (forged, "not accepted"),
     "other claims under a good signature": (
-        lambda trusted: jwt.changed(claiming()(trusted), sub="administrator"),
+        lambda trusted: jwt.changed(with_claims()(trusted), sub="administrator"),
         "not accepted",
     ),
-    "no signature under a good header": (lambda trusted: claiming()(trusted).rpartition(".")[0] + ".", "not accepted"),
-    "wrong issuer": (claiming(iss="https://issuer.example"), "not accepted"),
-    "issuer with a slash at its end": (lambda trusted: claiming(iss=f"{trusted.url}/")(trusted), "not accepted"),
-    "no issuer": (claiming(iss=None), "not accepted"),
-    "wrong audience": (claiming(aud="reports"), "not accepted"),
-    "two audiences, neither ours": (claiming(aud=["reports", "mfagate2"]), "not accepted"),
-    "no audience": (claiming(aud=None), "not accepted"),
-    "expired": (claiming(exp=NOW - HOUR), "expired"),
-    "no end": (claiming(exp=None), "not accepted"),
-    "not valid yet": (claiming(nbf=NOW + HOUR), "not accepted"),
-    "no name": (claiming(sub=None), "not accepted"),
-    "a name that only a certificate proves": (claiming(sub="spiffe://example.org/payments"), "not accepted"),
-    "a token for something else": (headed(typ="logout+jwt"), "not accepted"),
-    "critical extension": (headed(crit=["b64"], b64=True), "not accepted"),
-    "two parts": (lambda trusted: claiming()(trusted).rpartition(".")[0], "malformed"),
+    "no signature under a good header": (
+        lambda trusted: with_claims()(trusted).rpartition(".")[0] + ".",
+        "not accepted",
+    ),
+    "wrong issuer": (with_claims(iss="https://issuer.example"), "not accepted"),
+    "issuer with a slash at its end": (lambda trusted: with_claims(iss=f"{trusted.url}/")(trusted), "not accepted"),
+    "no issuer": (with_claims(iss=None), "not accepted"),
+    "wrong audience": (with_claims(aud="reports"), "not accepted"),
+    "two audiences, neither ours": (with_claims(aud=["reports", "mfagate2"]), "not accepted"),
+    "no audience": (with_claims(aud=None), "not accepted"),
+    "expired": (with_claims(exp=NOW - HOUR), "expired"),
+    "no end": (with_claims(exp=None), "not accepted"),
+    "not valid yet": (with_claims(nbf=NOW + HOUR), "not accepted"),
+    "no name": (with_claims(sub=None), "not accepted"),
+    "a name that only a certificate proves": (with_claims(sub="spiffe://example.org/payments"), "not accepted"),
+    "a token for something else": (with_header(typ="logout+jwt"), "not accepted"),
+    "critical extension": (with_header(crit=["b64"], b64=True), "not accepted"),
+    "two parts": (lambda trusted: with_claims()(trusted).rpartition(".")[0], "malformed"),
     "no token in the header": (lambda _: "", "malformed"),
 }
 KEY_IDS = {"unknown": "nobody", "path": "../../etc/passwd", "SQL": "x' UNION SELECT 'key' --", "empty": "", "no": None}
-# By every key: one that stands in for keys that are not found would let in its own tokens.
+# For every key: one used as a fallback for unknown key ids would admit its own tokens.
 REFUSED |= {
-    f"{kind} key id by {algorithm}": (headed(algorithm, kid=kid), "not accepted")
+    f"{kind} key id by {algorithm}": (with_header(algorithm, kid=kid), "not accepted")
     for kind, kid in KEY_IDS.items()
     for algorithm in ALGORITHMS
 }
@@ -204,50 +209,50 @@ def test_a_bad_token_is_refused_and_the_caller_learns_only_its_kind(accepting: A
     make, kind = REFUSED[name]
     token = make(accepting.issuer)
     with accepting.served.watched() as seen:
-        answer = accepting.grpcio(token)
+        response = accepting.grpcio(token)
         code, printed = accepting.grpcurl(token)
-    is_refused(answer, kind)
+    assert_refused(response, kind)
     assert code != 0
     assert "Unauthenticated" in printed, printed
-    # grpcurl's own call is never made: its question for descriptors is refused.
+    # grpcurl never makes its call: reading the descriptors is refused first.
     assert seen.callers() == [(None, "none")]
-    assert seen.asked == []
-    # A key is looked up in what was published, wherever its id points to.
-    assert accepting.issuer.asked_for <= {issuer.KEY_SET, issuer.CONFIGURATION}
+    assert seen.operations == []
+    # Keys are looked up only in the published set, wherever the key id points to.
+    assert accepting.issuer.requested_paths <= {issuer.KEY_SET, issuer.CONFIGURATION}
     if token:
         assert token not in accepting.served.gate.process.output()
 
 
-def test_no_token_or_another_scheme_is_no_caller(accepting: Accepting) -> None:
+def test_no_token_or_another_scheme_is_refused(accepting: Accepting) -> None:
     with accepting.served.watched() as seen:
-        is_refused(accepting.with_metadata(()), "missing")
-        is_refused(accepting.with_metadata((("authorization", "Basic cGF5bWVudHM6"),)), "malformed")
+        assert_refused(accepting.with_metadata(()), "missing")
+        assert_refused(accepting.with_metadata((("authorization", "Basic cGF5bWVudHM6"),)), "malformed")
     assert seen.callers() == [(None, "none")] * 2
-    assert seen.asked == []
+    assert seen.operations == []
 
 
 def test_two_tokens_are_refused_though_both_are_good(accepting: Accepting) -> None:
-    token = claiming()(accepting.issuer)
+    token = with_claims()(accepting.issuer)
     with accepting.served.watched() as seen:
-        is_refused(accepting.grpcio(token, token), "malformed")
-    assert seen.asked == []
+        assert_refused(accepting.grpcio(token, token), "malformed")
+    assert seen.operations == []
 
 
-def test_a_token_may_be_of_some_kilobytes_and_no_more(accepting: Accepting) -> None:
-    got_in(accepting, claiming(padding="x" * 1024 * 11)(accepting.issuer))
+def test_a_token_may_have_some_kilobytes_and_no_more(accepting: Accepting) -> None:
+    assert_admitted(accepting, with_claims(padding="x" * 1024 * 11)(accepting.issuer))
     with accepting.served.watched() as seen:
-        is_refused(accepting.grpcio(claiming(padding="x" * 1024 * 13)(accepting.issuer)), "malformed")
+        assert_refused(accepting.grpcio(with_claims(padding="x" * 1024 * 13)(accepting.issuer)), "malformed")
     assert seen.callers() == [(None, "none")]
-    assert seen.asked == []
+    assert seen.operations == []
 
 
 @pytest.mark.parametrize("kilobytes", [32, 128, 1024])
-def test_a_token_that_is_too_large_gets_nowhere(accepting: Accepting, kilobytes: int) -> None:
-    token = claiming(padding="x" * 1024 * kilobytes)(accepting.issuer)
+def test_a_token_that_is_too_large_is_rejected(accepting: Accepting, kilobytes: int) -> None:
+    token = with_claims(padding="x" * 1024 * kilobytes)(accepting.issuer)
     with accepting.served.watched() as seen:
-        answer = accepting.grpcio(token)
-    # HTTP/2 refuses headers of that size, by status 431 or by the end of the connection, before they are a call.
-    assert isinstance(answer, Refusal)
-    assert answer.code in {"UNKNOWN", "UNAVAILABLE"}, answer
-    assert (seen.records, seen.asked) == ([], [])
-    got_in(accepting, claiming()(accepting.issuer))
+        response = accepting.grpcio(token)
+    # HTTP/2 rejects headers of that size, with status 431 or by closing the connection, before there is a call.
+    assert isinstance(response, Refusal)
+    assert response.code in {"UNKNOWN", "UNAVAILABLE"}, response
+    assert (seen.records, seen.operations) == ([], [])
+    assert_admitted(accepting, with_claims()(accepting.issuer))

@@ -1,1 +1,1 @@
-"""Holds what the conformance tests share: processes, clients, peers and the differential comparison."""
+"""What the conformance tests share: processes, clients, peers and the differential comparison."""

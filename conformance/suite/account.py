@@ -1,4 +1,4 @@
-"""Makes pools and users of the embedded Cognito and walks them through sign-ins."""
+"""Pools and users of the embedded Cognito, and their sign-ins."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PHONE = "+12065550100"
 EMAIL = "maria@example.com"
 FLOWS = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 SMS_CONFIGURATION = {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "ExternalId": "mfagate"}
-OWN_EMAIL = {
+DEVELOPER_EMAIL = {
     "EmailConfiguration": {
         "EmailSendingAccount": "DEVELOPER",
         "SourceArn": "arn:aws:ses:us-west-2:123456789012:identity/example.com",
@@ -32,8 +32,8 @@ PASSKEY = {
     }
 }
 EVERY_FACTOR = SMS | TOTP | EMAIL_CODE | PASSKEY
-LOCKS = (0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32)
-"""How long to wait before each of many wrong codes in a row, in seconds; after the last one a minute's lock begins."""
+LOCKOUT_SECONDS = (0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32)
+"""Seconds to wait before each of many wrong codes in a row; after the last, the user is locked out for a minute."""
 PREFERRED = {"Enabled": True, "PreferredMfa": True}
 ENABLED = {"Enabled": True, "PreferredMfa": False}
 DISABLED = {"Enabled": False, "PreferredMfa": False}
@@ -52,15 +52,15 @@ class Account:
 
     @property
     def user(self) -> dict[str, str]:
-        """Names the user as an administrator does."""
+        """The user, as an administrator names it."""
         return {"UserPoolId": self.pool_id, "Username": USERNAME}
 
     def must(self, operation: str, **parameters: object) -> dict:
-        """Calls an operation that has to succeed."""
+        """Calls an operation that must succeed."""
         return must(self.cognito, operation, **parameters)
 
     def refused(self, operation: str, code: str, text: str = "", **parameters: object) -> None:
-        """Calls an operation that has to be refused."""
+        """Calls an operation that must be refused."""
         refused(self.cognito, operation, code, text, **parameters)
 
     def configure(self, mode: str, *blocks: dict[str, object]) -> dict:
@@ -75,14 +75,14 @@ class Account:
         return request if mode is None else request | {"MfaConfiguration": mode}
 
     def create_user(self, phone: bool = True, email: bool = True) -> None:
-        """Makes the user, confirmed and with a password."""
+        """Creates the user, confirmed and with a password."""
         attributes = [{"Name": "phone_number", "Value": PHONE}] if phone else []
         attributes += [{"Name": "email", "Value": EMAIL}] if email else []
         self.must("AdminCreateUser", **self.user, UserAttributes=attributes, MessageAction="SUPPRESS")
         self.must("AdminSetUserPassword", **self.user, Password=PASSWORD, Permanent=True)
 
     def start(self) -> dict:
-        """Sends the password; answers tokens or a challenge."""
+        """Sends the password; returns tokens or a challenge."""
         return self.must(
             "InitiateAuth",
             ClientId=self.client_id,
@@ -91,12 +91,12 @@ class Account:
         )
 
     def sign_in(self) -> str:
-        """Signs in where no factor is asked, and answers the access token."""
+        """Signs in without a second factor and returns the access token."""
         result = self.start()["AuthenticationResult"]
         self.access_token, self.refresh_token = result["AccessToken"], result["RefreshToken"]
         return self.access_token
 
-    def response(self, challenge: dict, **answers: str) -> dict[str, object]:
+    def challenge_response(self, challenge: dict, **answers: str) -> dict[str, object]:
         """The request that answers a challenge."""
         return {
             "ClientId": self.client_id,
@@ -106,26 +106,26 @@ class Account:
         }
 
     def respond(self, challenge: dict, **answers: str) -> dict:
-        """Answers a challenge rightly."""
-        return self.must("RespondToAuthChallenge", **self.response(challenge, **answers))
+        """Answers a challenge correctly."""
+        return self.must("RespondToAuthChallenge", **self.challenge_response(challenge, **answers))
 
     def associate(self) -> str:
-        """Starts to enrol a software token and answers its secret."""
+        """Starts to enrol a software token and returns its secret."""
         return self.must("AssociateSoftwareToken", AccessToken=self.access_token)["SecretCode"]
 
     def enrol(self) -> str:
-        """Enrols a software token and answers its secret."""
+        """Enrols a software token and returns its secret."""
         secret = self.associate()
-        answer = self.must("VerifySoftwareToken", AccessToken=self.access_token, UserCode=self.code())
-        assert answer == {"Status": "SUCCESS"}
+        response = self.must("VerifySoftwareToken", AccessToken=self.access_token, UserCode=self.code())
+        assert response == {"Status": "SUCCESS"}
         return secret
 
     def code(self) -> str:
-        """The software token's present code."""
+        """The software token's current code."""
         return self.control.code(self.pool_id, USERNAME)
 
     def wrong_code(self) -> str:
-        """Six digits that are not the present code, and next to impossible to be a neighbouring one."""
+        """Six digits that are not the current code, and almost certainly not a neighbouring one."""
         return f"{(int(self.code()) + 500_000) % 1_000_000:06}"
 
     def newest_code(self) -> str:
@@ -138,13 +138,13 @@ class Account:
 
     def factors(self) -> tuple[list[str], str | None]:
         """The user's enabled factors, sorted, and the preferred one."""
-        answer = self.must("AdminGetUser", **self.user)
-        return sorted(answer.get("UserMFASettingList", [])), answer.get("PreferredMfaSetting")
+        response = self.must("AdminGetUser", **self.user)
+        return sorted(response.get("UserMFASettingList", [])), response.get("PreferredMfaSetting")
 
     def attributes(self) -> dict[str, str]:
         """The user's attributes."""
-        answer = self.must("AdminGetUser", **self.user)
-        return {entry["Name"]: entry["Value"] for entry in answer["UserAttributes"]}
+        response = self.must("AdminGetUser", **self.user)
+        return {entry["Name"]: entry["Value"] for entry in response["UserAttributes"]}
 
 
 def new_account(
@@ -154,10 +154,10 @@ def new_account(
     factors: dict[str, object] = EVERY_FACTOR,
     **pool: object,
 ) -> Account:
-    """A pool with an app client, without users as yet; members of CreateUserPool may be given."""
+    """A pool with an app client and no users; `pool` has members of CreateUserPool."""
     account = Account(cognito, control)
-    answer = account.must("CreateUserPool", **{"PoolName": "conformance"} | OWN_EMAIL | pool)
-    account.pool_id = answer["UserPool"]["Id"]
+    response = account.must("CreateUserPool", **{"PoolName": "conformance"} | DEVELOPER_EMAIL | pool)
+    account.pool_id = response["UserPool"]["Id"]
     if mode != "OFF":
         account.configure(mode, factors)
     client = account.must(
@@ -168,4 +168,4 @@ def new_account(
 
 
 Make = Callable[..., Account]
-"""Makes accounts as `new_account` does, with the servers known."""
+"""`new_account` with the servers bound."""

@@ -1,4 +1,4 @@
-"""Plays the authenticator of a WebAuthn registration (Level 3, section 6.3.2), with attestation none."""
+"""A software authenticator for WebAuthn registrations (Level 3, section 6.3.2), with attestation none."""
 
 import dataclasses
 import hashlib
@@ -20,17 +20,17 @@ ED25519 = -8
 
 @dataclasses.dataclass
 class Authenticator:
-    """An authenticator on one page; every field may be set to what a bad one would do."""
+    """An authenticator on one page. Every field can be set to what a faulty one would send."""
 
     origin: str = "http://localhost"
     relying_party_id: str | None = None
-    """None takes the one of the options, as a browser does."""
+    """None uses the one in the options, as a browser does."""
     flags: int = USER_PRESENT | USER_VERIFIED | CREDENTIAL_INCLUDED
     algorithm: int = ES256
     attestation_format: str = "none"
     client_data_type: str = "webauthn.create"
     challenge: str | None = None
-    """None takes the one of the options."""
+    """None uses the one in the options."""
     credential_id: bytes = dataclasses.field(default_factory=lambda: os.urandom(32))
     attachment: str = "platform"
 
@@ -67,6 +67,6 @@ class Authenticator:
         return head + model + struct.pack(">H", len(self.credential_id)) + self.credential_id + self._key()
 
     def _key(self) -> bytes:
-        """A fresh P-256 key in COSE form (RFC 9053), under the algorithm that this authenticator claims."""
+        """A new P-256 key in COSE form (RFC 9053), with the algorithm that this authenticator claims."""
         point = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
         return cbor2.dumps({1: 2, 3: self.algorithm, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)})

@@ -1,4 +1,4 @@
-"""Makes what `mfagate serve` knows its one caller by: a policy, an issuer's keys, and a token."""
+"""The one caller of `mfagate serve`: a policy, an issuer's keys, and a token."""
 
 import dataclasses
 import json
@@ -15,8 +15,8 @@ NAME = "conformance"
 ISSUER = "https://issuer.example"
 AUDIENCE = "mfagate"
 KEY_ID = "conformance-1"
-TOKEN_LASTS_SECONDS = 3600
-# What the caller may do is not what these suites are about.
+TOKEN_LIFETIME_SECONDS = 3600
+# These suites do not test authorization.
 POLICY = '@id("everything")\npermit (principal, action, resource);\n'
 
 
@@ -25,13 +25,13 @@ class Caller:
     """A caller who may do everything."""
 
     options: list[str]
-    """The options of `mfagate serve` that make the caller known to it."""
+    """The options of `mfagate serve` that let it authenticate the caller."""
     metadata: tuple[tuple[str, str], ...]
-    """What each of the caller's calls carries."""
+    """The metadata of each of the caller's calls."""
 
 
 def new_caller(directory: pathlib.Path) -> Caller:
-    """Makes a caller with a key of its own; the files go into an empty directory."""
+    """Creates a caller with its own key; the files go into an empty directory."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     policies = directory / "policies"
     policies.mkdir()
@@ -64,7 +64,7 @@ def _number(value: int) -> str:
 
 def _token(key: rsa.RSAPrivateKey) -> str:
     header = {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": NAME, "exp": int(time.time()) + TOKEN_LASTS_SECONDS}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": NAME, "exp": int(time.time()) + TOKEN_LIFETIME_SECONDS}
     signed = ".".join(jwt.encode(json.dumps(part).encode()) for part in (header, claims))
     signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
     return f"{signed}.{jwt.encode(signature)}"

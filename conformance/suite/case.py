@@ -1,4 +1,4 @@
-"""Says what a case of the differential comparison is, and has the words to write one."""
+"""A case of the differential comparison, and the vocabulary to write one."""
 
 import dataclasses
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Case:
     operation: str
     request: Callable[[World], Members]
     aws: Members
-    """What AWS answers, in the form of an outcome of `differential`."""
+    """What AWS returns, in the form of an outcome of `differential`."""
     needs: Needs = dataclasses.field(default_factory=Needs)
     gate_only: Members = dataclasses.field(default_factory=dict)
     """Fields of the gRPC request that Cognito's request has no member for."""
@@ -34,31 +34,31 @@ class Case:
 
 
 def admin(world: World) -> Members:
-    """Names the user as an administrator does."""
+    """The user, as an administrator names it."""
     return {"UserPoolId": world.pool_id, "Username": USERNAME}
 
 
 def token(world: World) -> Members:
-    """Names the user by the access token."""
+    """The user, by its access token."""
     return {"AccessToken": world.access_token}
 
 
 def pool(world: World) -> Members:
-    """Names the pool."""
+    """The pool."""
     return {"UserPoolId": world.pool_id}
 
 
-def answered(answer: Members | None = None, **after: object) -> Members:
-    """AWS answers."""
-    return {"answer": answer or {}, "after": after}
+def returned(response: Members | None = None, **after: object) -> Members:
+    """AWS returns a response."""
+    return {"response": response or {}, "after": after}
 
 
 def refused(code: str, **after: object) -> Members:
-    """AWS refuses with an exception."""
+    """AWS returns an exception."""
     return {"refused": code, "after": after}
 
 
 def factors(*enabled: str, preferred: str | None = None) -> Members:
-    """The user's factors as they are read back."""
+    """The user's factors as read back."""
     read: Members = {"user_mfa_setting_list": sorted(enabled)} if enabled else {}
     return read | ({"preferred_mfa_setting": preferred} if preferred else {})

@@ -1,4 +1,4 @@
-"""Gathers all cases of the differential comparison by name."""
+"""All cases of the differential comparison, by name."""
 
 from .enrolment_cases import passkeys, software_token
 from .pool_cases import pool_config

@@ -1,4 +1,4 @@
-"""Makes certificate authorities and certificates with the openssl command."""
+"""Certificate authorities and certificates, made with the openssl command."""
 
 import dataclasses
 import datetime
@@ -7,7 +7,7 @@ import subprocess
 
 import grpc
 
-OPENSSL_WITHIN_SECONDS = 30
+OPENSSL_TIMEOUT_SECONDS = 30
 DAY = datetime.timedelta(days=1)
 CLIENT = "clientAuth"
 SERVER = "serverAuth"
@@ -39,13 +39,13 @@ class Identity:
         return openssl("x509", "-noout", "-serial", "-in", self.certificate).strip()
 
     def replace(self, other: "Identity") -> None:
-        """Puts another identity into these files."""
+        """Replaces the contents of these files with another identity."""
         self.certificate.write_bytes(other.certificate.read_bytes())
         self.key.write_bytes(other.key.read_bytes())
 
 
 def options(identity: Identity | None) -> tuple[str | pathlib.Path, ...]:
-    """What makes grpcurl and `openssl s_client` present an identity."""
+    """The options that make grpcurl and `openssl s_client` present an identity."""
     return ("-cert", identity.certificate, "-key", identity.key) if identity else ()
 
 
@@ -73,7 +73,7 @@ class Authority:
         starts: datetime.timedelta = -DAY,
         ends: datetime.timedelta = DAY,
     ) -> Identity:
-        """Makes a key and signs its certificate; the times are from now on."""
+        """Makes a key and signs its certificate; the times are relative to now."""
         made = Identity(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         request, extensions = self._directory / f"{name}.csr", self._directory / f"{name}.ext"
         lines = ["basicConstraints=CA:FALSE", f"extendedKeyUsage={usage}"]
@@ -82,7 +82,7 @@ class Authority:
         extensions.write_text("\n".join(lines) + "\n")
         new_key(made.key)
         openssl("req", "-new", "-key", made.key, "-subj", f"/CN={name}", "-out", request)
-        # `openssl x509` of 3.0 knows days only; `openssl ca` knows times.
+        # `openssl x509` 3.0 supports only whole days; `openssl ca` supports times.
         openssl(
             *("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", self.certificate, "-keyfile", self._key),
             *("-startdate", _time(starts), "-enddate", _time(ends)),
@@ -92,7 +92,7 @@ class Authority:
         return made
 
     def credentials(self, identity: Identity | None = None) -> grpc.ChannelCredentials:
-        """What a grpcio channel trusts this authority with, and presents the identity with."""
+        """Credentials of a grpcio channel that trusts this authority and presents the identity."""
         return grpc.ssl_channel_credentials(
             self.certificate.read_bytes(),
             identity.key.read_bytes() if identity else None,
@@ -110,7 +110,7 @@ def _time(from_now: datetime.timedelta) -> str:
 
 
 def openssl(*arguments: str | pathlib.Path, directory: pathlib.Path | None = None) -> str:
-    """What an openssl command prints; one that fails raises with what it says of that."""
+    """What an openssl command prints; raises with that output if the command fails."""
     done = run_openssl(*arguments, directory=directory)
     assert done.returncode == 0, f"openssl {arguments[0]}: {done.stdout}"
     return done.stdout
@@ -119,7 +119,7 @@ def openssl(*arguments: str | pathlib.Path, directory: pathlib.Path | None = Non
 def run_openssl(
     *arguments: str | pathlib.Path, directory: pathlib.Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs openssl to its end, whatever becomes of it; standard error is with standard output."""
+    """Runs openssl to completion, whatever its exit code; standard error is merged into standard output."""
     return subprocess.run(
         ["openssl", *map(str, arguments)],
         cwd=directory,
@@ -128,6 +128,6 @@ def run_openssl(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=OPENSSL_WITHIN_SECONDS,
+        timeout=OPENSSL_TIMEOUT_SECONDS,
         check=False,
     )

@@ -1,4 +1,4 @@
-"""Makes boto3 clients for a Cognito endpoint and reads their exceptions."""
+"""boto3 clients for a Cognito endpoint, and their exceptions."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ CONFIGURATION = botocore.config.Config(
 def client(
     url: str, region: str = REGION, key: str = KEY, secret: str = SECRET, service: str = "cognito-idp"
 ) -> botocore.client.BaseClient:
-    """A client that signs as botocore does, sends each request once, and leaves every check to the server."""
+    """A client that signs as botocore does, sends each request once, and validates nothing itself."""
     return boto3.client(
         service,
         endpoint_url=url,
@@ -34,63 +34,63 @@ def client(
     )
 
 
-def hasty_client(url: str, seconds: float) -> botocore.client.BaseClient:
-    """A client that waits only so long for an answer."""
-    hasty = CONFIGURATION.merge(botocore.config.Config(read_timeout=seconds))
+def client_with_timeout(url: str, seconds: float) -> botocore.client.BaseClient:
+    """A client that waits at most this long for a response."""
+    config = CONFIGURATION.merge(botocore.config.Config(read_timeout=seconds))
     return boto3.client(
         "cognito-idp",
         endpoint_url=url,
         region_name=REGION,
         aws_access_key_id=KEY,
         aws_secret_access_key=SECRET,
-        config=hasty,
+        config=config,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """An exception that Cognito answered."""
+    """An exception that Cognito returned."""
 
     code: str | None
-    """The exception's code; None where the answer carried none that can be read."""
+    """The exception's code; None if the response has no readable one."""
     message: str
     http_status: int
     headers: dict[str, str]
 
 
 def call(cognito: botocore.client.BaseClient, operation: str, **parameters: object) -> dict[str, object] | Refused:
-    """Calls an operation by its wire name; the answer comes without boto3's own metadata."""
+    """Calls an operation by its wire name; returns the response without boto3's own metadata."""
     method = METHODS[operation]
     try:
-        answer = getattr(cognito, method)(**parameters)
+        response = getattr(cognito, method)(**parameters)
     except botocore.exceptions.ClientError as error:
         metadata = error.response["ResponseMetadata"]
         code = error.response["Error"]["Code"]
-        # Without a code in the answer botocore takes the HTTP status for one.
+        # Without a code in the response, botocore uses the HTTP status as the code.
         readable = None if code == str(metadata["HTTPStatusCode"]) else code
         return Refused(
             readable, error.response["Error"]["Message"], metadata["HTTPStatusCode"], metadata["HTTPHeaders"]
         )
-    answer.pop("ResponseMetadata")
-    return answer
+    response.pop("ResponseMetadata")
+    return response
 
 
 def must(cognito: botocore.client.BaseClient, operation: str, **parameters: object) -> dict:
-    """Calls an operation that has to succeed."""
-    answer = call(cognito, operation, **parameters)
-    assert not isinstance(answer, Refused), f"{operation} was refused: {answer.code} {answer.message!r}"
-    return answer
+    """Calls an operation that must succeed."""
+    response = call(cognito, operation, **parameters)
+    assert not isinstance(response, Refused), f"{operation} was refused: {response.code} {response.message!r}"
+    return response
 
 
 def refused(
     cognito: botocore.client.BaseClient, operation: str, code: str, text: str = "", **parameters: object
 ) -> Refused:
-    """Calls an operation that has to be refused with a code, and a text that holds `text`."""
-    answer = call(cognito, operation, **parameters)
-    assert isinstance(answer, Refused), f"{operation} was not refused but answered {answer}"
-    assert answer.code == code, f"{operation} was refused with {answer.code} {answer.message!r} instead of {code}"
-    assert text in answer.message, f"{operation} was refused with the text {answer.message!r}"
-    return answer
+    """Calls an operation that must be refused with this code and a message that contains `text`."""
+    response = call(cognito, operation, **parameters)
+    assert isinstance(response, Refused), f"{operation} was not refused but returned {response}"
+    assert response.code == code, f"{operation} was refused with {response.code} {response.message!r} instead of {code}"
+    assert text in response.message, f"{operation} was refused with the text {response.message!r}"
+    return response
 
 
 def model() -> botocore.model.ServiceModel:

@@ -1,4 +1,4 @@
-"""Speaks to the control endpoints of the embedded Cognito, with which tests reach what AWS reaches by other ways."""
+"""The control endpoints of the embedded Cognito, for what AWS does by other means."""
 
 import json
 import urllib.parse
@@ -15,44 +15,44 @@ class Control:
 
     def mint(self, user_pool_id: str, username: str, **more: object) -> str:
         """An access token; `Scope`, `ExpiresIn` (seconds) and `ClientId` may be given."""
-        answer = self._ask("POST", "token", {"UserPoolId": user_pool_id, "Username": username} | more)
-        return answer["AccessToken"]
+        response = self._request("POST", "token", {"UserPoolId": user_pool_id, "Username": username} | more)
+        return response["AccessToken"]
 
     def code(self, user_pool_id: str, username: str) -> str:
-        """The code of the user's software token at the server's time."""
+        """The code of the user's software token at the server's current time."""
         query = {"user_pool_id": user_pool_id, "username": username}
-        return self._ask("GET", "totp", query=query)["Code"]
+        return self._request("GET", "totp", query=query)["Code"]
 
     def advance(self, seconds: int) -> float:
-        """Moves the server's clock on, and answers its time in seconds of the Unix epoch."""
-        return self._ask("POST", "clock", {"advance_seconds": seconds})["Now"]
+        """Advances the server's clock and returns its time in seconds since the Unix epoch."""
+        return self._request("POST", "clock", {"advance_seconds": seconds})["Now"]
 
     def sent(self, user_pool_id: str, username: str) -> list[dict[str, str]]:
-        """The codes sent to a user by SMS and e-mail, the newest last."""
+        """The codes sent to a user by SMS and e-mail, newest last."""
         query = {"user_pool_id": user_pool_id, "username": username}
-        return self._ask("GET", "outbox", query=query)["Letters"]
+        return self._request("GET", "outbox", query=query)["Letters"]
 
     def set_status(self, user_pool_id: str, username: str, status: str) -> None:
-        """Puts a user into a status that no operation leads to."""
-        self._ask("POST", "user", {"UserPoolId": user_pool_id, "Username": username, "UserStatus": status})
+        """Sets a status that no operation can set."""
+        self._request("POST", "user", {"UserPoolId": user_pool_id, "Username": username, "UserStatus": status})
 
-    def put_fault(self, fault: dict[str, object]) -> None:
-        """Adds a fault that waits for a request."""
-        self._ask("PUT", "faults", fault)
+    def inject_fault(self, fault: dict[str, object]) -> None:
+        """Injects a fault into the next matching request."""
+        self._request("PUT", "faults", fault)
 
     def requests(self) -> list[dict[str, object]]:
-        """The requests that the server got since they were last forgotten; their `Operation` says what was asked."""
-        return self._ask("GET", "requests")["Requests"]
+        """The requests received since the list was last cleared; `Operation` is the operation called."""
+        return self._request("GET", "requests")["Requests"]
 
-    def forget_requests(self) -> None:
-        """Begins the list of requests anew."""
-        self._ask("DELETE", "requests")
+    def clear_requests(self) -> None:
+        """Clears the list of requests."""
+        self._request("DELETE", "requests")
 
-    def _ask(
+    def _request(
         self, method: str, path: str, body: object = None, query: dict[str, str] | None = None
     ) -> dict[str, object]:
         url = f"{self._url}/{path}?{urllib.parse.urlencode(query or {})}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-        with _OPENER.open(request, timeout=10) as answer:
-            return json.load(answer)
+        with _OPENER.open(request, timeout=10) as response:
+            return json.load(response)

@@ -1,4 +1,4 @@
-"""Takes the calls that people paste out of the documents and out of what `mfagate dev` prints, and runs them."""
+"""The calls that people paste from the documents and from the output of `mfagate dev`."""
 
 import dataclasses
 import json
@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 from .gate import REPOSITORY, Gate, embedded_url
-from .process import bare_environment
+from .process import clean_environment
 
 PASTED_ADDRESS = "127.0.0.1:50051"
-RUN_WITHIN_SECONDS = 60
+RUN_TIMEOUT_SECONDS = 60
 BLOCKS = re.compile(
     r"^\*\*(?P<title>[^*\n]+?)\.?\*\*.*?^```sh\n(?P<script>.*?)^```\n(?:```text\n(?P<output>.*?)^```\n)?", re.M | re.S
 )
@@ -25,20 +25,20 @@ VOLATILE = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A call of the cookbook, with what the document says it prints."""
+    """A call in the cookbook, with its documented output."""
 
     title: str
     script: str
     output: str
 
     def rpc(self) -> str | None:
-        """The service and method called; None where grpcurl asks for something else."""
+        """The service and method called; None if grpcurl calls something else."""
         called = re.search(r"\s([a-z][\w.]*\.[A-Z]\w*/\w+)\s*$", self.script)
         return called.group(1) if called else None
 
 
 def recipes(document: str) -> list[Recipe]:
-    """Every call with grpcurl in a document, in order: later ones build on earlier ones."""
+    """Every grpcurl call in a document, in order: later calls build on earlier ones."""
     text = (REPOSITORY / document).read_text()
     found = [Recipe(match["title"], match["script"], match["output"] or "") for match in BLOCKS.finditer(text)]
     calls = text.count("grpcurl -plaintext")
@@ -48,36 +48,36 @@ def recipes(document: str) -> list[Recipe]:
 
 
 def introduction(gate: Gate) -> str:
-    """Everything that `mfagate dev` prints at its start."""
-    gate.process.wait_for_output("Ctrl-C ends it")
+    """Everything that `mfagate dev` prints at start."""
+    gate.process.wait_for_output("Ctrl-C")
     return gate.process.output()
 
 
 def environment(gate: Gate) -> dict[str, str]:
-    """The environment in which the lines work: grpcurl on the path, and what `mfagate dev` prints to export."""
+    """The environment of the calls: grpcurl on the path, and the exports that `mfagate dev` prints."""
     exports = dict(re.findall(r"^export (\w+)=(\S+)$", introduction(gate), re.M))
     assert set(exports) == {"COGNITO", "TOKEN"}
     assert exports["COGNITO"] == embedded_url(gate)
     programs = pathlib.Path(sys.executable).parent
-    return bare_environment() | exports | {"PATH": f"{programs}:{os.environ['PATH']}"}
+    return clean_environment() | exports | {"PATH": f"{programs}:{os.environ['PATH']}"}
 
 
 def printed(gate: Gate, script: str) -> str:
-    """What a script prints, standard error included, with the address of this mfagate in it."""
+    """The output of a script run against this mfagate, standard error included."""
     done = subprocess.run(
         ["sh", "-c", script.replace(PASTED_ADDRESS, gate.address)],
         env=environment(gate),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=RUN_WITHIN_SECONDS,
+        timeout=RUN_TIMEOUT_SECONDS,
         check=False,
     )
     return done.stdout.decode()
 
 
 def arguments(gate: Gate, recipe: Recipe, programs: pathlib.Path) -> list[str]:
-    """What the shell passes to grpcurl, learned with a program of that name that prints its arguments."""
+    """What the shell passes to grpcurl, captured by a program of that name that prints its arguments."""
     shim = programs / "grpcurl"
     shim.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
     shim.chmod(0o755)
@@ -85,7 +85,7 @@ def arguments(gate: Gate, recipe: Recipe, programs: pathlib.Path) -> list[str]:
 
 
 def comparable(output: str) -> object:
-    """Printed output without what differs from run to run, and as values where it is JSON."""
+    """Output without what differs from run to run; parsed if it is JSON."""
     steady = VOLATILE.sub(lambda match: f"{match['kept'] or match['user'] or match['secret']}...", output).strip()
     if steady.startswith("{"):
         return json.loads(steady)
@@ -98,12 +98,12 @@ def comparable(output: str) -> object:
 
 
 def detail(line: str) -> dict[str, object]:
-    """One error detail as grpcurl prints it; undecoded details are no JSON and fail here."""
+    """One error detail as grpcurl prints it; undecoded details are not JSON and fail here."""
     return json.loads(re.sub(r"^\s*\d+\)\s*", "", line))
 
 
 def error(output: str) -> tuple[str, str, list[dict[str, object]]]:
-    """The code, the message and the details of an error that grpcurl printed."""
+    """The code, message and details of an error that grpcurl printed."""
     match = re.match(r"ERROR:\n  Code: (\w+)\n  Message: (.*)\n  Details:\n(.*)", output, re.S)
     assert match, output
     return match[1], match[2], [detail(line) for line in match[3].strip().splitlines()]

@@ -1,4 +1,4 @@
-"""Reads and rewrites the record of what is known to deviate, `deviations.json`."""
+"""The record of known deviations, `deviations.json`."""
 
 import json
 import pathlib
@@ -9,12 +9,12 @@ FILE = pathlib.Path(__file__).resolve().parent.parent / "deviations.json"
 
 
 def known() -> dict[str, dict[str, dict[str, Outcome]]]:
-    """For every peer: the operations it lacks, where it deviates from AWS, and where mfagate deviates from it."""
+    """For each peer: the operations that it lacks, its deviations from AWS, and mfagate's deviations from it."""
     return json.loads(FILE.read_text())
 
 
 def found(comparison: Comparison, aws: Outcome) -> dict[str, Outcome]:
-    """The deviations of one case, by who deviates: `peer` from AWS, `gate` from the peer."""
+    """The deviations of one case: `peer` from AWS, `gate` from the peer."""
     deviations: dict[str, Outcome] = {}
     if without_http(comparison.direct) != aws:
         deviations["peer"] = comparison.direct
@@ -24,25 +24,25 @@ def found(comparison: Comparison, aws: Outcome) -> dict[str, Outcome]:
 
 
 def without_http(outcome: Outcome) -> Outcome:
-    """An outcome as AWS's is written, which has a code for every refusal."""
+    """An outcome in the form of AWS's outcomes, which have a code for every refusal."""
     return {name: value for name, value in outcome.items() if name != "http"}
 
 
 class Recorder:
-    """Collects what deviates in a run with `--record`, and writes it as the new record."""
+    """Collects deviations in a run with `--record`, and writes them as the new record."""
 
     def __init__(self) -> None:
         self._record = known()
         self._changed = False
 
     def put(self, peer: str, who: str, case: str, observed: Outcome | None) -> None:
-        """Notes what one case gave; None removes the case."""
+        """Records the outcome of a case; None removes it."""
         cases = self._record.setdefault(peer, {}).setdefault(who, {})
         if observed is None:
             self._changed |= cases.pop(case, None) is not None
             return
         before = cases.get(case, {})
-        # The reason is written by hand; the suite refuses an empty one.
+        # The reason is written by hand; the suite rejects an empty one.
         cases[case] = {"why": before.get("why", ""), "observed": observed}
         self._changed |= before.get("observed") != observed
 

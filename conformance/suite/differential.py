@@ -1,4 +1,4 @@
-"""Makes one call twice, by boto3 straight to a Cognito and by gRPC through mfagate in front of it, and compares."""
+"""The same call made twice, with boto3 directly to a Cognito and with gRPC through mfagate, and compared."""
 
 import dataclasses
 import time
@@ -9,36 +9,36 @@ from . import cognito, mapping, totp, translation
 from .case import Case
 from .cognito import Refused
 from .gate import Gate, Refusal
-from .situation import USERNAME, Unprepared, World, prepare
+from .situation import USERNAME, SetupRefused, World, prepare
 
 Outcome = dict[str, object]
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What both paths answered."""
+    """What both paths returned."""
 
     direct: Outcome
     gate: Outcome
     due: str
-    """The gRPC code that is due for what the peer answered."""
+    """The gRPC code expected for what the peer returned."""
     refusal: Refusal | None
-    """What mfagate answered, if it was no success."""
+    """What mfagate returned, if it was not a success."""
     secrets: list[str]
-    """The tokens, sessions and codes that mfagate was given."""
+    """The tokens, sessions and codes in the request."""
 
     def agree(self) -> bool:
-        """Whether both paths gave the same result, or the same exception as the status that it is due."""
+        """Whether both paths gave the same result, or the same exception and the expected status."""
         if self.direct["after"] != self.gate["after"]:
             return False
-        if "answer" in self.direct:
-            return self.direct.get("answer") == self.gate.get("answer")
+        if "response" in self.direct:
+            return self.direct.get("response") == self.gate.get("response")
         same_code = self.direct.get("refused") == self.gate.get("refused")
-        return "answer" not in self.gate and same_code and self.gate["grpc"] == self.due
+        return "response" not in self.gate and same_code and self.gate["grpc"] == self.due
 
 
 def compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Comparison:
-    """Runs a case on two pools prepared alike; repeats it where a TOTP step ended in the middle."""
+    """Runs a case on two identically prepared pools; repeats it if a TOTP step ended meanwhile."""
     while True:
         step = _totp_step()
         comparison = _compare(gate, peer, case)
@@ -53,8 +53,8 @@ def _totp_step() -> int:
 def _compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Comparison:
     try:
         here, there = prepare(peer, case.needs), prepare(peer, case.needs)
-    except Unprepared as unprepared:
-        observed = unprepared.observed
+    except SetupRefused as refusal:
+        observed = refusal.observed
         return Comparison(observed | {"after": {}}, observed | {"after": {}}, "", None, [])
     direct, due = _direct(gate, here, case)
     through, refusal, secrets = _through(gate, there, case)
@@ -62,15 +62,15 @@ def _compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Compar
 
 
 def _direct(gate: Gate, world: World, case: Case) -> tuple[Outcome, str]:
-    answer = cognito.call(world.cognito, case.operation, **case.request(world))
+    response = cognito.call(world.cognito, case.operation, **case.request(world))
     after = _read_back(gate, world, case)
-    if isinstance(answer, Refused):
-        due = mapping.grpc_code(case.operation, answer)
-        refused: Outcome = {"refused": answer.code}
-        if answer.code is None:
-            refused["http"] = answer.http_status
+    if isinstance(response, Refused):
+        due = mapping.grpc_code(case.operation, response)
+        refused: Outcome = {"refused": response.code}
+        if response.code is None:
+            refused["http"] = response.http_status
         return refused | {"after": after}, due
-    return {"answer": translation.answer(gate, case.operation, answer), "after": after}, "OK"
+    return {"response": translation.response(gate, case.operation, response), "after": after}, "OK"
 
 
 def _through(gate: Gate, world: World, case: Case) -> tuple[Outcome, Refusal | None, list[str]]:
@@ -78,18 +78,18 @@ def _through(gate: Gate, world: World, case: Case) -> tuple[Outcome, Refusal | N
     request = translation.request(gate, case.operation, members) | case.gate_only
     if "session" in request:
         request["user_pool_id"] = world.pool_id
-    answer = gate.call(translation.rpc(case.operation), request)
+    response = gate.call(translation.rpc(case.operation), request)
     after = _read_back(gate, world, case)
     secrets = [str(members[name]) for name in ("AccessToken", "Session", "UserCode") if name in members]
-    if isinstance(answer, Refusal):
+    if isinstance(response, Refusal):
         outcome = {
-            "refused": answer.metadata.get("cognito_code"),
-            "grpc": answer.code,
-            "reason": answer.reason,
+            "refused": response.metadata.get("cognito_code"),
+            "grpc": response.code,
+            "reason": response.reason,
             "after": after,
         }
-        return outcome, answer, secrets
-    return {"answer": translation.canonical(answer), "after": after}, None, secrets
+        return outcome, response, secrets
+    return {"response": translation.canonical(response), "after": after}, None, secrets
 
 
 def _read_back(gate: Gate, world: World, case: Case) -> Outcome:
@@ -104,8 +104,8 @@ USER_FIELDS = {"preferred_mfa_setting", "user_mfa_setting_list", "mfa_options"}
 
 
 def _read(gate: Gate, world: World, operation: str, members: Outcome, fields: set[str] | None) -> Outcome:
-    answer = cognito.call(world.cognito, operation, **members)
-    if isinstance(answer, Refused):
-        return {"refused": answer.code}
-    read = translation.answer(gate, operation, answer)
+    response = cognito.call(world.cognito, operation, **members)
+    if isinstance(response, Refused):
+        return {"refused": response.code}
+    read = translation.response(gate, operation, response)
     return {name: value for name, value in read.items() if fields is None or name in fields}

@@ -1,4 +1,4 @@
-"""Takes the commands out of the sections of a document, and runs them as they are printed."""
+"""Commands in the sections of a document, run as printed."""
 
 import dataclasses
 import os
@@ -10,12 +10,12 @@ from . import grpcurl
 from .gate import REPOSITORY, binary
 from .process import ANSI_COLOUR
 
-RUN_WITHIN_SECONDS = 60
+RUN_TIMEOUT_SECONDS = 60
 TIME = re.compile(r"^\S+Z +", re.M)
 VOLATILE = re.compile(
     r'(?P<value>"(?:requestId|request_id|aws_request_id|time|peer)":")[^"]*'
     r'|(?P<number>"duration_ms":)[\d.]+'
-    # The documents leave the hash out: each change to the schema or to an example makes another.
+    # The documents omit the hash: it changes with the schema and the examples.
     r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"
     r"|(?P<port>127\.0\.0\.1:)\d+"
 )
@@ -29,19 +29,19 @@ class Block:
     text: str
 
     def steps(self) -> list["Step"]:
-        """The commands after a prompt, each with what it is said to print."""
+        """The commands after a prompt, each with its documented output."""
         assert self.text.startswith("$ "), f"the block begins without a prompt: {self.text}"
         return [_step(text) for text in re.split(r"^\$ ", self.text, flags=re.M)[1:]]
 
     def commands(self) -> list[str]:
-        """The groups of commands of a block without prompts, which an empty line parts."""
+        """The groups of commands of a block without prompts, separated by empty lines."""
         assert not self.text.startswith("$ "), f"the block has prompts: {self.text}"
         return self.text.strip().split("\n\n")
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A command, with what the document says it prints."""
+    """A command with its documented output."""
 
     command: str
     output: str
@@ -54,7 +54,7 @@ def _step(text: str) -> Step:
 
 
 def blocks(document: str, heading: str) -> list[Block]:
-    """The fenced blocks under a heading of a document, those under its own subheadings left out."""
+    """The fenced blocks under a heading of a document, without those under its subheadings."""
     text = (REPOSITORY / document).read_text()
     section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^##|\Z)", text, re.M | re.S)
     assert section, f"{document} has no section {heading}"
@@ -62,9 +62,9 @@ def blocks(document: str, heading: str) -> list[Block]:
 
 
 def prepare(directory: pathlib.Path) -> dict[str, str]:
-    """Makes a directory what the documents take for granted, and answers the environment of its commands.
+    """Prepares a directory as the documents assume it, and returns the environment of its commands.
 
-    Programs are on the path, and the examples of the repository are where it is.
+    Programs are on the path, and the repository's examples are in the directory.
     """
     programs = directory / "bin"
     programs.mkdir()
@@ -75,7 +75,7 @@ def prepare(directory: pathlib.Path) -> dict[str, str]:
 
 
 def run(script: str, directory: pathlib.Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Runs a script to its end; standard error is with standard output."""
+    """Runs a script to completion; standard error is merged into standard output."""
     done = subprocess.run(
         ["sh", "-e", "-c", script],
         cwd=directory,
@@ -84,19 +84,19 @@ def run(script: str, directory: pathlib.Path, environment: dict[str, str]) -> tu
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=RUN_WITHIN_SECONDS,
+        timeout=RUN_TIMEOUT_SECONDS,
         check=False,
     )
     return done.returncode, ANSI_COLOUR.sub("", done.stdout)
 
 
 def server(script: str) -> list[str]:
-    """What runs a script of one command so that the shell becomes that command, and signals reach it."""
+    """The command line that runs a script of one command, so that the shell is replaced by it and signals reach it."""
     return ["bash", "-c", script.split("  #")[0].strip()]
 
 
 def is_running(pid: int, name: str) -> bool:
-    """Whether a process is this program."""
+    """Whether a process runs this program."""
     return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == name
 
 

@@ -1,12 +1,12 @@
-"""Lists the cases of software tokens and passkeys."""
+"""The cases of software tokens and passkeys."""
 
-from .case import UNKNOWN_SESSION, Case, admin, answered, refused, token
+from .case import UNKNOWN_SESSION, Case, admin, refused, returned, token
 from .situation import TOTP_ON, Needs
 
 
 def software_token() -> list[Case]:
     regardless = {"allow_reenrolment": True}
-    unverified = {"answer": {"secret_code": "<secret_code>"}, "after": {}}
+    unverified = {"response": {"secret_code": "<secret_code>"}, "after": {}}
     return [
         Case(
             "a user starts to enrol a software token", "AssociateSoftwareToken", token, unverified, gate_only=regardless
@@ -52,7 +52,7 @@ def software_token() -> list[Case]:
             "a user verifies a software token",
             "VerifySoftwareToken",
             lambda world: token(world) | {"UserCode": world.code(), "FriendlyDeviceName": "phone"},
-            answered({"status": "VERIFY_SOFTWARE_TOKEN_STATUS_SUCCESS"}),
+            returned({"status": "VERIFY_SOFTWARE_TOKEN_STATUS_SUCCESS"}),
             Needs(associated=True),
         ),
         Case(
@@ -92,7 +92,7 @@ def software_token() -> list[Case]:
             "an administrator deletes a software token",
             "AdminDeleteSoftwareToken",
             admin,
-            answered(),
+            returned(),
             Needs(enrolled=True),
         ),
     ]
@@ -114,7 +114,7 @@ def passkeys() -> list[Case]:
             "a user starts to register a passkey",
             "StartWebAuthnRegistration",
             token,
-            answered({"credential_creation_options": "<credential_creation_options>"}),
+            returned({"credential_creation_options": "<credential_creation_options>"}),
             web_authn,
         ),
         Case(
@@ -124,7 +124,7 @@ def passkeys() -> list[Case]:
             refused("WebAuthnChallengeNotFoundException"),
             web_authn,
         ),
-        Case("a user without passkeys lists them", "ListWebAuthnCredentials", token, answered(), web_authn),
+        Case("a user without passkeys lists them", "ListWebAuthnCredentials", token, returned(), web_authn),
         Case(
             "a user deletes an unknown passkey",
             "DeleteWebAuthnCredential",

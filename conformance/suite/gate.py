@@ -1,4 +1,4 @@
-"""Runs mfagate and calls its RPCs with messages learned over reflection."""
+"""A running mfagate, called with messages obtained over reflection."""
 
 import copy
 import dataclasses
@@ -13,22 +13,22 @@ from google.protobuf import json_format, message
 from google.rpc import status_pb2
 
 from .caller import new_caller
-from .process import Process, bare_environment
+from .process import Process, clean_environment
 from .reflection import Metadata, Reflection
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
-CALL_WITHIN_SECONDS = 30
+CALL_TIMEOUT_SECONDS = 30
 DETAIL_TYPE = "type.googleapis.com/"
 
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """An RPC that did not answer OK."""
+    """An RPC that did not return OK."""
 
     code: str
     message: str
     details: dict[str, dict[str, object]]
-    """The details by the last part of their type's name, as JSON."""
+    """The details as JSON, by the last part of their type's name."""
 
     @property
     def reason(self) -> str:
@@ -72,42 +72,42 @@ class Gate:
         }
 
     def call(self, rpc: str, request: dict[str, object]) -> dict[str, object] | Refusal:
-        """Calls an RPC of mfagate by its bare name. Request and answer are JSON with the protos' field names."""
-        answer = self._answer(f"{self.methods[rpc].containing_service.full_name}/{rpc}", request)
-        if isinstance(answer, Refusal):
-            return answer
-        return json_format.MessageToDict(answer, preserving_proto_field_name=True)
+        """Calls an RPC of mfagate by its bare name. Request and response are JSON with the protos' field names."""
+        response = self._invoke(f"{self.methods[rpc].containing_service.full_name}/{rpc}", request)
+        if isinstance(response, Refusal):
+            return response
+        return json_format.MessageToDict(response, preserving_proto_field_name=True)
 
     def call_json(self, path: str, request: dict[str, object]) -> dict[str, object] | Refusal:
-        """Calls an RPC of any service by `package.Service/Method`. The answer is JSON with JSON's field names."""
-        answer = self._answer(path, request)
-        return answer if isinstance(answer, Refusal) else json_format.MessageToDict(answer)
+        """Calls an RPC of any service by `package.Service/Method`. The response is JSON with JSON's field names."""
+        response = self._invoke(path, request)
+        return response if isinstance(response, Refusal) else json_format.MessageToDict(response)
 
-    def _answer(self, path: str, request: dict[str, object]) -> message.Message | Refusal:
+    def _invoke(self, path: str, request: dict[str, object]) -> message.Message | Refusal:
         service, _, name = path.partition("/")
         method = next(method for method in self.reflection.methods(service) if method.name == name)
         request_type = self.reflection.message(method.input_type.full_name)
-        answer_type = self.reflection.message(method.output_type.full_name)
+        response_type = self.reflection.message(method.output_type.full_name)
         call = self._channel.unary_unary(
             f"/{path}",
             request_serializer=request_type.SerializeToString,
-            response_deserializer=answer_type.FromString,
+            response_deserializer=response_type.FromString,
         )
         try:
             return call(
-                json_format.ParseDict(request, request_type()), timeout=CALL_WITHIN_SECONDS, metadata=self._metadata
+                json_format.ParseDict(request, request_type()), timeout=CALL_TIMEOUT_SECONDS, metadata=self._metadata
             )
         except grpc.RpcError as error:
             return self.refusal(error)
 
     def refusal(self, error: grpc.RpcError) -> Refusal:
-        """What an RPC answered instead of OK, its details decoded."""
+        """What an RPC returned instead of OK, with its details decoded."""
         assert isinstance(error, grpc.Call)
         metadata = dict(error.trailing_metadata() or ())
         status = status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b""))
         details: dict[str, dict[str, object]] = {}
         for packed in status.details:
-            # The type is looked up in what the server says of itself: a detail that it does not describe fails here.
+            # The type comes from the server's own reflection: a detail that it does not describe fails here.
             name = packed.type_url.removeprefix(DETAIL_TYPE)
             detail = self.reflection.message(name)()
             assert isinstance(detail, message.Message)
@@ -118,8 +118,10 @@ class Gate:
         return Refusal(error.code().name, error.details() or "", details)
 
     @contextmanager
-    def known_to(self, metadata: Metadata = (), credentials: grpc.ChannelCredentials | None = None) -> Iterator["Gate"]:
-        """The same mfagate over a connection of another caller, who need not be let in: it asks for no descriptors."""
+    def as_caller(
+        self, metadata: Metadata = (), credentials: grpc.ChannelCredentials | None = None
+    ) -> Iterator["Gate"]:
+        """The same mfagate over another caller's connection, which reads no descriptors and may be refused."""
         other = copy.copy(self)
         other._metadata = metadata
         other._channel = _channel(self.address, credentials)
@@ -129,13 +131,13 @@ class Gate:
             other._channel.close()
 
     def close(self) -> None:
-        """Closes the connection and ends the process."""
+        """Closes the connection and stops the process."""
         self._channel.close()
         self.process.stop()
 
 
 def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
-    """A connection of its own, in the clear without credentials. grpcio shares those of equal channels."""
+    """A separate connection, plaintext without credentials. grpcio shares connections of equal channels."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     if credentials is None:
         return grpc.insecure_channel(address, options)
@@ -143,7 +145,7 @@ def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.
 
 
 def binary() -> pathlib.Path:
-    """The mfagate program: `$MFAGATE`, else the debug build of this repository."""
+    """The mfagate program: `$MFAGATE`, or the debug build of this repository."""
     given = os.environ.get("MFAGATE")
     if given:
         return pathlib.Path(given).resolve()
@@ -159,14 +161,14 @@ def running(
     metadata: Metadata = (),
     credentials: grpc.ChannelCredentials | None = None,
 ) -> Iterator[Gate]:
-    """Runs `mfagate COMMAND` on a port that the system chooses, for the length of the block.
+    """Runs `mfagate COMMAND` on a free port for the length of the block.
 
-    Every call carries the metadata, and goes over TLS where there are credentials.
+    Every call carries the metadata, and uses TLS if there are credentials.
     """
     process = Process(
         f"mfagate {command}",
         [str(binary()), command, "--listen", "127.0.0.1:0", *arguments],
-        bare_environment() | (environment or {}),
+        clean_environment() | (environment or {}),
     )
     try:
         address = process.wait_for_output(GATE_ADDRESS).group(1)
@@ -181,18 +183,18 @@ def running(
 
 
 def aws_keys(key: str, secret: str) -> dict[str, str]:
-    """The environment that gives mfagate AWS credentials."""
+    """The environment with AWS credentials for mfagate."""
     return {
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
-        # Without it the SDK would look for a Region in a place that only an EC2 instance has.
+        # Without it, the SDK asks the EC2 metadata service for a Region.
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
 @contextmanager
 def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
-    """Runs `mfagate serve` with AWS credentials in its environment, called by one who may do everything."""
+    """Runs `mfagate serve` with AWS credentials in its environment and a caller with every permission."""
     with tempfile.TemporaryDirectory() as directory:
         caller = new_caller(pathlib.Path(directory))
         options = ["--cognito-endpoint", endpoint, *caller.options]
@@ -200,11 +202,11 @@ def serving(endpoint: str, key: str, secret: str) -> Iterator[Gate]:
             yield gate
 
 
-# `dev` prints the address for people; `serve` only logs it.
+# `dev` prints the address for people; `serve` logs it.
 GATE_ADDRESS = r"(?m)(?:^gRPC +|serving address=)(127\.0\.0\.1:\d+)"
 EMBEDDED_ADDRESS = r"(?m)^embedded Cognito +(http://127\.0\.0\.1:\d+)"
 
 
 def embedded_url(gate: Gate) -> str:
-    """Where the embedded Cognito of a running `mfagate dev` listens."""
+    """The URL of the embedded Cognito of a running `mfagate dev`."""
     return gate.process.wait_for_output(EMBEDDED_ADDRESS).group(1)

@@ -6,20 +6,20 @@ import pathlib
 import subprocess
 import sys
 
-from .process import bare_environment
+from .process import clean_environment
 
-RUN_WITHIN_SECONDS = 30
+RUN_TIMEOUT_SECONDS = 30
 PROGRAMS = pathlib.Path(sys.executable).parent
-"""Where this environment's programs are, grpcurl among them."""
+"""The directory of this environment's programs, grpcurl among them."""
 
 
 def environment() -> dict[str, str]:
-    """A bare environment with grpcurl on its path."""
-    return bare_environment() | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    """A clean environment with grpcurl on its path."""
+    return clean_environment() | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
 
 
 def called(*options: str | pathlib.Path, address: str, rpc: str, request: dict[str, object]) -> tuple[int, str]:
-    """Calls an RPC, and answers the exit code and all that was printed."""
+    """Calls an RPC; returns the exit code and everything printed."""
     done = subprocess.run(
         ["grpcurl", *map(str, options), "-d", json.dumps(request), address, rpc],
         env=environment(),
@@ -27,7 +27,7 @@ def called(*options: str | pathlib.Path, address: str, rpc: str, request: dict[s
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=RUN_WITHIN_SECONDS,
+        timeout=RUN_TIMEOUT_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout

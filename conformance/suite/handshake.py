@@ -1,4 +1,4 @@
-"""Makes TLS handshakes with `openssl s_client`, and tells how far they got."""
+"""TLS handshakes with `openssl s_client`."""
 
 import dataclasses
 import pathlib
@@ -8,35 +8,35 @@ import subprocess
 from . import certificates
 from .certificates import Identity
 
-ENDED_WITHIN_SECONDS = 30
-# A whole HTTP/2 connection: preface, empty SETTINGS, and GOAWAY, after which the server has no reason to stay.
+OPENSSL_TIMEOUT_SECONDS = 30
+# A complete HTTP/2 connection: preface, empty SETTINGS, and GOAWAY, after which the server closes it.
 CONNECTION = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
     + bytes((0, 0, 8, 7, 0, 0, 0, 0, 0))
     + bytes(8)
 )
-SERVERS_SETTINGS = re.compile(rb"\x00\x00.\x04\x00\x00\x00\x00\x00", re.S)
+SERVER_SETTINGS = re.compile(rb"\x00\x00.\x04\x00\x00\x00\x00\x00", re.S)
 
 
 @dataclasses.dataclass(frozen=True)
 class Handshake:
-    """What came of a handshake."""
+    """The outcome of a handshake."""
 
     protocol: str | None
-    """The version of TLS that was agreed on."""
+    """The negotiated version of TLS."""
     application: str | None
-    """The protocol that was agreed on inside it."""
+    """The protocol negotiated by ALPN."""
     serial: str | None
     """The serial number of the server's certificate."""
     alert: str | None
-    """Why the server ended it."""
+    """The alert with which the server ended it."""
     speaks: bool
-    """Whether the server then spoke HTTP/2: in TLS 1.3 a client has done its part before the server looks at it."""
+    """Whether the server then spoke HTTP/2: in TLS 1.3 the client finishes before its certificate is verified."""
 
 
 def handshake(address: str, authority: pathlib.Path, identity: Identity | None, *options: str) -> Handshake:
-    """Connects to a server that this authority must have signed, and presents the identity."""
+    """Connects to a server whose certificate this authority must have signed, and presents the identity."""
     own = certificates.options(identity)
     command = ["openssl", "s_client", "-connect", address, "-alpn", "h2", "-CAfile", authority, *own, *options]
     done = subprocess.run(
@@ -44,7 +44,7 @@ def handshake(address: str, authority: pathlib.Path, identity: Identity | None, 
         input=CONNECTION,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=ENDED_WITHIN_SECONDS,
+        timeout=OPENSSL_TIMEOUT_SECONDS,
         check=False,
     )
 
@@ -58,7 +58,7 @@ def handshake(address: str, authority: pathlib.Path, identity: Identity | None, 
         application=said(rb"^ALPN protocol: (\S+)"),
         serial=_serial(pem) if pem else None,
         alert=said(rb":(?:sslv3|tlsv1|tlsv13) alert ([\w ]+):"),
-        speaks=SERVERS_SETTINGS.search(done.stdout) is not None,
+        speaks=SERVER_SETTINGS.search(done.stdout) is not None,
     )
 
 

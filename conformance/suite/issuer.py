@@ -1,4 +1,4 @@
-"""Issues tokens as an OpenID provider does: keys published over HTTP by Python's own server, tokens signed by PyJWT."""
+"""An OpenID provider on loopback: keys served by Python's HTTP server, tokens signed by PyJWT."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from jwt.algorithms import get_default_algorithms
 KEY_SET = "/.well-known/jwks.json"
 CONFIGURATION = "/.well-known/openid-configuration"
 AUDIENCE = "mfagate"
-LASTS_SECONDS = 3600
+LIFETIME_SECONDS = 3600
 CLIENT_ID = "1example23456789"
 SCOPE = "mfagate/call"
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -25,7 +25,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def new_private_key(algorithm: str) -> PrivateKey:
-    """A private key that this algorithm of JWS signs with."""
+    """A private key for this JWS algorithm."""
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
     curves = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1}
@@ -48,19 +48,19 @@ class Key:
         return made | {"kid": self.key_id, "alg": self.algorithm, "use": "sig"}
 
     def sign(self, claims: Claims, algorithm: str | None = None, /, **header: object) -> str:
-        """A token with this key's id; a header of None is left out."""
+        """A token with this key's id; a header of None is omitted."""
         given = {"kid": self.key_id} | header
         present = {name: value for name, value in given.items() if value is not None}
         return pyjwt.encode(claims, self.private, algorithm or self.algorithm, headers=present)
 
 
 class Issuer:
-    """An issuer on loopback. What it publishes can change, and it can be down."""
+    """An issuer on loopback whose keys can change, and which can be down."""
 
     def __init__(self, keys: list[Key]) -> None:
         self.keys = keys
         self.is_down = False
-        self.asked_for: set[str] = set()
+        self.requested_paths: set[str] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -71,25 +71,25 @@ class Issuer:
         return next(key for key in self.keys if key.algorithm == algorithm)
 
     def claims(self, name: str, **changes: object) -> Claims:
-        """Good claims that name a caller, with these changes; None takes a claim away."""
+        """Valid claims that name a caller, with these changes; None removes a claim."""
         now = int(time.time())
-        good = {"iss": self.url, "aud": AUDIENCE, "sub": name, "iat": now, "exp": now + LASTS_SECONDS}
+        good = {"iss": self.url, "aud": AUDIENCE, "sub": name, "iat": now, "exp": now + LIFETIME_SECONDS}
         return {claim: value for claim, value in (good | changes).items() if value is not None}
 
     def options(self) -> dict[str, str]:
         """The options of `mfagate serve` that make it trust this issuer."""
-        with _OPENER.open(self.url + CONFIGURATION, timeout=10) as answer:
-            published = json.load(answer)
+        with _OPENER.open(self.url + CONFIGURATION, timeout=10) as response:
+            published = json.load(response)
         return {"--jwt-issuer": published["issuer"], "--jwt-audience": AUDIENCE, "--jwks-url": published["jwks_uri"]}
 
     def stop(self) -> None:
-        """Ends the server."""
+        """Stops the server."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, path: str) -> object:
-        self.asked_for.add(path)
+    def _response(self, path: str) -> object:
+        self.requested_paths.add(path)
         if path == KEY_SET:
             return {"keys": [key.published() for key in self.keys]}
         if path == CONFIGURATION:
@@ -101,14 +101,14 @@ class Issuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                answer = issuer._answer(self.path)
+                response = issuer._response(self.path)
                 if issuer.is_down:
                     self.send_error(503)
                     return
-                if answer is None:
+                if response is None:
                     self.send_error(404)
                     return
-                body = json.dumps(answer).encode()
+                body = json.dumps(response).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -116,7 +116,7 @@ class Issuer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *arguments: object) -> None:
-                """Says nothing: the output is that of the tests."""
+                """Logs nothing, to keep the output that of the tests."""
 
         return Handler
 
@@ -132,8 +132,8 @@ def started(*algorithms: str) -> Iterator[Issuer]:
 
 
 def machine_token(trusted: Issuer, **changes: object) -> str:
-    """An access token of the form that Cognito gives machines, by a client-credentials grant."""
-    of_cognito = {
+    """An access token of Cognito's client-credentials grant."""
+    cognito_claims = {
         "aud": None,
         "sub": CLIENT_ID,
         "client_id": CLIENT_ID,
@@ -142,6 +142,6 @@ def machine_token(trusted: Issuer, **changes: object) -> str:
         "version": 2,
         "jti": str(uuid.uuid4()),
     }
-    claims = trusted.claims("", **(of_cognito | changes))
-    # Cognito's header has no type.
+    claims = trusted.claims("", **(cognito_claims | changes))
+    # Cognito's header has no `typ`.
     return trusted.key("RS256").sign({**claims, "auth_time": claims["iat"]}, typ="")

@@ -1,4 +1,4 @@
-"""Reads and verifies Cognito's tokens with the keys that the server publishes."""
+"""Cognito's tokens, verified with the keys that the server publishes."""
 
 import base64
 import json
@@ -26,9 +26,9 @@ def claims(token: str) -> dict[str, object]:
 
 
 def verified_claims(url: str, pool_id: str, token: str) -> dict[str, object]:
-    """The claims of a token whose RS256 signature fits the pool's published key of its `kid`."""
-    with _OPENER.open(f"{url}/{pool_id}/.well-known/jwks.json", timeout=10) as answer:
-        keys = {key["kid"]: key for key in json.load(answer)["keys"]}
+    """The claims of a token, after its RS256 signature is verified with the pool's published key."""
+    with _OPENER.open(f"{url}/{pool_id}/.well-known/jwks.json", timeout=10) as response:
+        keys = {key["kid"]: key for key in json.load(response)["keys"]}
     header = json.loads(decode(token.split(".")[0]))
     assert header["alg"] == "RS256"
     key = keys[header["kid"]]
@@ -41,7 +41,7 @@ def verified_claims(url: str, pool_id: str, token: str) -> dict[str, object]:
 
 
 def changed(token: str, **claims_to_change: object) -> str:
-    """The token with other claims under the old signature."""
+    """The token with other claims and the old signature."""
     head, _, signature = token.split(".")
     payload = json.dumps(claims(token) | claims_to_change).encode()
     return ".".join((head, encode(payload), signature))

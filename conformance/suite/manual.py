@@ -1,4 +1,4 @@
-"""Holds mfagate's refusals against its manual of errors, the comments of `error_reason.proto`."""
+"""mfagate's refusals, compared with the error manual: the comments of `error_reason.proto`."""
 
 import json
 import pathlib
@@ -8,14 +8,14 @@ from .gate import REPOSITORY, Refusal
 
 FILE = REPOSITORY / "proto" / "mfagate" / "v1" / "error_reason.proto"
 PREFIX = "ERROR_REASON_"
-FAULTS = {"CALLER", "END_USER", "OPERATOR", "FACADE", "AWS"}
-ALSO_WITHOUT_A_CALL = {"USER_TOKEN_REJECTED"}
-"""Reasons that mfagate also finds by itself: a token that names no pool can not be sent to any Region."""
+FAULTS = {"CALLER", "END_USER", "POOL_OPERATOR", "MFAGATE", "AWS"}
+ALSO_WITHOUT_OPERATION = {"USER_TOKEN_REJECTED"}
+"""Reasons that mfagate also returns on its own: a token that names no pool cannot be sent to any Region."""
 DETAILS = ("BadRequest", "RetryInfo", "PreconditionFailure", "ResourceInfo")
 
 
 def _entries() -> dict[str, tuple[set[str], set[str], dict[str, object]]]:
-    """For every reason: the codes and the details in the manual's `Answered as`, and its example."""
+    """For each reason: the codes and details in the manual, and its example."""
     entries = {}
     comment: list[str] = []
     for line in pathlib.Path(FILE).read_text().splitlines():
@@ -33,31 +33,31 @@ def _entries() -> dict[str, tuple[set[str], set[str], dict[str, object]]]:
 
 
 def _entry(comment: str) -> tuple[set[str], set[str], dict[str, object]]:
-    answered = re.search(r"Answered as (.*?)\.(?: |$)", comment)
+    returned = re.search(r"(?:Answered|Returned) as (.*?)\.(?: |$)", comment)
     example = re.search(r'\{ "reason".*\} \}', comment)
-    assert answered and example, f"the manual's entry lacks its form: {comment}"
-    codes = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", answered.group(1)))
-    details = {detail for detail in DETAILS if detail in answered.group(1)}
+    assert returned and example, f"malformed entry in the manual: {comment}"
+    codes = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", returned.group(1)))
+    details = {detail for detail in DETAILS if detail in returned.group(1)}
     return codes, details, json.loads(example.group(0))
 
 
 ENTRIES = _entries()
 
 
-def is_followed(refusal: Refusal) -> None:
-    """Asserts that a refusal has the code, the details and the metadata that the manual promises for its reason."""
+def assert_documented(refusal: Refusal) -> None:
+    """Asserts that a refusal has the code, details and metadata that the manual documents for its reason."""
     assert "ErrorInfo" in refusal.details, f"no ErrorInfo: {refusal}"
     assert refusal.details["ErrorInfo"]["domain"] == "mfagate"
-    assert refusal.reason in ENTRIES, f"the manual does not know {refusal.reason}"
+    assert refusal.reason in ENTRIES, f"the manual has no {refusal.reason}"
     codes, details, example = ENTRIES[refusal.reason]
-    assert refusal.code in codes, f"{refusal.reason} is due as {codes}, not {refusal.code}"
-    assert details <= set(refusal.details), f"{refusal.reason} is due with {details}: {refusal}"
+    assert refusal.code in codes, f"{refusal.reason} is documented as {codes}, not {refusal.code}"
+    assert details <= set(refusal.details), f"{refusal.reason} is documented with {details}: {refusal}"
     assert refusal.metadata["fault"] in FAULTS
     assert refusal.metadata["retryable"] in {"true", "false"}
     promised = example["metadata"]
     assert isinstance(promised, dict)
-    # A reason that follows a call names the operation; codes and request ids are there if Cognito gave them.
-    if refusal.reason not in ALSO_WITHOUT_A_CALL:
+    # A reason that follows a Cognito call names the operation; codes and request ids are present if Cognito sent them.
+    if refusal.reason not in ALSO_WITHOUT_OPERATION:
         assert ("operation" in refusal.metadata) == ("operation" in promised), f"{refusal}"
     assert refusal.metadata["fault"] == promised["fault"], f"{refusal}"
-    assert refusal.message, "the status has no text"
+    assert refusal.message, "the status has no message"

@@ -1,4 +1,4 @@
-"""Says which gRPC code each of Cognito's refusals is due, read from the catalogue apart from mfagate."""
+"""The gRPC code expected for each Cognito exception, written independently of mfagate."""
 
 import re
 
@@ -40,7 +40,7 @@ CODES = {
         "MissingAuthenticationToken RequestTimeTooSkewed OptInRequired InternalFailure SerializationException"
     ),
     "UNAVAILABLE": "ServiceUnavailableException ServiceUnavailable RequestTimeout",
-    # The last two are what emulators answer in place of the first two.
+    # The last two are what emulators return instead of the first two.
     "UNIMPLEMENTED": "UnknownOperationException UnknownOperation InvalidAction Unsupported",
 }
 GRPC_BY_CODE = {code: grpc for grpc, codes in CODES.items() for code in codes.split()}
@@ -55,7 +55,7 @@ STATE_OF_USER_OR_POOL = re.compile(
 
 
 def grpc_code(operation: str, refused: Refused) -> str:
-    """The gRPC code due for what Cognito answered to an operation."""
+    """The gRPC code expected for Cognito's exception from an operation."""
     if refused.code is None:
         return "UNAVAILABLE" if refused.http_status >= 500 else "INTERNAL"
     if refused.code == "NotAuthorizedException":

@@ -1,4 +1,4 @@
-"""Starts the Cognito implementations that stand in for AWS and answers how to reach them."""
+"""The Cognito implementations that stand in for AWS: starts them and returns their addresses."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .process import Process, bare_environment, free_port
+from .process import Process, clean_environment, free_port
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,7 @@ class Peer:
 
 @contextmanager
 def started(name: str) -> Iterator[Peer]:
-    """Runs the peer of that name for the length of the block."""
+    """Runs the peer of this name for the length of the block."""
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as directory:
         peer = START[name](pathlib.Path(directory))
         try:
@@ -38,7 +38,7 @@ def _moto(directory: pathlib.Path) -> Peer:
 
 
 def _moto_with_iam(directory: pathlib.Path) -> Peer:
-    # Every request is free at first; the tests switch signatures and policies on when the IAM entities exist.
+    # Requests are unauthenticated at first; the tests enable signatures and policies once the IAM entities exist.
     return _moto_server("moto_with_iam", directory, {"INITIAL_NO_AUTH_ACTION_COUNT": "1000000"})
 
 
@@ -46,7 +46,7 @@ def _moto_server(name: str, directory: pathlib.Path, settings: dict[str, str]) -
     process = Process(
         name,
         [str(pathlib.Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", "0"],
-        bare_environment() | settings,
+        clean_environment() | settings,
         directory,
     )
     port = process.wait_for_output(r"Running on http://127\.0\.0\.1:(\d+)").group(1)
@@ -58,7 +58,7 @@ def _ministack(directory: pathlib.Path) -> Peer:
     process = Process(
         "ministack",
         [str(FOLDER / ".venv" / "ministack" / "bin" / "ministack")],
-        bare_environment()
+        clean_environment()
         | {
             "GATEWAY_PORT": str(port),
             "BIND_HOST": "127.0.0.1",
@@ -73,15 +73,15 @@ def _ministack(directory: pathlib.Path) -> Peer:
 
 
 def _cognito_local(directory: pathlib.Path) -> Peer:
-    # Its default, e-mail addresses as usernames, would leave no username that the other peers accept too.
+    # By default usernames are e-mail addresses, which the other peers do not accept.
     settings = directory / ".cognito" / "config.json"
     settings.parent.mkdir()
     settings.write_text(json.dumps({"UserPoolDefaults": {"UsernameAttributes": []}}))
     process = Process(
         "cognito_local",
         ["node", str(FOLDER / "node_modules" / "cognito-local" / "lib" / "bin" / "start.js")],
-        # The port 0 lets the system choose; the token's issuer then names port 0, which nothing here follows.
-        bare_environment() | {"HOST": "127.0.0.1", "PORT": "0"},
+        # Port 0 lets the system choose; the token's issuer then names port 0, which nothing here resolves.
+        clean_environment() | {"HOST": "127.0.0.1", "PORT": "0"},
         directory,
     )
     port = process.wait_for_output(r"running on http://127\.0\.0\.1:(\d+)").group(1)
@@ -89,7 +89,7 @@ def _cognito_local(directory: pathlib.Path) -> Peer:
 
 
 CHECK_KEYS = {"ministack"}
-"""The peers that refuse an access key they do not know."""
+"""The peers that reject an unknown access key."""
 
 START: dict[str, Callable[[pathlib.Path], Peer]] = {
     "moto": _moto,

@@ -1,4 +1,4 @@
-"""Lists the cases of pools' MFA configurations."""
+"""The cases of pools' MFA configurations."""
 
 from .case import Case, Members, pool, refused
 from .situation import SMS_BLOCK, Needs
@@ -48,14 +48,14 @@ def pool_config() -> list[Case]:
         whole: Members = {}
         for part in parts:
             whole |= part
-        return {"answer": whole, "after": whole}
+        return {"response": whole, "after": whole}
 
     def unchanged(code: str, *parts: Members) -> Members:
         return {"refused": code, "after": same(*parts)["after"]}
 
     return [
-        read("a pool just created is read", {}, {"answer": kind("OFF"), "after": {}}),
-        read("a pool with software tokens is read", optional, {"answer": kind("OPTIONAL") | totp_read, "after": {}}),
+        read("a pool just created is read", {}, {"response": kind("OFF"), "after": {}}),
+        read("a pool with software tokens is read", optional, {"response": kind("OPTIONAL") | totp_read, "after": {}}),
         Case(
             "an unknown pool is read",
             "GetUserPoolMfaConfig",

@@ -1,4 +1,4 @@
-"""Lists the cases of users' preferences."""
+"""The cases of users' preferences."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,9 @@ from .case import (
     Case,
     Members,
     admin,
-    answered,
     factors,
     refused,
+    returned,
     token,
 )
 from .situation import USERNAME, Needs, World
@@ -53,8 +53,8 @@ def preference() -> list[Case]:
         had_sms = Needs(preference={"SMSMfaSettings": ON_PREFERRED})
         kept = factors(SMS, preferred=SMS)
 
-        add("prefers SMS", {"SMSMfaSettings": ON_PREFERRED}, answered(**kept))
-        add("enables SMS without preferring it", {"SMSMfaSettings": ON}, answered(**factors(SMS)))
+        add("prefers SMS", {"SMSMfaSettings": ON_PREFERRED}, returned(**kept))
+        add("enables SMS without preferring it", {"SMSMfaSettings": ON}, returned(**factors(SMS)))
         add(
             "prefers SMS without a phone number",
             {"SMSMfaSettings": ON_PREFERRED},
@@ -75,22 +75,22 @@ def preference() -> list[Case]:
         add(
             "prefers a verified software token",
             {"SoftwareTokenMfaSettings": ON_PREFERRED},
-            answered(**factors(TOTP, preferred=TOTP)),
+            returned(**factors(TOTP, preferred=TOTP)),
             enrolled,
         )
-        add("enables both and prefers SMS", both, answered(**factors(SMS, TOTP, preferred=SMS)), enrolled)
+        add("enables both and prefers SMS", both, returned(**factors(SMS, TOTP, preferred=SMS)), enrolled)
         add(
             "enables SMS again and leaves the preference out",
             {"SMSMfaSettings": {"Enabled": True}},
-            answered(**kept),
+            returned(**kept),
             had_sms,
         )
-        add("takes the preference from SMS", {"SMSMfaSettings": ON}, answered(**factors(SMS)), had_sms)
-        add("disables SMS", {"SMSMfaSettings": OFF}, answered(), had_sms)
+        add("takes the preference from SMS", {"SMSMfaSettings": ON}, returned(**factors(SMS)), had_sms)
+        add("disables SMS", {"SMSMfaSettings": OFF}, returned(), had_sms)
         add(
             "leaves SMS out",
             {"SoftwareTokenMfaSettings": ON},
-            answered(**factors(SMS, TOTP, preferred=SMS)),
+            returned(**factors(SMS, TOTP, preferred=SMS)),
             Needs(enrolled=True, preference={"SMSMfaSettings": ON_PREFERRED}),
         )
         add(
@@ -109,7 +109,7 @@ def preference() -> list[Case]:
             refused("InvalidParameterException"),
             enrolled,
         )
-        add("prefers e-mail", {"EmailMfaSettings": ON_PREFERRED}, answered(**factors(EMAIL_OTP, preferred=EMAIL_OTP)))
+        add("prefers e-mail", {"EmailMfaSettings": ON_PREFERRED}, returned(**factors(EMAIL_OTP, preferred=EMAIL_OTP)))
         add(
             "enables a passkey beside no other factor",
             {"WebAuthnMfaSettings": {"Enabled": True}},

@@ -1,4 +1,4 @@
-"""Starts and stops the programs under test."""
+"""The programs under test: start, output, stop."""
 
 import os
 import pathlib
@@ -9,18 +9,18 @@ import tempfile
 import time
 from collections.abc import Callable
 
-READY_WITHIN_SECONDS = 60
-STOPPED_WITHIN_SECONDS = 5
+READY_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 5
 POLL_SECONDS = 0.02
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ProcessFailed(Exception):
-    """A program ended, or did not become ready in time; the text holds what it printed."""
+    """A program exited, or was not ready in time; the message has its output."""
 
 
 class Process:
-    """A program that runs until `stop`, with everything it prints kept in a file."""
+    """A program that runs until `stop`; its output is kept in a file."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Process:
     ) -> None:
         self.name = name
         self._output = tempfile.TemporaryFile()
-        # The program stays in the process group of the tests, so that `conformance/run` can end all of them at once.
+        # The program stays in the tests' process group, so that `conformance/run` can stop them all at once.
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -43,7 +43,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id of the program itself."""
+        """The program's process id."""
         return self._process.pid
 
     def output(self) -> str:
@@ -53,21 +53,21 @@ class Process:
         return ANSI_COLOUR.sub("", text)
 
     def wait_for(self, what: str, found: Callable[[], object]) -> object:
-        """The first truthy answer of `found`, asked again until the program is ready."""
-        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        """The first truthy result of `found`, called again until the program is ready."""
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            answer = found()
-            if answer:
-                return answer
+            response = found()
+            if response:
+                return response
             if self._process.poll() is not None:
                 raise ProcessFailed(
                     f"{self.name} ended with {self._process.returncode} before {what}:\n{self.output()}"
                 )
             time.sleep(POLL_SECONDS)
-        raise ProcessFailed(f"{self.name} did not reach {what} in {READY_WITHIN_SECONDS} s:\n{self.output()}")
+        raise ProcessFailed(f"{self.name} did not reach {what} in {READY_TIMEOUT_SECONDS} s:\n{self.output()}")
 
     def wait_for_output(self, pattern: str, since: int = 0) -> re.Match[str]:
-        """The first match of `pattern` in what the program prints, after so many characters."""
+        """The first match of `pattern` in the program's output, after this many characters."""
         match = self.wait_for(f"printing /{pattern}/", lambda: re.search(pattern, self.output()[since:]))
         assert isinstance(match, re.Match)
         return match
@@ -83,10 +83,10 @@ class Process:
         self.wait_for(f"listening on port {port}", accepts)
 
     def stop(self) -> int:
-        """Ends the program and answers its exit code."""
+        """Stops the program and returns its exit code."""
         self._process.terminate()
         try:
-            self._process.wait(STOPPED_WITHIN_SECONDS)
+            self._process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -95,14 +95,14 @@ class Process:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago, for programs that cannot choose one themselves."""
+    """A loopback port that was just free, for programs that cannot choose one themselves."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def bare_environment() -> dict[str, str]:
-    """The environment without proxies and without anything of AWS, so that no stray setting redirects a call."""
+def clean_environment() -> dict[str, str]:
+    """The environment without proxy and AWS variables, so that no stray setting redirects a call."""
     return {
         name: value
         for name, value in os.environ.items()

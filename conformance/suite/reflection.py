@@ -1,4 +1,4 @@
-"""Learns a server's services over gRPC server reflection v1, so that calls need no generated code."""
+"""A server's services, obtained over gRPC server reflection v1, so that calls need no generated code."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from grpc_reflection.v1alpha import reflection_pb2 as v1alpha
 
-ANSWER_WITHIN_SECONDS = 10
+RESPONSE_TIMEOUT_SECONDS = 10
 Metadata = tuple[tuple[str, str], ...]
 
 
 def bearer(token: str) -> Metadata:
-    """What a call with this token carries."""
+    """The metadata of a call with this token."""
     return (("authorization", f"Bearer {token}"),)
 
 
@@ -42,7 +42,7 @@ V1 = _v1_messages()
 
 
 class Reflection:
-    """What a server says about itself, kept in a descriptor pool."""
+    """The services and messages that a server describes, in a descriptor pool."""
 
     def __init__(self, channel: grpc.Channel, metadata: Metadata = ()) -> None:
         self._metadata = metadata
@@ -56,8 +56,8 @@ class Reflection:
 
     def services(self) -> list[str]:
         """The full names of all services that the server lists."""
-        answer = self._ask(list_services="")
-        return sorted(service.name for service in answer.list_services_response.service)
+        response = self._request(list_services="")
+        return sorted(service.name for service in response.list_services_response.service)
 
     def methods(self, service: str) -> list[MethodDescriptor]:
         """The methods of a service."""
@@ -77,9 +77,9 @@ class Reflection:
             descriptor = self._pool.FindMessageTypeByName(name)
         return message_factory.GetMessageClass(descriptor)
 
-    def _load(self, **question: str) -> None:
-        """Adds the file that answers a question and, first, every file that it imports."""
-        for file in self._asked_files(**question):
+    def _load(self, **lookup: str) -> None:
+        """Adds the file that a lookup finds and, before it, every file that it imports."""
+        for file in self._files_for(**lookup):
             if file.name in self._files:
                 continue
             self._files.add(file.name)
@@ -88,19 +88,19 @@ class Reflection:
                     self._load(file_by_filename=dependency)
             self._pool.Add(file)
 
-    def _asked_files(self, **question: str) -> list[descriptor_pb2.FileDescriptorProto]:
-        answer = self._ask(**question)
-        if answer.HasField("error_response"):
-            raise LookupError(f"reflection knows no {question}: {answer.error_response.error_message}")
+    def _files_for(self, **lookup: str) -> list[descriptor_pb2.FileDescriptorProto]:
+        response = self._request(**lookup)
+        if response.HasField("error_response"):
+            raise LookupError(f"reflection has no {lookup}: {response.error_response.error_message}")
         return [
             descriptor_pb2.FileDescriptorProto.FromString(data)
-            for data in answer.file_descriptor_response.file_descriptor_proto
+            for data in response.file_descriptor_response.file_descriptor_proto
         ]
 
-    def _ask(self, **question: str) -> object:
+    def _request(self, **lookup: str) -> object:
         def requests() -> Iterator[object]:
-            yield V1["ServerReflectionRequest"](**question)
+            yield V1["ServerReflectionRequest"](**lookup)
 
-        answers = list(self._exchange(requests(), timeout=ANSWER_WITHIN_SECONDS, metadata=self._metadata))
-        assert len(answers) == 1, f"one question, {len(answers)} answers"
-        return answers[0]
+        responses = list(self._exchange(requests(), timeout=RESPONSE_TIMEOUT_SECONDS, metadata=self._metadata))
+        assert len(responses) == 1, f"one request, {len(responses)} responses"
+        return responses[0]

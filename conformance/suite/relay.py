@@ -1,4 +1,4 @@
-"""Stands before a moto that checks signatures, and turns its refusals into the form that AWS's have."""
+"""A relay in front of a moto that checks signatures; converts its refusals to AWS's form."""
 
 import html
 import http.client
@@ -14,24 +14,24 @@ HOP_BY_HOP = {"connection", "content-length", "date", "server", "transfer-encodi
 
 
 Form = Callable[[str, str], bytes]
-"""Makes an answer of a code and a message."""
+"""Builds a response body from a code and a message."""
 
 
 def json_form(code: str, message: str) -> bytes:
-    """A refusal as Cognito has it."""
+    """A refusal in Cognito's form."""
     code = {"AccessDenied": "AccessDeniedException"}.get(code, code)
     return json.dumps({"__type": code, "Message": message}).encode()
 
 
 def query_form(code: str, message: str) -> bytes:
-    """A refusal as STS has it. moto's own has one more element around it, which no client of STS looks into."""
+    """A refusal in STS's form. moto's has an extra element around it, which STS clients do not expect."""
     error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{html.escape(message)}</Message></Error>"
     return f"<ErrorResponse>{error}<RequestId>moto</RequestId></ErrorResponse>".encode()
 
 
 @contextmanager
 def started(url: str, form: Form = json_form) -> Iterator[str]:
-    """Runs a relay before `url` for the length of the block, and answers where it listens."""
+    """Runs a relay in front of `url` for the length of the block; yields its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(urlsplit(url).netloc, form))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -50,14 +50,14 @@ def _handler(address: str, form: Form) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:  # noqa: N802, the name that http.server calls
             body = self.rfile.read(int(self.headers["Content-Length"]))
             peer = http.client.HTTPConnection(address, timeout=30)
-            # The Host header passes as it came: the signature covers it.
+            # The Host header is passed unchanged: the signature covers it.
             peer.request("POST", self.path, body, dict(self.headers))
-            answer = peer.getresponse()
-            content = answer.read()
-            headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            response = peer.getresponse()
+            content = response.read()
+            headers = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
             peer.close()
             content = _formed(content, form)
-            self.send_response(answer.status)
+            self.send_response(response.status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
@@ -65,7 +65,7 @@ def _handler(address: str, form: Form) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing: what passes holds credentials."""
+            """Logs nothing: requests hold credentials."""
 
     return Relay
 

@@ -1,4 +1,4 @@
-"""Runs `mfagate serve`, and tells what it recorded and what the embedded Cognito was asked."""
+"""A running `mfagate serve`, with its audit records and the operations that the embedded Cognito got."""
 
 import dataclasses
 import json
@@ -22,22 +22,22 @@ USER = "testuser"
 READ = "GetUserPoolMfaConfig"
 READ_PATH = f"mfagate.v1.PoolConfigService/{READ}"
 READ_REQUEST: dict[str, object] = {"user_pool_id": POOL}
-"""A call that everybody known may make, and that changes nothing."""
+"""A read that every authenticated caller may make."""
 
 Options = Mapping[str, str | pathlib.Path]
 
 
 @dataclasses.dataclass
 class Seen:
-    """What came of the calls of a block, complete when the block has ended."""
+    """What the calls of a block led to; complete when the block has ended."""
 
     records: list[dict[str, object]] = dataclasses.field(default_factory=list)
     """The audit records of mfagate's own RPCs. grpcurl reads descriptors first, which is recorded as well."""
-    asked: list[str] = dataclasses.field(default_factory=list)
-    """The operations that Cognito was asked for."""
+    operations: list[str] = dataclasses.field(default_factory=list)
+    """The operations that Cognito was called with."""
 
     def callers(self) -> list[tuple[object, object]]:
-        """Who made each call, and how that was proved."""
+        """The caller of each call, and how it was authenticated."""
         return [(record.get("caller"), record["authenticated"]) for record in self.records]
 
 
@@ -51,27 +51,27 @@ class Served:
 
     @contextmanager
     def watched(self) -> Iterator[Seen]:
-        """What mfagate records and Cognito is asked in the block. A record is written before its call is answered."""
+        """What mfagate records and Cognito is called with in the block. A record is written before its call returns."""
         written = self.audit_log.stat().st_size
-        self.control.forget_requests()
+        self.control.clear_requests()
         seen = Seen()
         yield seen
         with self.audit_log.open("rb") as log:
             log.seek(written)
             records = [json.loads(line) for line in log]
         seen.records += [record for record in records if record.get("rpc") != "ServerReflection"]
-        seen.asked += [str(request["Operation"]) for request in self.control.requests()]
+        seen.operations += [str(request["Operation"]) for request in self.control.requests()]
 
     def reload(self) -> str:
-        """Sends SIGHUP, waits until it is done, and answers what was logged meanwhile."""
+        """Sends SIGHUP, waits until the reload is done, and returns what was logged meanwhile."""
         logged = len(self.gate.process.output())
         os.kill(self.gate.process.pid, signal.SIGHUP)
-        self.gate.process.wait_for_output(r"(?m)serve: reloaded( in part)?\b", logged)
+        self.gate.process.wait_for_output(r"(?m)serve: (reloaded|reload incomplete)\b", logged)
         return self.gate.process.output()[logged:]
 
 
-def over_tls(server: Identity, authority: Authority) -> Options:
-    """The options that serve over TLS as `server` to callers with certificates of the authority."""
+def tls_options(server: Identity, authority: Authority) -> Options:
+    """The options to serve TLS as `server` to callers with certificates of the authority."""
     return {
         "--tls-certificate": server.certificate,
         "--tls-key": server.key,
@@ -88,9 +88,9 @@ def before(
     credentials: grpc.ChannelCredentials | None = None,
     key: tuple[str, str] = ("test", "test"),
 ) -> Iterator[Served]:
-    """Runs `mfagate serve` before a Cognito, with an AWS key and with callers by these options, who may do everything.
+    """Runs `mfagate serve` in front of a Cognito, with an AWS key and with callers that have every permission.
 
-    Its own calls, the reading of descriptors included, carry the metadata and go over TLS with the credentials.
+    Its own calls, reflection included, carry the metadata and use TLS with the credentials.
     """
     policies = directory / "policies"
     policies.mkdir()

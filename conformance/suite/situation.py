@@ -1,4 +1,4 @@
-"""Prepares the pool and the user that a case of the differential comparison starts from."""
+"""The pool and user that a case of the differential comparison starts from."""
 
 import base64
 import dataclasses
@@ -19,8 +19,8 @@ SMS_BLOCK = {
 }
 
 
-class Unprepared(Exception):
-    """The implementation refused a step of the preparation."""
+class SetupRefused(Exception):
+    """The implementation refused a step of the setup."""
 
     def __init__(self, operation: str, refused: Refused) -> None:
         super().__init__(operation, refused)
@@ -29,10 +29,10 @@ class Unprepared(Exception):
 
 @dataclasses.dataclass
 class Needs:
-    """What a case needs before its call."""
+    """The state that a case requires before its call."""
 
     pool: dict[str, object] = dataclasses.field(default_factory=lambda: dict(TOTP_ON))
-    """The members of SetUserPoolMfaConfig; empty for a pool just created."""
+    """The members of SetUserPoolMfaConfig; empty for a new pool."""
     user: bool = True
     phone: bool = True
     enrolled: bool = False
@@ -40,7 +40,7 @@ class Needs:
     associated: bool = False
     """Whether the user has started to enrol a software token."""
     preference: dict[str, object] = dataclasses.field(default_factory=dict)
-    """The members of SetUserMFAPreference to call first."""
+    """The members of a SetUserMFAPreference call to make first."""
     signed_out: bool = False
     disabled: bool = False
     deleted: bool = False
@@ -58,23 +58,23 @@ class World:
     secret: str = ""
 
     def must(self, operation: str, **parameters: object) -> dict:
-        """Calls a step of the preparation."""
-        answer = call(self.cognito, operation, **parameters)
-        if isinstance(answer, Refused):
-            raise Unprepared(operation, answer)
-        return answer
+        """Calls a step of the setup."""
+        response = call(self.cognito, operation, **parameters)
+        if isinstance(response, Refused):
+            raise SetupRefused(operation, response)
+        return response
 
     def code(self) -> str:
-        """The software token's code of this moment."""
+        """The software token's current code."""
         return totp.code(self.secret, time.time())
 
     def wrong_code(self) -> str:
-        """Six digits that are no code of the software token now, before or next."""
+        """Six digits that are not a current, previous or next code of the software token."""
         near = {totp.code(self.secret, time.time() + step * totp.STEP_SECONDS) for step in range(-2, 3)}
         return next(code for code in (f"{number:06}" for number in range(10)) if code not in near)
 
     def forged_token(self) -> str:
-        """The access token with a changed signature: its issuer still names the pool."""
+        """The access token with a changed signature; its issuer still names the pool."""
         head, payload, signature = self.access_token.split(".")
         changed = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
         changed = bytes([changed[0] ^ 1]) + changed[1:]
@@ -82,7 +82,7 @@ class World:
 
 
 def prepare(cognito: botocore.client.BaseClient, needs: Needs) -> World:
-    """Makes the pool and the user, step by step as an administrator and the user would."""
+    """Creates the pool and the user, step by step as an administrator and the user would."""
     world = World(cognito)
     world.pool_id = world.must(
         "CreateUserPool",

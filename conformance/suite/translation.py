@@ -1,4 +1,4 @@
-"""Translates between Cognito's members, as boto3 has them, and mfagate's messages, guided by their descriptors."""
+"""Translation between Cognito's members, as boto3 has them, and mfagate's messages, driven by descriptors."""
 
 import re
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ RPC_BY_OPERATION = {
     "AdminSetUserMFAPreference": "AdminSetUserMfaPreference",
     "SetUserMFAPreference": "SetUserMfaPreference",
 }
-"""Where the RPC is not named exactly as the operation: acronyms are words in mfagate."""
+"""RPCs whose names differ from the operation's: acronyms are words in mfagate."""
 
 VOLATILE = {"secret_code", "session", "next_token", "credential_creation_options", "credentials"}
-"""Fields that differ from call to call; only whether they are there can be compared."""
+"""Fields that differ from call to call; only their presence can be compared."""
 
 ONLY_IN_GATE = {"otpauth_uri"}
-"""Fields that mfagate adds to Cognito's answer."""
+"""Fields that mfagate adds to Cognito's response."""
 
 
 def rpc(operation: str) -> str:
-    """The RPC that stands for a Cognito operation."""
+    """The RPC for a Cognito operation."""
     return RPC_BY_OPERATION.get(operation, operation)
 
 
 def request(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:
-    """The gRPC request, as JSON, that says what a Cognito request says."""
+    """The gRPC request, as JSON, that is equivalent to a Cognito request."""
     return _to_proto(gate.methods[rpc(operation)].input_type, members)
 
 
-def answer(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:
-    """What the gRPC answer would have to be, in canonical form, for an answer of Cognito."""
+def response(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:
+    """The gRPC response expected for a response of Cognito, in canonical form."""
     descriptor = gate.methods[rpc(operation)].output_type
     members = dict(members)
     if "UserAttributes" in members:
@@ -40,17 +40,17 @@ def answer(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[st
         members["PhoneNumber"] = _contact(attributes, "phone_number")
         members["Email"] = _contact(attributes, "email")
     if members.get("PreferredMfaSetting") == "":
-        # An empty string is how some peers say what Cognito says by leaving the member out.
+        # Some peers return an empty string where Cognito omits the member.
         del members["PreferredMfaSetting"]
     translated = _to_proto(descriptor, members)
-    # The way through the message drops defaults exactly as the gRPC answer does.
+    # Passing through the message drops defaults exactly as the gRPC response does.
     message = json_format.ParseDict(translated, gate.reflection.message(descriptor.full_name)())
     return canonical(json_format.MessageToDict(message, preserving_proto_field_name=True))
 
 
-def canonical(answer: Mapping[str, object]) -> dict[str, object]:
-    """An answer, as JSON, without what differs from call to call."""
-    return {name: _canonical(name, value) for name, value in answer.items() if name not in ONLY_IN_GATE}
+def canonical(response: Mapping[str, object]) -> dict[str, object]:
+    """A response, as JSON, without what differs from call to call."""
+    return {name: _canonical(name, value) for name, value in response.items() if name not in ONLY_IN_GATE}
 
 
 def _canonical(name: str, value: object) -> object:

@@ -1,6 +1,6 @@
-"""Lists the cases of reads of a user, and of the legacy settings."""
+"""The cases of reads of a user and of the legacy settings."""
 
-from .case import ON, ON_PREFERRED, SMS, SMS_OPTION, TOTP, Case, admin, answered, factors, refused, token
+from .case import ON, ON_PREFERRED, SMS, SMS_OPTION, TOTP, Case, admin, factors, refused, returned, token
 from .situation import USERNAME, Needs
 
 CONTACTS = {"phone_number": {"present": True}, "email": {"present": True}}
@@ -23,14 +23,14 @@ def reads() -> list[Case]:
             "an administrator reads a user without factors",
             "AdminGetUser",
             admin,
-            answered(admin_profile),
+            returned(admin_profile),
             **seen_by_admin,
         ),
         Case(
             "an administrator reads a user with two factors",
             "AdminGetUser",
             admin,
-            answered(admin_profile | both),
+            returned(admin_profile | both),
             preferred,
             **seen_by_admin,
         ),
@@ -38,7 +38,7 @@ def reads() -> list[Case]:
             "an administrator reads a disabled user",
             "AdminGetUser",
             admin,
-            answered(PROFILE | {"user_status": "USER_STATUS_CONFIRMED"}),
+            returned(PROFILE | {"user_status": "USER_STATUS_CONFIRMED"}),
             Needs(disabled=True),
             **seen_by_admin,
         ),
@@ -46,7 +46,7 @@ def reads() -> list[Case]:
             "an administrator reads an unconfirmed user",
             "AdminGetUser",
             admin,
-            answered(PROFILE | {"enabled": True, "user_status": "USER_STATUS_UNCONFIRMED"}),
+            returned(PROFILE | {"enabled": True, "user_status": "USER_STATUS_UNCONFIRMED"}),
             Needs(unconfirmed=True),
             **seen_by_admin,
         ),
@@ -66,12 +66,12 @@ def reads() -> list[Case]:
             Needs(user=False),
             **seen_by_admin,
         ),
-        Case("a user without factors reads itself", "GetUser", token, answered(PROFILE), **seen_by_admin),
+        Case("a user without factors reads itself", "GetUser", token, returned(PROFILE), **seen_by_admin),
         Case(
             "a user with two factors reads itself",
             "GetUser",
             token,
-            answered(PROFILE | both),
+            returned(PROFILE | both),
             preferred,
             **seen_by_admin,
         ),
@@ -117,7 +117,7 @@ def reads() -> list[Case]:
             "an administrator reads the authentication factors of a user with a software token",
             "AdminGetUserAuthFactors",
             admin,
-            answered(with_token),
+            returned(with_token),
             token_user,
             **seen_by_admin,
         ),
@@ -125,7 +125,7 @@ def reads() -> list[Case]:
             "a user with a software token reads its authentication factors",
             "GetUserAuthFactors",
             token,
-            answered(with_token),
+            returned(with_token),
             token_user,
             **seen_by_admin,
         ),
@@ -140,9 +140,9 @@ def legacy_settings() -> list[Case]:
             "an administrator sets the legacy SMS option",
             "AdminSetUserSettings",
             lambda world: admin(world) | sms,
-            answered(**kept),
+            returned(**kept),
         ),
         Case(
-            "a user sets the legacy SMS option", "SetUserSettings", lambda world: token(world) | sms, answered(**kept)
+            "a user sets the legacy SMS option", "SetUserSettings", lambda world: token(world) | sms, returned(**kept)
         ),
     ]

@@ -248,7 +248,7 @@ def operations(cognito: botocore.client.BaseClient) -> list[str]:
     """The operations that a server knows, asked one by one with a request that is no JSON."""
     known = []
     for operation in sorted(METHODS.keys() & set(cognito.meta.service_model.operation_names)):
-        answer = send(cognito, operation, b"no JSON")
-        if not (isinstance(answer, Refused) and answer.code == "UnknownOperationException"):
+        response = send(cognito, operation, b"no JSON")
+        if not (isinstance(response, Refused) and response.code == "UnknownOperationException"):
             known.append(operation)
     return known
