@@ -1,4 +1,4 @@
-//! How long a decision waits until its record is written: alone, and with eight callers at a time.
+//! Benchmarks of the audit log: the time until a decision is written, alone and with eight concurrent callers.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 const CALLERS: u64 = 8;
 
-/// Makes a record as a call does, and waits until it is written.
+/// Builds a record as a call does, and waits until it is written.
 async fn decide(log: &AuditLog) {
     let name = "spiffe://example.org/ns/prod/sa/account-settings";
     let caller = Caller {
@@ -47,9 +47,9 @@ async fn decide(log: &AuditLog) {
     assert_eq!(written, Ok(()));
 }
 
-/// Each of `callers` makes its share of `records`, one after the other.
-async fn all_decide(log: &Arc<AuditLog>, callers: u64, records: u64) -> Duration {
-    let begun = Instant::now();
+/// Writes `records` records, spread over `callers` concurrent tasks.
+async fn decide_concurrently(log: &Arc<AuditLog>, callers: u64, records: u64) -> Duration {
+    let started = Instant::now();
     let mut running = JoinSet::new();
     for caller in 0..callers {
         let log = Arc::clone(log);
@@ -60,10 +60,10 @@ async fn all_decide(log: &Arc<AuditLog>, callers: u64, records: u64) -> Duration
             }
         });
     }
-    while let Some(ended) = running.join_next().await {
-        assert!(ended.is_ok(), "{ended:?}");
+    while let Some(result) = running.join_next().await {
+        assert!(result.is_ok(), "{result:?}");
     }
-    begun.elapsed()
+    started.elapsed()
 }
 
 fn runtime() -> Runtime {
@@ -87,7 +87,7 @@ fn records(criterion: &mut Criterion) {
             group.bench_function(format!("{callers} at a time"), |bencher| {
                 bencher.to_async(&runtime).iter_custom(|records| {
                     let log = Arc::clone(&log);
-                    async move { all_decide(&log, callers, records).await }
+                    async move { decide_concurrently(&log, callers, records).await }
                 });
             });
         }

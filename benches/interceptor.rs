@@ -1,7 +1,7 @@
-//! How long the whole interceptor takes, and what a denial costs beside an allowance: the layer, the gate and the record,
-//! alone and as part of a call over HTTP/2 before an embedded Cognito.
+//! Benchmarks of the whole interceptor, allowed against denied: the layer, the gate and the record, alone and in a call over
+//! HTTP/2 in front of an embedded Cognito.
 //!
-//! The cases take turns, so that all see the same machine. Read the ratios; the times are of this machine and hour.
+//! The cases are interleaved, so that all run under the same conditions. Compare the ratios; the times depend on the machine.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failure ends the run, and the table is its result")]
 
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -36,11 +36,11 @@ use tower_http::auth::AsyncAuthorizeRequest as _;
 
 use token_issuer::{ISSUER, SigningKey, jwks};
 
-/// How often each case gets its turn, and how many calls it makes then.
+/// The number of rounds, and of calls of each case in a round.
 const ROUNDS: usize = 200;
 const CALLS: u32 = 20;
 
-/// Auditors of this issuer read every pool but those of one Region; nobody deletes anything.
+/// Callers read every pool outside one Region; nobody deletes anything.
 const POLICIES: &str = r#"
 permit (principal, action in Mfagate::Action::"Read", resource) when { resource.region != "eu-west-1" };
 permit (principal == Mfagate::Caller::"another", action, resource);
@@ -49,7 +49,7 @@ permit (principal == Mfagate::Caller::"another", action, resource);
 const POOL: &str = "us-west-2_EXAMPLE";
 const OTHER_POOL: &str = "eu-west-1_Shop01";
 
-/// Who calls, how, and on what.
+/// A call: its credentials, path and pool.
 #[derive(Clone, Debug)]
 struct Attempt {
     certificate: bool,
@@ -64,7 +64,7 @@ struct Case {
     expected: Code,
 }
 
-/// The median time of one call of each case, in their order.
+/// The median time per call of each case, in order.
 async fn measure(cases: &[Case]) -> Vec<Duration> {
     let mut times = vec![Vec::with_capacity(ROUNDS); cases.len()];
     for _ in 0..ROUNDS {
@@ -84,7 +84,7 @@ async fn measure(cases: &[Case]) -> Vec<Duration> {
     times.into_iter().map(median).collect()
 }
 
-/// Prints each case beside the first.
+/// Prints each case, and its ratio to the first.
 async fn table(title: &str, cases: &[Case]) {
     let times = measure(cases).await;
     println!("{title}");
@@ -137,7 +137,7 @@ fn over_http(channel: &Channel, attempt: &Attempt) -> BoxFuture<(), Status> {
     })
 }
 
-/// A service that is served until the end of the run.
+/// Serves until the end of the run.
 async fn serve(service: Service) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -181,24 +181,24 @@ async fn main() {
     let by_token =
         Attempt { certificate: false, authorization: bearer(key.token(&claims)), path: read, user_pool_id: POOL };
     let forged = Attempt { authorization: bearer(SigningKey::rsa("key-1").token(&claims)), ..by_token.clone() };
-    let nobody = Attempt { authorization: None, ..by_token.clone() };
+    let anonymous = Attempt { authorization: None, ..by_token.clone() };
     let by_certificate = Attempt { certificate: true, authorization: None, ..by_token.clone() };
 
     let alone = |name, attempt: Attempt, expected| {
         let (authorize, gate) = (authorize.clone(), gate.clone());
         Case { name, expected, make: Box::new(move || alone(&authorize, &gate, &attempt)) }
     };
-    let on_the_other = |attempt: &Attempt| Attempt { user_pool_id: OTHER_POOL, ..attempt.clone() };
-    let a_change = |attempt: &Attempt| Attempt { path: change, ..attempt.clone() };
+    let on_other_pool = |attempt: &Attempt| Attempt { user_pool_id: OTHER_POOL, ..attempt.clone() };
+    let change_by = |attempt: &Attempt| Attempt { path: change, ..attempt.clone() };
     let cases = [
         alone("allowed, RS256 token", by_token.clone(), Code::Ok),
-        alone("denied on the pool, RS256 token", on_the_other(&by_token), Code::PermissionDenied),
-        alone("denied before the body, RS256 token", a_change(&by_token), Code::PermissionDenied),
+        alone("denied on the pool, RS256 token", on_other_pool(&by_token), Code::PermissionDenied),
+        alone("denied before the body, RS256 token", change_by(&by_token), Code::PermissionDenied),
         alone("refused, forged RS256 token", forged.clone(), Code::Unauthenticated),
-        alone("refused, no credential", nobody.clone(), Code::Unauthenticated),
+        alone("refused, no credential", anonymous.clone(), Code::Unauthenticated),
         alone("allowed, certificate", by_certificate.clone(), Code::Ok),
-        alone("denied on the pool, certificate", on_the_other(&by_certificate), Code::PermissionDenied),
-        alone("denied before the body, certificate", a_change(&by_certificate), Code::PermissionDenied),
+        alone("denied on the pool, certificate", on_other_pool(&by_certificate), Code::PermissionDenied),
+        alone("denied before the body, certificate", change_by(&by_certificate), Code::PermissionDenied),
     ];
     table("the interceptor: layer, gate and record", &cases).await;
 
@@ -207,20 +207,20 @@ async fn main() {
     let endpoint = Endpoint::Url(embedded.url());
     let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
     let open = serve(Service::open(cognito(), Duration::ZERO)).await;
-    let guarded =
+    let enforced =
         Service { gate: gate.clone(), authenticator, cognito: cognito(), tls: None, drain_timeout: Duration::ZERO };
-    let guarded = serve(guarded).await;
+    let enforced = serve(enforced).await;
     let call = |name, channel: &Channel, attempt: Attempt, expected| {
         let channel = channel.clone();
         Case { name, expected, make: Box::new(move || over_http(&channel, &attempt)) }
     };
     let cases = [
-        call("allowed, RS256 token", &guarded, by_token.clone(), Code::Ok),
-        call("the same without an interceptor", &open, nobody.clone(), Code::Ok),
-        call("denied on the pool, RS256 token", &guarded, on_the_other(&by_token), Code::PermissionDenied),
-        call("refused, forged RS256 token", &guarded, forged, Code::Unauthenticated),
-        call("refused, no credential", &guarded, nobody, Code::Unauthenticated),
+        call("allowed, RS256 token", &enforced, by_token.clone(), Code::Ok),
+        call("the same without an interceptor", &open, anonymous.clone(), Code::Ok),
+        call("denied on the pool, RS256 token", &enforced, on_other_pool(&by_token), Code::PermissionDenied),
+        call("refused, forged RS256 token", &enforced, forged, Code::Unauthenticated),
+        call("refused, no credential", &enforced, anonymous, Code::Unauthenticated),
     ];
-    table("a read over HTTP/2 before the embedded Cognito", &cases).await;
+    table("a read over HTTP/2 in front of the embedded Cognito", &cases).await;
     embedded.shutdown().await;
 }

@@ -14,28 +14,28 @@ use mfagate::domain::{Caller, CertificateIdentity, Effect};
 
 const POOL: &str = "eu-west-1_Shop01";
 
-/// Whom policies are for by their scope.
+/// The callers in the scope of each policy.
 #[derive(Clone, Copy)]
-enum For {
-    /// A group of callers each, as in the examples.
+enum Scope {
+    /// One group of callers, as in the examples.
     Groups,
-    /// Everybody, with the caller in the condition: the worst case, in which every policy must be evaluated.
+    /// Everybody, with the group in the condition: the worst case, in which every policy is evaluated.
     Everybody,
 }
 
-/// So many policies, of which one permits the caller, with a condition on the pool and the content.
-#[expect(clippy::unwrap_used, reason = "a benchmark without policies cannot go on")]
-fn policies(count: usize, whom: For) -> Policies {
+/// A set of `count` policies with conditions on pool and request, one of which permits the caller.
+#[expect(clippy::unwrap_used, reason = "a failure ends the run")]
+fn policies(count: usize, scope: Scope) -> Policies {
     let (mut text, mut entities) = (String::new(), Vec::new());
     for number in 0..count {
         let group = format!("principal in Mfagate::CallerGroup::\"g{number}\"");
-        let (scope, condition) = match whom {
-            For::Groups => (group, String::new()),
-            For::Everybody => ("principal".to_owned(), format!("{group} && ")),
+        let (principal, condition) = match scope {
+            Scope::Groups => (group, String::new()),
+            Scope::Everybody => ("principal".to_owned(), format!("{group} && ")),
         };
         writeln!(
             text,
-            "@id(\"p{number}\") permit ({scope}, action in Mfagate::Action::\"Admin\", resource) \
+            "@id(\"p{number}\") permit ({principal}, action in Mfagate::Action::\"Admin\", resource) \
              when {{ {condition}resource.region like \"eu-*\" }} unless {{ context.legacy }};"
         )
         .unwrap();
@@ -57,16 +57,16 @@ fn caller(name: &str) -> Caller {
 }
 
 fn decisions(criterion: &mut Criterion) {
-    for (name, whom) in [("policies for groups", For::Groups), ("policies for everybody", For::Everybody)] {
+    for (name, scope) in [("policies for groups", Scope::Groups), ("policies for everybody", Scope::Everybody)] {
         let mut group = criterion.benchmark_group(name);
         for count in [10, 100, 1000] {
-            decisions_of(&mut group, count, &policies(count, whom));
+            decide_with(&mut group, count, &policies(count, scope));
         }
         group.finish();
     }
 }
 
-fn decisions_of(group: &mut BenchmarkGroup<'_, WallTime>, count: usize, policies: &Policies) {
+fn decide_with(group: &mut BenchmarkGroup<'_, WallTime>, count: usize, policies: &Policies) {
     let (known, unknown, effect) = (caller("c5"), caller("nobody"), Effect::default());
     assert!(policies.decide(&known, Rpc::AdminGetUser, POOL, &effect).allowed, "the benchmark allows nothing");
     let mut decide = |name, caller: &Caller, pool: &str| {
@@ -77,7 +77,7 @@ fn decisions_of(group: &mut BenchmarkGroup<'_, WallTime>, count: usize, policies
     decide("allow", &known, POOL);
     decide("deny by condition", &known, "us-east-1_Shop01");
     decide("deny unknown caller", &unknown, POOL);
-    for (name, caller) in [("may ever, yes", &known), ("may ever, no", &unknown)] {
+    for (name, caller) in [("precheck, allowed", &known), ("precheck, denied", &unknown)] {
         group.bench_function(BenchmarkId::new(name, count), |bencher| {
             bencher.iter(|| policies.precheck(black_box(caller), Rpc::AdminGetUser));
         });

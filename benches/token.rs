@@ -1,4 +1,4 @@
-//! Benchmarks of token verification: by algorithm, and of tokens that are refused.
+//! Benchmarks of token verification: accepted tokens by algorithm, and rejected ones.
 #![expect(clippy::unwrap_used, reason = "a failure ends the run")]
 
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -50,7 +50,7 @@ fn verification(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("token");
     for key in &keys {
         let headers = authorization(&key.token(&claims()));
-        // Every token is verified as if it were the first: there is no cache, so repeated is what first is.
+        // There is no cache of verified tokens, so a repeated token costs as much as a new one.
         group.bench_function(format!("accepted {}", key.algorithm()), |bencher| {
             bencher.to_async(&runtime).iter(async || verifier.verify(black_box(&headers)).await.unwrap());
         });
@@ -73,11 +73,11 @@ fn verification(criterion: &mut Criterion) {
         [("alg none", format!("{unsigned}.")), ("unknown kid", unknown), ("forged RS256", forged), ("1 MB", large)]
     {
         let headers = authorization(&token);
-        group.bench_function(format!("refused {name}"), |bencher| {
+        group.bench_function(format!("rejected {name}"), |bencher| {
             bencher.to_async(&runtime).iter(async || verifier.verify(black_box(&headers)).await.unwrap_err());
         });
     }
-    // What a cache of verified tokens would cost instead of the signature: a hash of the token.
+    // The cost of a hash of the token, which a cache of verified tokens would pay instead of the signature.
     let token = rsa.token(&claims());
     group.bench_function("SHA-256 of a token", |bencher| {
         bencher.iter(|| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, black_box(token.as_bytes())));

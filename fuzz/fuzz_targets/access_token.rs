@@ -1,4 +1,4 @@
-//! Any text as an access token: the pool that it claims is read before anything is known of it.
+//! Arbitrary text as an access token: the claimed pool is read before the token is verified.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

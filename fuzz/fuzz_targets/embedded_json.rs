@@ -1,4 +1,4 @@
-//! Any target and any body, as the embedded Cognito reads them: JSON, then the model's constraints.
+//! Arbitrary targets and bodies, parsed by the embedded Cognito: JSON, then the model's constraints.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

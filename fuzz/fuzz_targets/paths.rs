@@ -1,4 +1,4 @@
-//! Any path, before the service as it is served: what is not exactly the path of something served is refused.
+//! Arbitrary paths, sent to the whole service: every path that is not exactly a served one is refused.
 #![no_main]
 
 use std::fs;
@@ -15,12 +15,11 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use mfagate::api::Rpc;
 use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
 use mfagate::authn::Authenticator;
-use mfagate::authn::token::{Clock, JwksSource, JwksRefresh, TokenOptions, TokenVerifier};
-use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
+use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use mfagate::authz::policy::PolicyStore;
+use mfagate::authz::{Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::server::{self, Service};
-use mfagate::service::Facade;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -37,25 +36,25 @@ const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// What stands in paths that are to be taken for others.
-const ODD: [&str; 16] = [
+/// Fragments of paths that try to pass for other paths.
+const TRICKS: [&str; 16] = [
     "//", "/./", "/../", "x/../", "..", "\\", ";a=b", "?x", "%00", "%2F", "%2e", "%25", "%c3%a9", "\u{ff0f}", "é",
     "http://",
 ];
 
-/// The longest path to send: with the other headers, it must stay below what HTTP/2 takes.
-const LONGEST: usize = 8 * 1024;
+/// The maximum length of a path: with the other headers, it must stay below the limit of HTTP/2.
+const MAX_PATH_LEN: usize = 8 * 1024;
 
-/// The service, and one connection to it. Both move on only while a request waits for its answer.
-struct Served {
+/// The service and one connection to it. Both make progress only while a request waits for its response.
+struct Harness {
     runtime: Runtime,
     send: SendRequest<Bytes>,
     authorization: String,
 }
 
-static SERVED: LazyLock<Mutex<Served>> = LazyLock::new(|| Mutex::new(Served::start()));
+static HARNESS: LazyLock<Mutex<Harness>> = LazyLock::new(|| Mutex::new(Harness::start()));
 
-impl Served {
+impl Harness {
     fn start() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (send, authorization) = runtime.block_on(async {
@@ -72,8 +71,8 @@ impl Served {
         Self { runtime, send, authorization }
     }
 
-    /// The headers of the answer to a call.
-    fn answer(&self, path: &PathAndQuery, with_token: bool) -> HeaderMap {
+    /// The headers of the response to a call.
+    fn response_headers(&self, path: &PathAndQuery, with_token: bool) -> HeaderMap {
         let uri = Uri::builder().scheme("http").authority("mfagate").path_and_query(path.clone()).build().unwrap();
         let mut request = Request::builder().method(Method::POST).uri(uri).header("content-type", "application/grpc");
         if with_token {
@@ -82,13 +81,13 @@ impl Served {
         let request = request.body(()).unwrap();
         self.runtime.block_on(async {
             let mut send = self.send.clone().ready().await.unwrap();
-            let (answer, _) = send.send_request(request, true).unwrap();
-            answer.await.unwrap().into_parts().0.headers
+            let (response, _) = send.send_request(request, true).unwrap();
+            response.await.unwrap().into_parts().0.headers
         })
     }
 }
 
-/// The service, which permits everything to callers with a token that `key` signed.
+/// A service that permits everything to callers with a token signed by `key`.
 async fn service(key: &Ed25519KeyPair) -> Service {
     let directory = tempfile::tempdir().unwrap();
     let keys = directory.path().join("jwks.json");
@@ -103,25 +102,20 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         caller_claim: "sub".to_owned(),
         caller_prefix: None,
         keys: JwksSource::File(keys),
-        times: JwksRefresh::default(),
+        refresh: JwksRefresh::default(),
         clock: Clock::default(),
     });
-    let authentication = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));
+    let authenticator = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));
     let policies = Arc::new(PolicyStore::open(directory.path().to_owned(), None).unwrap());
     let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None).unwrap();
     let gate = Gate::Enforced(Arc::new(PolicyEnforcer::new(policies, Arc::new(audit))));
     let cognito = Cognito::new(
-        // Nothing is sent to it: no request has a message.
+        // Never called: no request has a message.
         Endpoint::Url("http://127.0.0.1:9".to_owned()),
         Credentials::for_development(),
         Duration::from_secs(5),
     );
-    Service {
-        facade: Facade::new(gate.clone(), cognito),
-        authorize: AuthzInterceptor::new(gate, authentication),
-        tls: None,
-        drain_timeout: Duration::ZERO,
-    }
+    Service { gate, authenticator, cognito, tls: None, drain_timeout: Duration::ZERO }
 }
 
 fn token(key: &Ed25519KeyPair) -> String {
@@ -137,28 +131,28 @@ fn known() -> Vec<&'static str> {
     Rpc::ALL.map(Rpc::path).into_iter().chain(HEALTH).chain(REFLECTION).collect()
 }
 
-/// The first byte picks a known path, and each three bytes after it change it: how, where, and into what. One byte picks
-/// none, and the rest is the path.
+/// A path from fuzz input: the first byte selects a known path, and every three bytes after it are an edit (kind, position,
+/// operand). One value of the first byte selects none, and the rest is the path.
 fn path(bytes: &[u8]) -> Vec<u8> {
     let Some((start, rest)) = bytes.split_first() else { return Vec::new() };
     let known = known();
     let Some(known) = known.get(usize::from(*start) % (known.len() + 1)) else { return rest.to_vec() };
     let mut path = known.as_bytes().to_vec();
     for change in rest.chunks_exact(3) {
-        let &[how, place, what] = change else { unreachable!() };
-        let at = usize::from(place) % path.len().max(1);
-        match (how % 8, path.get(at).copied()) {
-            (0, _) | (_, None) => path.insert(at, what),
-            (1, _) => path.push(what),
+        let &[kind, position, operand] = change else { unreachable!() };
+        let at = usize::from(position) % path.len().max(1);
+        match (kind % 8, path.get(at).copied()) {
+            (0, _) | (_, None) => path.insert(at, operand),
+            (1, _) => path.push(operand),
             (2, Some(_)) => drop(path.remove(at)),
             (3, Some(byte)) => path.insert(at, byte),
             (4, Some(byte)) => path[at] = byte ^ b' ',
             (5, Some(byte)) => {
-                let hex = if what % 2 == 0 { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
+                let hex = if operand % 2 == 0 { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
                 drop(path.splice(at..=at, hex.bytes()));
             }
-            (6, Some(_)) => drop(path.splice(at..at, ODD[usize::from(what) % ODD.len()].bytes())),
-            (_, Some(_)) => path.extend_from_slice(ODD[usize::from(what) % ODD.len()].as_bytes()),
+            (6, Some(_)) => drop(path.splice(at..at, TRICKS[usize::from(operand) % TRICKS.len()].bytes())),
+            (_, Some(_)) => path.extend_from_slice(TRICKS[usize::from(operand) % TRICKS.len()].as_bytes()),
         }
     }
     path
@@ -166,16 +160,16 @@ fn path(bytes: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let path = path(bytes);
-    // What is no path for a client is none for a server: both read it by the same code, and cut a fragment off.
+    // Client and server share this parser, which also drops a fragment: what it rejects never reaches the server.
     let Ok(path) = std::str::from_utf8(&path).unwrap_or_default().parse::<PathAndQuery>() else {
         return Corpus::Reject;
     };
-    if path.as_str().len() > LONGEST {
+    if path.as_str().len() > MAX_PATH_LEN {
         return Corpus::Reject;
     }
-    let served = SERVED.lock().unwrap();
+    let harness = HARNESS.lock().unwrap();
     let refused = |with_token| {
-        let headers = served.answer(&path, with_token);
+        let headers = harness.response_headers(&path, with_token);
         let status = Status::from_header_map(&headers)?;
         let reason = status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default();
         Some((status.code(), reason)).filter(|(_, reason)| reason.starts_with("CALLER_"))
