@@ -165,3 +165,10 @@ def test_what_the_document_shows_of_policies_is_in_the_examples(language: str, f
     (shown,) = [block.text for block in document.blocks(POLICIES, "Policies") if block.language == language]
     examples = (REPOSITORY / "examples" / "policies").glob(files)
     assert any(shown in file.read_text() for file in examples)
+
+
+def test_the_log_events_that_the_manual_names_are_logged() -> None:
+    named = re.findall(r"^\| `([^`]+)` \|", (REPOSITORY / "docs" / "operate.md").read_text(), re.M)
+    assert named
+    source = "".join(file.read_text() for file in (REPOSITORY / "src").rglob("*.rs"))
+    assert [event for event in named if f'"{event}"' not in source] == []
