@@ -1,4 +1,4 @@
-//! How long decisions take: by the number of policies, allowed and denied, and the answer before the body is read.
+//! Benchmarks of policy decisions by the number of policies: allowed, denied, and the precheck before the body is read.
 //!
 //! Read the figures as ratios within one run: machines differ, and so do hours.
 

@@ -1,4 +1,4 @@
-"""Holds the embedded Cognito's table of operations and constraints against botocore's model of the service."""
+"""Compares the embedded Cognito's operations and constraints with botocore's model of the service."""
 
 import functools
 import re
@@ -89,7 +89,7 @@ def test_a_body_that_is_not_a_json_object_is_rejected(
 
 
 def limits() -> list[tuple[str, str, dict[str, object]]]:
-    """For every longest and shortest allowed text at the top of a request: operation, member path and body."""
+    """For each shortest and longest allowed top-level text: operation, member path and body."""
     model = cognito.model()
     return [
         (operation, path, body)

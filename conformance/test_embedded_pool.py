@@ -31,7 +31,7 @@ def assert_refused(account: Account, text: str, mode: str | None, *blocks: dict[
 
 @pytest.fixture
 def account(make: Make) -> Account:
-    """A pool just created, able to send its own e-mail."""
+    """A new pool with its own e-mail sender."""
     return make(mode="OFF")
 
 

@@ -1,4 +1,4 @@
-"""Drives the embedded Cognito's preference operations with boto3, rule by rule."""
+"""Calls the embedded Cognito's preference operations with boto3, rule by rule."""
 
 import pytest
 
@@ -9,7 +9,7 @@ OPERATIONS = ["AdminSetUserMFAPreference", "SetUserMFAPreference"]
 
 
 def who(account: Account, operation: str) -> dict[str, str]:
-    """Names the user as the operation does."""
+    """The user, as the operation names it."""
     return account.user if operation.startswith("Admin") else {"AccessToken": account.access_token}
 
 
@@ -292,7 +292,7 @@ def test_a_user_is_found_by_alias_and_by_sub(make: Make) -> None:
     for name in (account.attributes()["sub"], "maria@example.com"):
         response = account.must("AdminGetUser", UserPoolId=account.pool_id, Username=name)
         assert response["Username"] == "maria"
-    # The phone number is not verified, so it is no alias yet.
+    # The phone number is not verified, so it is not an alias yet.
     response = call(account.cognito, "AdminGetUser", UserPoolId=account.pool_id, Username="+12065550100")
     assert isinstance(response, Refused)
     assert response.code == "UserNotFoundException"

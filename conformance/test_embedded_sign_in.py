@@ -29,7 +29,7 @@ def account(make: Make) -> Account:
     account.create_user()
     account.sign_in()
     account.enrol()
-    # The enrolment used the code of this step up.
+    # The enrolment consumed the code of this step.
     account.control.advance(STEP_SECONDS)
     return account
 

@@ -103,7 +103,7 @@ def test_a_second_enrolment_stops_the_working_device_at_once(account: Account) -
         "CodeMismatchException",
         **account.challenge_response(challenge, SOFTWARE_TOKEN_MFA_CODE=old),
     )
-    # The list goes on showing what no longer works.
+    # The list still shows the token that no longer works.
     assert account.factors() == (["SOFTWARE_TOKEN_MFA"], "SOFTWARE_TOKEN_MFA")
 
 

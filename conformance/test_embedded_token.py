@@ -1,4 +1,4 @@
-"""Offers the embedded Cognito access tokens, good and bad, at every operation that takes one."""
+"""Sends valid and invalid access tokens to every operation of the embedded Cognito that takes one."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def account(make: Make) -> Account:
 
 
 def assert_rejected(account: Account, operation: str, token: str, text: str) -> None:
-    """Asserts that the operation takes no such token, and says why."""
+    """Asserts that the operation rejects the token with this text."""
     account.refused(operation, "NotAuthorizedException", text, AccessToken=token, **REQUESTS[operation])
 
 

@@ -22,7 +22,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def post(url: str, target: str, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """Sends a request as it is: status, headers in lower case, and body."""
+    """Sends a request verbatim; returns status, headers in lower case, and body."""
     given = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"} | headers
     request = urllib.request.Request(url, body, given, method="POST")
     try:
@@ -96,7 +96,7 @@ def account(make: Make) -> Account:
 
 
 def hit(account: Account, **fault: object) -> None:
-    """Has the next read of this account's user meet a fault, and no other request."""
+    """Injects a fault into the next read of this account's user only."""
     account.control.inject_fault({"operation": "AdminGetUser", "match": account.user, "count": 1} | fault)
 
 

@@ -1,6 +1,6 @@
 """Runs the documents' commands for `mfagate serve` and policies as printed.
 
-Only the ports differ, and what stands in for AWS: the embedded Cognito and an issuer on loopback.
+Only ports differ, and the embedded Cognito and an issuer on loopback replace AWS.
 """
 
 import dataclasses

@@ -50,7 +50,7 @@ def options(identity: Identity | None) -> tuple[str | pathlib.Path, ...]:
 
 
 class Authority:
-    """A certificate authority with a directory of its own."""
+    """A certificate authority with its own directory."""
 
     def __init__(self, directory: pathlib.Path, name: str) -> None:
         self._directory = directory / name

@@ -11,7 +11,12 @@ def software_token() -> list[Case]:
         Case(
             "a user starts to enrol a software token", "AssociateSoftwareToken", token, unverified, gate_only=regardless
         ),
-        Case("a user starts to enrol a software token behind the guard", "AssociateSoftwareToken", token, unverified),
+        Case(
+            "a user starts to enrol a software token without allow_reenrolment",
+            "AssociateSoftwareToken",
+            token,
+            unverified,
+        ),
         Case(
             "a user with a software token starts to enrol another",
             "AssociateSoftwareToken",
@@ -21,7 +26,7 @@ def software_token() -> list[Case]:
             gate_only=regardless,
         ),
         Case(
-            "a user with a software token starts to enrol another behind the guard",
+            "a user with a software token starts to enrol another without allow_reenrolment",
             "AssociateSoftwareToken",
             token,
             unverified,

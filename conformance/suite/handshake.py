@@ -30,7 +30,7 @@ class Handshake:
     serial: str | None
     """The serial number of the server's certificate."""
     alert: str | None
-    """The alert with which the server ended it."""
+    """The alert that the server sent."""
     speaks: bool
     """Whether the server then spoke HTTP/2: in TLS 1.3 the client finishes before its certificate is verified."""
 

@@ -54,7 +54,7 @@ def pool_config() -> list[Case]:
         return {"refused": code, "after": same(*parts)["after"]}
 
     return [
-        read("a pool just created is read", {}, {"response": kind("OFF"), "after": {}}),
+        read("a new pool is read", {}, {"response": kind("OFF"), "after": {}}),
         read("a pool with software tokens is read", optional, {"response": kind("OPTIONAL") | totp_read, "after": {}}),
         Case(
             "an unknown pool is read",
@@ -84,18 +84,18 @@ def pool_config() -> list[Case]:
         ),
         write("MFA is switched off", optional, {"MfaConfiguration": "OFF"}, same(kind("OFF"))),
         write(
-            "SMS is left out of a pool that had both",
+            "SMS is omitted for a pool that had both",
             optional | sms_on,
             optional,
             unchanged("InvalidParameterException", kind("OPTIONAL"), totp_read, sms_read),
         ),
         write(
-            "software tokens are left out of a pool that had both",
+            "software tokens are omitted for a pool that had both",
             optional | sms_on,
             {"MfaConfiguration": "OPTIONAL"} | sms_on,
             same(kind("OPTIONAL"), sms_read),
         ),
-        write("nothing but the pool is sent", optional, {}, same(kind("OFF"))),
+        write("only the pool is sent", optional, {}, same(kind("OFF"))),
         write(
             "MFA is switched off together with a factor",
             {},
@@ -109,7 +109,7 @@ def pool_config() -> list[Case]:
             unchanged("InvalidParameterException", kind("OFF")),
         ),
         write(
-            "an SMS message lacks the place of the code",
+            "an SMS message lacks the code placeholder",
             {},
             {
                 "MfaConfiguration": "OPTIONAL",

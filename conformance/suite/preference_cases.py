@@ -80,15 +80,15 @@ def preference() -> list[Case]:
         )
         add("enables both and prefers SMS", both, returned(**factors(SMS, TOTP, preferred=SMS)), enrolled)
         add(
-            "enables SMS again and leaves the preference out",
+            "enables SMS again and omits the preference",
             {"SMSMfaSettings": {"Enabled": True}},
             returned(**kept),
             had_sms,
         )
-        add("takes the preference from SMS", {"SMSMfaSettings": ON}, returned(**factors(SMS)), had_sms)
+        add("clears the preference for SMS", {"SMSMfaSettings": ON}, returned(**factors(SMS)), had_sms)
         add("disables SMS", {"SMSMfaSettings": OFF}, returned(), had_sms)
         add(
-            "leaves SMS out",
+            "omits SMS",
             {"SoftwareTokenMfaSettings": ON},
             returned(**factors(SMS, TOTP, preferred=SMS)),
             Needs(enrolled=True, preference={"SMSMfaSettings": ON_PREFERRED}),
@@ -111,7 +111,7 @@ def preference() -> list[Case]:
         )
         add("prefers e-mail", {"EmailMfaSettings": ON_PREFERRED}, returned(**factors(EMAIL_OTP, preferred=EMAIL_OTP)))
         add(
-            "enables a passkey beside no other factor",
+            "enables a passkey without another factor",
             {"WebAuthnMfaSettings": {"Enabled": True}},
             refused("InvalidParameterException"),
         )
@@ -151,7 +151,7 @@ def preference() -> list[Case]:
                 request=lambda world: {"AccessToken": world.forged_token()},
             )
             add(
-                "prefers SMS with a token that is no JWT",
+                "prefers SMS with a token that is not a JWT",
                 {"SMSMfaSettings": ON_PREFERRED},
                 refused("NotAuthorizedException"),
                 request=lambda world: {"AccessToken": "not-a-token"},

@@ -61,7 +61,7 @@ class Process:
                 return response
             if self._process.poll() is not None:
                 raise ProcessFailed(
-                    f"{self.name} ended with {self._process.returncode} before {what}:\n{self.output()}"
+                    f"{self.name} exited with {self._process.returncode} before {what}:\n{self.output()}"
                 )
             time.sleep(POLL_SECONDS)
         raise ProcessFailed(f"{self.name} did not reach {what} in {READY_TIMEOUT_SECONDS} s:\n{self.output()}")

@@ -29,7 +29,7 @@ Options = Mapping[str, str | pathlib.Path]
 
 @dataclasses.dataclass
 class Seen:
-    """What the calls of a block led to; complete when the block has ended."""
+    """The effects of the calls in a block; complete after the block."""
 
     records: list[dict[str, object]] = dataclasses.field(default_factory=list)
     """The audit records of mfagate's own RPCs. grpcurl reads descriptors first, which is recorded as well."""

@@ -83,7 +83,7 @@ def reads() -> list[Case]:
             **seen_by_admin,
         ),
         Case(
-            "a token that is no JWT reads its user",
+            "a token that is not a JWT reads its user",
             "GetUser",
             lambda world: {"AccessToken": "not-a-token"},
             refused("NotAuthorizedException"),

@@ -1,4 +1,4 @@
-"""Derives requests that break one constraint each from botocore's model of Cognito."""
+"""Requests that violate one constraint each, derived from botocore's model of Cognito."""
 
 import copy
 import dataclasses
@@ -12,7 +12,7 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, StringSha
 from .cognito import METHODS, Refused, call
 
 DEPTH = 4
-"""How deep members are entered; no operation here nests constraints deeper."""
+"""The maximum depth of members; no operation here nests constraints deeper."""
 
 SAMPLES = (
     "us-west-2_Absent000",
@@ -30,23 +30,23 @@ SAMPLES = (
     "0",
     "",
 )
-"""Values of which one fits every pattern of the model, after lengthening."""
+"""Sample values: for each pattern of the model, one matches after lengthening."""
 
 MISFITS = ("\u0007", "ab!", "é", " ", "x", "9")
-"""Values of which one breaks every pattern that can be broken."""
+"""Sample values: for each pattern that can be violated, one does."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
-    """A request body that breaks one constraint."""
+    """A request body that violates one constraint."""
 
     operation: str
     path: str
-    """The member as Cognito's text names it."""
+    """The member as Cognito's message names it."""
     constraint: str
-    """What Cognito's text says of the constraint."""
+    """Cognito's text for the constraint."""
     inside: str
-    """How the text introduces constraints on a list's items or a map's values; empty for the member's own."""
+    """How the message introduces constraints on a list's items or a map's values; empty for the member itself."""
     body: dict[str, object]
     """The request."""
 
@@ -56,7 +56,7 @@ class Violation:
 
 
 def send(cognito: botocore.client.BaseClient, operation: str, body: object) -> dict[str, object] | Refused:
-    """Sends a body as it is, signed by boto3 where the operation is signed."""
+    """Sends a body verbatim, signed by boto3 if the operation is signed."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def replace(params: dict[str, object], **_: object) -> None:
@@ -71,12 +71,12 @@ def send(cognito: botocore.client.BaseClient, operation: str, body: object) -> d
 
 
 def violations(operation: OperationModel) -> Iterator[Violation]:
-    """Every constraint of an operation's input that can be broken, broken once."""
+    """Each constraint of an operation's input that can be violated, violated once."""
     yield from _structure(operation.name, operation.input_shape, smallest(operation.input_shape), (), "", DEPTH)
 
 
 def wrong_types(operation: OperationModel) -> Iterator[tuple[str, dict[str, object]]]:
-    """For every member of the input: a request body that has another JSON type there."""
+    """For each member of the input, a request body with another JSON type."""
     for name, shape in operation.input_shape.members.items():
         if getattr(shape, "document", False) or shape.type_name == "structure" and shape.is_document_type:
             continue
@@ -85,7 +85,7 @@ def wrong_types(operation: OperationModel) -> Iterator[tuple[str, dict[str, obje
 
 
 def limits(operation: OperationModel) -> Iterator[tuple[str, dict[str, object]]]:
-    """Every shortest and longest text that a member at the top of the input may have, where a sample fits it."""
+    """The shortest and longest texts that each top-level member allows, if a sample matches."""
     base = smallest(operation.input_shape)
     for name, shape in operation.input_shape.members.items():
         if not isinstance(shape, StringShape) or shape.enum:
@@ -98,14 +98,14 @@ def limits(operation: OperationModel) -> Iterator[tuple[str, dict[str, object]]]
 
 
 def smallest(shape: StructureShape) -> dict[str, object]:
-    """A value with nothing but the required members, all of them valid."""
+    """A value with only the required members, all valid."""
     return {name: _valid(shape.members[name]) for name in shape.required_members}
 
 
 def _structure(
     operation: str, shape: StructureShape, base: dict[str, object], at: tuple[object, ...], path: str, depth: int
 ) -> Iterator[Violation]:
-    """The violations inside a structure that stands in the request `base` at the keys `at`."""
+    """The violations within a structure at the keys `at` of the request `base`."""
     for name, member in shape.members.items():
         member_path = f"{path}{name[0].lower()}{name[1:]}"
         here = (*at, name)
@@ -145,7 +145,7 @@ def _items(
 
 
 def _broken(shape: Shape) -> Iterator[tuple[str, object]]:
-    """The constraints of one value, each with a value that breaks it."""
+    """The constraints of a value, each with a value that violates it."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     unit = "value" if shape.type_name in {"integer", "long"} else "length"
     if least is not None and least > 0:
@@ -172,7 +172,7 @@ def _of_size(shape: Shape, size: int) -> object:
 
 
 def _lengthened(shape: Shape, size: int) -> str:
-    """A text of exactly this length, fitting the pattern if one of the samples can be made to."""
+    """A text of exactly this length, which matches the pattern if a sample can."""
     pattern = shape.metadata.get("pattern")
     if shape.metadata.get("enum"):
         return "x" * size
@@ -195,7 +195,7 @@ def _misfit(shape: Shape, pattern: str) -> str | None:
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Whether a text fits a pattern of the model, which describes the whole text."""
+    """Whether a pattern of the model matches a whole text."""
     return regex.fullmatch(pattern, text) is not None
 
 
@@ -245,7 +245,7 @@ def _without(base: dict[str, object], at: tuple[object, ...]) -> dict[str, objec
 
 
 def operations(cognito: botocore.client.BaseClient) -> list[str]:
-    """The operations that a server knows, asked one by one with a request that is no JSON."""
+    """The operations that a server supports, probed one by one with a body that is not JSON."""
     known = []
     for operation in sorted(METHODS.keys() & set(cognito.meta.service_model.operation_names)):
         response = send(cognito, operation, b"no JSON")
