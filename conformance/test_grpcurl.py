@@ -46,7 +46,7 @@ def recipe_id(value: object) -> str:
 
 
 def test_grpcurl_is_the_release_that_speaks_reflection_v1alpha_only(cookbook_dev: Gate) -> None:
-    assert cookbook.printed(cookbook_dev, "grpcurl -version").strip() == "grpcurl v1.8.6"
+    assert cookbook.output_of(cookbook_dev, "grpcurl -version").strip() == "grpcurl v1.8.6"
 
 
 def test_the_cookbook_has_every_rpc(cookbook_dev: Gate) -> None:
@@ -57,9 +57,9 @@ def test_the_cookbook_has_every_rpc(cookbook_dev: Gate) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=recipe_id)
 def test_grpcurl_prints_what_the_cookbook_says(cookbook_dev: Gate, recipe: Recipe) -> None:
-    output = cookbook.printed(cookbook_dev, recipe.script)
+    output = cookbook.output_of(cookbook_dev, recipe.script)
     assert recipe.output, "the cookbook has no output for it"
-    assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
+    assert cookbook.normalized(output) == cookbook.normalized(recipe.output), output
 
 
 def test_the_readme_has_a_call_and_a_refusal() -> None:
@@ -69,8 +69,8 @@ def test_the_readme_has_a_call_and_a_refusal() -> None:
 
 @pytest.mark.parametrize("recipe", INTRODUCTION, ids=recipe_id)
 def test_grpcurl_prints_what_the_readme_says(readme_dev: Gate, recipe: Recipe) -> None:
-    output = cookbook.printed(readme_dev, recipe.script)
-    assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
+    output = cookbook.output_of(readme_dev, recipe.script)
+    assert cookbook.normalized(output) == cookbook.normalized(recipe.output), output
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.rpc()], ids=recipe_id)
@@ -88,14 +88,14 @@ def test_grpcio_gets_what_the_cookbook_says(grpcio_dev: Gate, recipe: Recipe, tm
         assert response.code.replace("_", "").lower() == code.lower()
         assert response.message == message
         said = {str(detail.pop("@type")).rsplit(".", 1)[-1]: detail for detail in details}
-        assert steady(response.details) == steady(said)
+        assert normalized(response.details) == normalized(said)
         return
-    assert steady(response) == cookbook.comparable(expected)
+    assert normalized(response) == cookbook.normalized(expected)
 
 
-def steady(value: object) -> object:
+def normalized(value: object) -> object:
     """A JSON value without what differs from run to run."""
-    return cookbook.comparable(json.dumps(value))
+    return cookbook.normalized(json.dumps(value))
 
 
 def test_reflection_v1_lists_the_services(grpcio_dev: Gate) -> None:
@@ -113,7 +113,7 @@ def test_the_lines_that_dev_prints_can_be_pasted_as_they_are() -> None:
     with gate.running("dev") as fresh:
         lines = re.findall(r"^grpcurl .*$", cookbook.introduction(fresh), re.M)
         assert len(lines) >= 4
-        outputs = [cookbook.printed(fresh, line) for line in lines]
+        outputs = [cookbook.output_of(fresh, line) for line in lines]
     assert "AdminSetUserMfaPreference" in lines[0]
     assert json.loads(outputs[0]) == {}
     read = json.loads(outputs[1])
@@ -145,7 +145,7 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_grpcurl_decodes_the_details_of_a_refusal_by_name(cookbook_dev: Gate, kind: str) -> None:
     called, request, reason = REFUSED[kind]
-    output = cookbook.printed(
+    output = cookbook.output_of(
         cookbook_dev, f"grpcurl -plaintext -d '{json.dumps(request)}' {cookbook_dev.address} {called}"
     )
     _, _, details = cookbook.error(output)
@@ -162,7 +162,7 @@ def test_throttling_carries_retry_info_that_grpcurl_decodes(cookbook_dev: Gate) 
         {"kind": "throttling", "operation": "AdminGetUser", "match": {"Username": "throttled"}}
     )
     request = {"user_pool_id": "us-west-2_EXAMPLE", "username": "throttled"}
-    output = cookbook.printed(
+    output = cookbook.output_of(
         cookbook_dev,
         f"grpcurl -plaintext -d '{json.dumps(request)}' {cookbook_dev.address}"
         " mfagate.v1.MfaPreferenceService/AdminGetUser",

@@ -70,7 +70,9 @@ def _assert_refusal_is_clean(comparison: differential.Comparison) -> None:
 
 def _assert_unsupported(comparison: differential.Comparison, observed: dict[str, object]) -> None:
     assert comparison.direct | {"after": {}} == observed | {"after": {}}, "the peer now has the operation"
-    assert comparison.agree(), f"the expected code is {comparison.due}, but mfagate returned {comparison.gate}"
+    assert comparison.agree(), (
+        f"the expected code is {comparison.expected_code}, but mfagate returned {comparison.gate}"
+    )
 
 
 def _assert_as_recorded(
@@ -82,7 +84,7 @@ def _assert_as_recorded(
 ) -> None:
     seen = (
         f"\n  AWS      {case.aws}\n  peer     {comparison.direct}\n  mfagate  {comparison.gate}"
-        f"\n  due      {comparison.due}"
+        f"\n  expected {comparison.expected_code}"
     )
     if expected is None:
         assert observed is None, f"a new deviation of the {who}:{seen}"

@@ -71,7 +71,7 @@ def both(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         }
         options: served.Options = {**served.tls_options(server, authority), **trusted.options()}
         credentials = authority.credentials(identities["good"])
-        with served.before(embedded_url, directory, options, credentials=credentials) as running:
+        with served.in_front_of(embedded_url, directory, options, credentials=credentials) as running:
             yield Both(running, authority, trusted, identities, tokens)
 
 
@@ -85,7 +85,7 @@ ADMITTED = {
 
 @pytest.mark.parametrize(("certificate", "token"), ADMITTED)
 def test_the_record_names_the_caller_and_how_it_was_authenticated(both: Both, certificate: str, token: str) -> None:
-    with both.served.watched() as seen:
+    with both.served.observed() as seen:
         response = both.grpcio(certificate, token)
         code, printed = both.grpcurl(certificate, token)
     assert not isinstance(response, Refusal), response
@@ -102,7 +102,7 @@ def test_the_record_names_the_caller_and_how_it_was_authenticated(both: Both, ce
 @pytest.mark.parametrize("certificate", ["good", "without a name", "none"])
 @pytest.mark.parametrize("token", ["expired", "not accepted", "malformed"])
 def test_a_bad_token_is_refused_whatever_the_certificate(both: Both, certificate: str, token: str) -> None:
-    with both.served.watched() as seen:
+    with both.served.observed() as seen:
         response = both.grpcio(certificate, token)
         code, printed = both.grpcurl(certificate, token)
     assert isinstance(response, Refusal)
@@ -118,7 +118,7 @@ def test_a_bad_token_is_refused_whatever_the_certificate(both: Both, certificate
 def test_a_good_token_with_a_bad_certificate_never_connects(both: Both, certificate: str) -> None:
     process = both.served.gate.process
     logged = len(process.output())
-    with both.served.watched() as seen:
+    with both.served.observed() as seen:
         response = both.grpcio(certificate, "good")
     assert isinstance(response, Refusal)
     assert (response.code, response.details) == ("UNAVAILABLE", {})
@@ -127,7 +127,7 @@ def test_a_good_token_with_a_bad_certificate_never_connects(both: Both, certific
 
 
 def test_grpcurl_with_a_good_token_and_an_expired_certificate_never_connects(both: Both) -> None:
-    with both.served.watched() as seen:
+    with both.served.observed() as seen:
         code, printed = both.grpcurl("expired", "good", "-connect-timeout", "1")
     assert code != 0
     assert "mfaConfiguration" not in printed
@@ -136,14 +136,14 @@ def test_grpcurl_with_a_good_token_and_an_expired_certificate_never_connects(bot
 
 def test_grpcurl_does_not_present_a_certificate_of_an_untrusted_authority(both: Both) -> None:
     # Go reads the authorities in the server's request. It does not present this certificate, so only the token counts.
-    with both.served.watched() as seen:
+    with both.served.observed() as seen:
         code, printed = both.grpcurl("of another authority", "good")
     assert code == 0, printed
     assert seen.callers() == [(NAME, "jwt")]
 
 
 def test_a_call_without_certificate_and_token_is_refused(both: Both) -> None:
-    with both.served.watched() as seen:
+    with both.served.observed() as seen:
         response = both.grpcio("none", "none")
     assert isinstance(response, Refusal)
     assert (response.reason, response.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "missing")

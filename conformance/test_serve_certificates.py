@@ -62,13 +62,13 @@ def callers(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     }
     options = served.tls_options(server, authority)
     credentials = authority.credentials(identities["SPIFFE ID"])
-    with served.before(embedded_url, directory, options, credentials=credentials) as running:
+    with served.in_front_of(embedded_url, directory, options, credentials=credentials) as running:
         yield Callers(running, authority, identities)
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_grpcurl_is_admitted_and_the_record_names_the_caller(callers: Callers, name: str) -> None:
-    with callers.served.watched() as seen:
+    with callers.served.observed() as seen:
         code, printed = callers.grpcurl(name)
     assert code == 0, printed
     assert '"mfaConfiguration"' in printed
@@ -78,7 +78,7 @@ def test_grpcurl_is_admitted_and_the_record_names_the_caller(callers: Callers, n
 
 @pytest.mark.parametrize("name", GOOD)
 def test_grpcio_is_admitted_and_the_record_names_the_caller(callers: Callers, name: str) -> None:
-    with callers.served.watched() as seen:
+    with callers.served.observed() as seen:
         response = callers.grpcio(name)
     assert not isinstance(response, Refusal), response
     assert seen.callers() == [(GOOD[name], "mtls")]
@@ -87,7 +87,7 @@ def test_grpcio_is_admitted_and_the_record_names_the_caller(callers: Callers, na
 
 @pytest.mark.parametrize("name", NEVER_CONNECTED)
 def test_grpcurl_with_a_bad_certificate_never_connects(callers: Callers, name: str) -> None:
-    with callers.served.watched() as seen:
+    with callers.served.observed() as seen:
         code, printed = callers.grpcurl(name, "-connect-timeout", CONNECT_TIMEOUT_SECONDS)
     assert code != 0
     assert "mfaConfiguration" not in printed
@@ -97,7 +97,7 @@ def test_grpcurl_with_a_bad_certificate_never_connects(callers: Callers, name: s
 
 @pytest.mark.parametrize("name", NEVER_CONNECTED)
 def test_grpcio_with_a_bad_certificate_never_connects(callers: Callers, name: str) -> None:
-    with callers.served.watched() as seen:
+    with callers.served.observed() as seen:
         response = callers.grpcio(name)
     assert isinstance(response, Refusal)
     assert (response.code, response.details) == ("UNAVAILABLE", {})
@@ -105,7 +105,7 @@ def test_grpcio_with_a_bad_certificate_never_connects(callers: Callers, name: st
 
 
 def test_a_good_certificate_without_a_name_is_refused(callers: Callers) -> None:
-    with callers.served.watched() as seen:
+    with callers.served.observed() as seen:
         response = callers.grpcio("without a name")
         code, printed = callers.grpcurl("without a name")
     assert isinstance(response, Refusal)
@@ -122,7 +122,7 @@ def test_a_good_certificate_without_a_name_is_refused(callers: Callers) -> None:
 
 
 def test_plaintext_to_the_tls_port_fails(callers: Callers) -> None:
-    with callers.served.watched() as seen:
+    with callers.served.observed() as seen:
         code, printed = grpcurl.called(
             *("-plaintext", "-connect-timeout", CONNECT_TIMEOUT_SECONDS),
             address=callers.served.gate.address,

@@ -25,7 +25,7 @@ def accepting(embedded_url: str, trusted: Issuer, tmp_path_factory: pytest.TempP
     directory: pathlib.Path = tmp_path_factory.mktemp("cognito-tokens")
     options = trusted.options() | {"--jwt-audience": f"scope={SCOPE}", "--jwt-caller-claim": "client_id"}
     metadata = bearer(machine_token(trusted))
-    with served.before(embedded_url, directory, options, metadata) as running:
+    with served.in_front_of(embedded_url, directory, options, metadata) as running:
         yield running
 
 
@@ -34,7 +34,7 @@ def test_a_token_with_the_scope_is_admitted_and_the_client_is_the_caller(
     accepting: Served, trusted: Issuer, scope: str
 ) -> None:
     token = machine_token(trusted, scope=scope)
-    with accepting.watched() as seen:
+    with accepting.observed() as seen:
         with accepting.gate.as_caller(bearer(token)) as caller:
             assert not isinstance(caller.call(READ, READ_REQUEST), Refusal)
         header = f"authorization: Bearer {token}"
@@ -57,7 +57,7 @@ OTHERS: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_token_without_the_scope_or_the_client_is_refused(accepting: Served, trusted: Issuer, what: str) -> None:
     metadata = bearer(machine_token(trusted, **OTHERS[what]))
-    with accepting.watched() as seen, accepting.gate.as_caller(metadata) as caller:
+    with accepting.observed() as seen, accepting.gate.as_caller(metadata) as caller:
         response = caller.call(READ, READ_REQUEST)
     assert isinstance(response, Refusal)
     assert (response.reason, response.metadata["credential"]) == ("CALLER_UNAUTHENTICATED", "not accepted")

@@ -98,14 +98,14 @@ def test_check_finds_every_option_that_is_missing(tmp_path: pathlib.Path) -> Non
     (step,) = block.steps()
     code, printed = document.run(step.command, tmp_path, document.prepare(tmp_path))
     assert code == 2
-    assert document.steady(printed) == document.steady(step.output)
+    assert document.normalized(printed) == document.normalized(step.output)
 
 
 def test_serve_with_certificates_logs_what_the_document_says(with_certificates: Deployed) -> None:
     said = document.blocks(DEPLOY, "Callers with certificates")[2]
     assert said.language == "text"
-    logged = document.steady(with_certificates.server.output())
-    assert logged[: len(said.text.splitlines())] == document.steady(said.text)
+    logged = document.normalized(with_certificates.server.output())
+    assert logged[: len(said.text.splitlines())] == document.normalized(said.text)
 
 
 def test_calls_with_certificates_print_what_the_document_says(with_certificates: Deployed) -> None:
@@ -115,11 +115,11 @@ def test_calls_with_certificates_print_what_the_document_says(with_certificates:
     for step in steps:
         code, printed = with_certificates.run(step.command)
         assert (code == 0) == (not step.output.startswith("ERROR"))
-        assert document.steady(printed) == document.steady(step.output)
+        assert document.normalized(printed) == document.normalized(step.output)
     assert record.language == "json"
     lines = (with_certificates.directory / "audit.jsonl").read_text().splitlines()
     (mutation,) = [line for line in lines if json.loads(line)["kind"] == "mutation"]
-    assert document.steady(mutation) == document.steady(record.text)
+    assert document.normalized(mutation) == document.normalized(record.text)
     # The decision on the same call has the same request id.
     ids = [json.loads(line)["request_id"] for line in lines if json.loads(line)["kind"] == "decision"]
     assert json.loads(mutation)["request_id"] in ids
@@ -150,7 +150,7 @@ def test_the_commands_on_policies_print_what_the_document_says(tmp_path: pathlib
     assert len(steps) == 1
     code, printed = document.run(steps[0].command, tmp_path, document.prepare(tmp_path))
     assert code == 0, printed
-    assert document.steady(printed) == document.steady(steps[0].output)
+    assert document.normalized(printed) == document.normalized(steps[0].output)
 
 
 def test_the_schema_is_printed_as_it_is_in_the_repository(tmp_path: pathlib.Path) -> None:

@@ -92,7 +92,7 @@ class Serving:
             options |= {"--assume-role": role, "--sts-endpoint": sts or self._account.url}
         cognito_url, key = self._account.cognito_url, key or self._account.base
         own = metadata(self._trusted, CALLERS[0])
-        with served.before(cognito_url, self._directory, options, own, key=key) as running:
+        with served.in_front_of(cognito_url, self._directory, options, own, key=key) as running:
             yield running
 
     def read(self, running: Gate, caller: str) -> dict[str, object] | Refusal:

@@ -23,7 +23,7 @@ def trusted() -> Iterator[Issuer]:
 def accepting(embedded_url: str, trusted: Issuer, tmp_path: pathlib.Path) -> Iterator[Served]:
     """A `mfagate serve` that has fetched that key."""
     metadata = bearer(trusted.keys[0].sign(trusted.claims("conformance")))
-    with served.before(embedded_url, tmp_path, trusted.options(), metadata) as running:
+    with served.in_front_of(embedded_url, tmp_path, trusted.options(), metadata) as running:
         yield running
 
 
@@ -61,7 +61,7 @@ def test_known_keys_work_while_the_issuer_returns_errors(accepting: Served, trus
     assert is_admitted(accepting, trusted, old)
     assert not is_admitted(accepting, trusted, new)
     trusted.is_down = False
-    assert "key set readable again" in accepting.reload()
+    assert "key set loaded" in accepting.reload()
     assert is_admitted(accepting, trusted, new)
 
 

@@ -35,7 +35,7 @@ class Server:
     def serial(self) -> str | None:
         """The serial number that a new connection sees; the connection must succeed."""
         made = handshake(self.served.gate.address, self.authority.certificate, self.client)
-        assert made.speaks, made
+        assert made.speaks_http2, made
         return made.serial
 
 
@@ -52,7 +52,7 @@ def server(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     client = authority.issue("client", URI)
     own = new_server(authority, "server")
     options = served.tls_options(own, authority)
-    with served.before(embedded_url, directory, options, credentials=authority.credentials(client)) as running:
+    with served.in_front_of(embedded_url, directory, options, credentials=authority.credentials(client)) as running:
         yield Server(running, authority, client, own)
 
 
@@ -72,7 +72,7 @@ def strangers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_good_client_is_served_http2_over_this_version(server: Server, version: str) -> None:
     made = handshake(server.served.gate.address, server.authority.certificate, server.client, VERSIONS[version])
-    assert (made.protocol, made.application, made.alert, made.speaks) == (version, "h2", None, True)
+    assert (made.protocol, made.application, made.alert, made.speaks_http2) == (version, "h2", None, True)
     assert made.serial == server.server.serial
 
 
@@ -81,7 +81,7 @@ def test_tls_1_1_is_refused(server: Server) -> None:
     options = ("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
     made = handshake(server.served.gate.address, server.authority.certificate, server.client, *options)
     assert made.alert in {"handshake failure", "protocol version"}
-    assert (made.protocol, made.serial, made.speaks) == (None, None, False)
+    assert (made.protocol, made.serial, made.speaks_http2) == (None, None, False)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -93,7 +93,7 @@ def test_a_bad_client_is_refused_for_what_is_bad(
     process = server.served.gate.process
     logged = len(process.output())
     made = handshake(server.served.gate.address, server.authority.certificate, strangers[name], VERSIONS[version])
-    assert not made.speaks
+    assert not made.speaks_http2
     # In TLS 1.3 the alert may arrive after the client has written to the closed connection, and be lost.
     assert made.alert == alert or (version == "TLSv1.3" and made.alert is None)
     process.wait_for_output(rf"handshake failed .*{cause}", logged)
@@ -101,13 +101,13 @@ def test_a_bad_client_is_refused_for_what_is_bad(
 
 def test_a_new_pair_applies_to_new_connections_and_open_ones_continue(server: Server) -> None:
     old = server.serial()
-    with server.served.watched() as first:
+    with server.served.observed() as first:
         assert not isinstance(server.served.gate.call(READ, READ_REQUEST), Refusal)
     new = new_server(server.authority, "second")
     server.server.replace(new)
     assert "reload incomplete" not in server.served.reload()
     assert server.serial() == new.serial != old
-    with server.served.watched() as second:
+    with server.served.observed() as second:
         assert not isinstance(server.served.gate.call(READ, READ_REQUEST), Refusal)
     # The same client port: grpcio did not reconnect.
     assert first.records[0]["peer"] == second.records[0]["peer"]
@@ -157,7 +157,7 @@ def test_callers_of_a_new_authority_are_admitted_after_a_reload(server: Server, 
     server.authority.certificate.write_bytes(old + newer.certificate.read_bytes())
     try:
         server.served.reload()
-        with server.served.gate.as_caller(credentials=credentials) as caller, server.served.watched() as seen:
+        with server.served.gate.as_caller(credentials=credentials) as caller, server.served.observed() as seen:
             assert not isinstance(caller.call(READ, READ_REQUEST), Refusal)
         assert seen.callers() == [("spiffe://example.org/readme_dev", "mtls")]
     finally:

@@ -61,13 +61,13 @@ def accepting(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> It
     with issuer.started(*ALGORITHMS) as trusted:
         token = trusted.key("RS256").sign(trusted.claims("conformance"))
         metadata = bearer(token)
-        with served.before(embedded_url, directory, trusted.options(), metadata) as running:
+        with served.in_front_of(embedded_url, directory, trusted.options(), metadata) as running:
             yield Accepting(running, trusted)
 
 
 def assert_admitted(accepting: Accepting, token: str) -> None:
     """Asserts that both clients are admitted with the token, and that it names the caller."""
-    with accepting.served.watched() as seen:
+    with accepting.served.observed() as seen:
         code, printed = accepting.grpcurl(token)
         response = accepting.grpcio(token)
     assert code == 0, printed
@@ -208,7 +208,7 @@ REFUSED |= {
 def test_a_bad_token_is_refused_and_the_caller_learns_only_its_kind(accepting: Accepting, name: str) -> None:
     make, kind = REFUSED[name]
     token = make(accepting.issuer)
-    with accepting.served.watched() as seen:
+    with accepting.served.observed() as seen:
         response = accepting.grpcio(token)
         code, printed = accepting.grpcurl(token)
     assert_refused(response, kind)
@@ -224,7 +224,7 @@ def test_a_bad_token_is_refused_and_the_caller_learns_only_its_kind(accepting: A
 
 
 def test_no_token_or_another_scheme_is_refused(accepting: Accepting) -> None:
-    with accepting.served.watched() as seen:
+    with accepting.served.observed() as seen:
         assert_refused(accepting.with_metadata(()), "missing")
         assert_refused(accepting.with_metadata((("authorization", "Basic cGF5bWVudHM6"),)), "malformed")
     assert seen.callers() == [(None, "none")] * 2
@@ -233,14 +233,14 @@ def test_no_token_or_another_scheme_is_refused(accepting: Accepting) -> None:
 
 def test_two_tokens_are_refused_though_both_are_good(accepting: Accepting) -> None:
     token = with_claims()(accepting.issuer)
-    with accepting.served.watched() as seen:
+    with accepting.served.observed() as seen:
         assert_refused(accepting.grpcio(token, token), "malformed")
     assert seen.operations == []
 
 
 def test_a_token_may_have_some_kilobytes_and_no_more(accepting: Accepting) -> None:
     assert_admitted(accepting, with_claims(padding="x" * 1024 * 11)(accepting.issuer))
-    with accepting.served.watched() as seen:
+    with accepting.served.observed() as seen:
         assert_refused(accepting.grpcio(with_claims(padding="x" * 1024 * 13)(accepting.issuer)), "malformed")
     assert seen.callers() == [(None, "none")]
     assert seen.operations == []
@@ -249,7 +249,7 @@ def test_a_token_may_have_some_kilobytes_and_no_more(accepting: Accepting) -> No
 @pytest.mark.parametrize("kilobytes", [32, 128, 1024])
 def test_a_token_that_is_too_large_is_rejected(accepting: Accepting, kilobytes: int) -> None:
     token = with_claims(padding="x" * 1024 * kilobytes)(accepting.issuer)
-    with accepting.served.watched() as seen:
+    with accepting.served.observed() as seen:
         response = accepting.grpcio(token)
     # HTTP/2 rejects headers of that size, with status 431 or by closing the connection, before there is a call.
     assert isinstance(response, Refusal)

@@ -62,7 +62,7 @@ def environment(gate: Gate) -> dict[str, str]:
     return clean_environment() | exports | {"PATH": f"{programs}:{os.environ['PATH']}"}
 
 
-def printed(gate: Gate, script: str) -> str:
+def output_of(gate: Gate, script: str) -> str:
     """The output of a script run against this mfagate, standard error included."""
     done = subprocess.run(
         ["sh", "-c", script.replace(PASTED_ADDRESS, gate.address)],
@@ -81,17 +81,17 @@ def arguments(gate: Gate, recipe: Recipe, programs: pathlib.Path) -> list[str]:
     shim = programs / "grpcurl"
     shim.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
     shim.chmod(0o755)
-    return json.loads(printed(gate, f'PATH="{programs}:$PATH"\n{recipe.script}'))
+    return json.loads(output_of(gate, f'PATH="{programs}:$PATH"\n{recipe.script}'))
 
 
-def comparable(output: str) -> object:
+def normalized(output: str) -> object:
     """Output without what differs from run to run; parsed if it is JSON."""
-    steady = VOLATILE.sub(lambda match: f"{match['kept'] or match['user'] or match['secret']}...", output).strip()
-    if steady.startswith("{"):
-        return json.loads(steady)
-    head, separator, details = steady.partition("Details:\n")
+    stable = VOLATILE.sub(lambda match: f"{match['kept'] or match['user'] or match['secret']}...", output).strip()
+    if stable.startswith("{"):
+        return json.loads(stable)
+    head, separator, details = stable.partition("Details:\n")
     if not separator:
-        return steady.splitlines()
+        return stable.splitlines()
     return head, sorted(
         detail(line)["@type"] + json.dumps(detail(line), sort_keys=True) for line in details.splitlines()
     )

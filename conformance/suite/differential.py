@@ -20,7 +20,7 @@ class Comparison:
 
     direct: Outcome
     gate: Outcome
-    due: str
+    expected_code: str
     """The gRPC code expected for what the peer returned."""
     refusal: Refusal | None
     """What mfagate returned, if it was not a success."""
@@ -34,7 +34,7 @@ class Comparison:
         if "response" in self.direct:
             return self.direct.get("response") == self.gate.get("response")
         same_code = self.direct.get("refused") == self.gate.get("refused")
-        return "response" not in self.gate and same_code and self.gate["grpc"] == self.due
+        return "response" not in self.gate and same_code and self.gate["grpc"] == self.expected_code
 
 
 def compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Comparison:
@@ -56,20 +56,20 @@ def _compare(gate: Gate, peer: botocore.client.BaseClient, case: Case) -> Compar
     except SetupRefused as refusal:
         observed = refusal.observed
         return Comparison(observed | {"after": {}}, observed | {"after": {}}, "", None, [])
-    direct, due = _direct(gate, here, case)
+    direct, expected_code = _direct(gate, here, case)
     through, refusal, secrets = _through(gate, there, case)
-    return Comparison(direct, through, due, refusal, secrets)
+    return Comparison(direct, through, expected_code, refusal, secrets)
 
 
 def _direct(gate: Gate, world: World, case: Case) -> tuple[Outcome, str]:
     response = cognito.call(world.cognito, case.operation, **case.request(world))
     after = _read_back(gate, world, case)
     if isinstance(response, Refused):
-        due = mapping.grpc_code(case.operation, response)
+        expected_code = mapping.grpc_code(case.operation, response)
         refused: Outcome = {"refused": response.code}
         if response.code is None:
             refused["http"] = response.http_status
-        return refused | {"after": after}, due
+        return refused | {"after": after}, expected_code
     return {"response": translation.response(gate, case.operation, response), "after": after}, "OK"
 
 

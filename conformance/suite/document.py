@@ -100,7 +100,7 @@ def is_running(pid: int, name: str) -> bool:
     return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == name
 
 
-def steady(text: str) -> list[str]:
+def normalized(text: str) -> list[str]:
     """The lines of an output without what differs from run to run."""
     without_times = TIME.sub("", text).strip()
     return VOLATILE.sub(lambda match: f"{match[match.lastgroup or 0]}...", without_times).splitlines()

@@ -31,7 +31,7 @@ class Handshake:
     """The serial number of the server's certificate."""
     alert: str | None
     """The alert that the server sent."""
-    speaks: bool
+    speaks_http2: bool
     """Whether the server then spoke HTTP/2: in TLS 1.3 the client finishes before its certificate is verified."""
 
 
@@ -58,7 +58,7 @@ def handshake(address: str, authority: pathlib.Path, identity: Identity | None, 
         application=said(rb"^ALPN protocol: (\S+)"),
         serial=_serial(pem) if pem else None,
         alert=said(rb":(?:sslv3|tlsv1|tlsv13) alert ([\w ]+):"),
-        speaks=SERVER_SETTINGS.search(done.stdout) is not None,
+        speaks_http2=SERVER_SETTINGS.search(done.stdout) is not None,
     )
 
 

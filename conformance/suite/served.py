@@ -28,7 +28,7 @@ Options = Mapping[str, str | pathlib.Path]
 
 
 @dataclasses.dataclass
-class Seen:
+class Observations:
     """The effects of the calls in a block; complete after the block."""
 
     records: list[dict[str, object]] = dataclasses.field(default_factory=list)
@@ -50,11 +50,11 @@ class Served:
     audit_log: pathlib.Path
 
     @contextmanager
-    def watched(self) -> Iterator[Seen]:
+    def observed(self) -> Iterator[Observations]:
         """What mfagate records and Cognito is called with in the block. A record is written before its call returns."""
         written = self.audit_log.stat().st_size
         self.control.clear_requests()
-        seen = Seen()
+        seen = Observations()
         yield seen
         with self.audit_log.open("rb") as log:
             log.seek(written)
@@ -80,7 +80,7 @@ def tls_options(server: Identity, authority: Authority) -> Options:
 
 
 @contextmanager
-def before(
+def in_front_of(
     cognito: str,
     directory: pathlib.Path,
     options: Options,
