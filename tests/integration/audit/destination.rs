@@ -125,7 +125,8 @@ async fn a_change_whose_record_did_not_fit_is_recorded_first_once_there_is_room(
     set_sms("cut-off").await.unwrap();
     process.wait_for_next_log("audit log not writable, mutations are rejected").await;
     process.wait_for_next_log("mutation not in the audit log yet").await;
-    let line = process.stderr().lines().find(|line| line.contains("is not in the audit log yet")).unwrap().to_owned();
+    let line =
+        process.stderr().lines().find(|line| line.contains("mutation not in the audit log yet")).unwrap().to_owned();
     assert!(line.contains("ERROR") && line.contains("cut-off") && line.contains("code=\"OK\""), "{line}");
     assert_eq!(changes().await, 2);
 

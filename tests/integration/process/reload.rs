@@ -80,7 +80,7 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_one_stays_in_use() 
 
     served.fixture.write("server.key", &good);
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("TLS files reloaded").await;
+    served.process.wait_for_next_log("TLS files valid again").await;
 }
 
 /// The hash of the policies that decided the last call.
@@ -169,7 +169,7 @@ async fn it_starts_without_the_issuer_and_accepts_tokens_once_the_issuer_is_up()
 
     let _issuer = JwksServer::start_on(socket.listen(16).unwrap(), JwksReply::Body(jwks(&[&key])));
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("key set readable again").await;
+    served.process.wait_for_next_log("key set loaded").await;
     assert_eq!(served.read(Some(&authorization), POOL).await.unwrap(), USER);
 }
 
@@ -180,7 +180,7 @@ async fn an_endless_file_delays_neither_calls_nor_shutdown() {
     std::fs::remove_file(&keys).unwrap();
     make_fifo(&keys);
     served.process.signal("HUP").await;
-    served.process.wait_for_log("did not come in time").await;
+    served.process.wait_for_log("did not arrive in time").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     served.process.terminate().await;
 }
