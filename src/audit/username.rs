@@ -22,7 +22,7 @@ const MAX_KEY_BYTES: usize = 4096;
 pub enum UsernameForm {
     /// As they are, where they have the form of a username.
     Plain,
-    /// The HMAC-SHA-256 under the key, whole and in hexadecimal, so that whoever has the key can compute it with common tools.
+    /// The HMAC-SHA-256 under the key, whole and in hexadecimal, so that it can be computed from the key with common tools.
     Hmac(UsernameKey),
     /// Not at all.
     None,

@@ -22,7 +22,7 @@ impl From<ErrorReason> for Classified {
     }
 }
 
-/// The classified of the error code that Cognito returned to `operation`, with its text.
+/// The meaning of the error code that Cognito returned to `operation`, with its text.
 pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Classified {
     use ErrorReason as R;
     let reason = match code {

@@ -79,10 +79,10 @@ pub(super) fn pool_mfa_config_set(config: SetUserPoolMfaConfigOutput) -> v1::Set
     }
 }
 
-pub(super) fn web_authn_credentials(answer: ListWebAuthnCredentialsOutput) -> v1::ListWebAuthnCredentialsResponse {
+pub(super) fn web_authn_credentials(response: ListWebAuthnCredentialsOutput) -> v1::ListWebAuthnCredentialsResponse {
     v1::ListWebAuthnCredentialsResponse {
-        credentials: answer.credentials.into_iter().map(web_authn_credential).collect(),
-        next_token: answer.next_token,
+        credentials: response.credentials.into_iter().map(web_authn_credential).collect(),
+        next_token: response.next_token,
     }
 }
 

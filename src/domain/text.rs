@@ -106,7 +106,7 @@ macro_rules! texts {
 }
 
 const ANY: usize = usize::MAX;
-/// The length of `StringType`, which max of Cognito's members have.
+/// The length of `StringType`, which most of Cognito's members have.
 const MAX_STRING_LEN: usize = 131_072;
 
 texts! {

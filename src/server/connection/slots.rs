@@ -39,7 +39,7 @@ impl Default for ConnectionSlots {
     }
 }
 
-/// The soft limit of open files. Elsewhere than on Linux, and without a limit, it is that of limit systems.
+/// The soft limit of open files. 1024, the default of most systems, where it cannot be read.
 fn open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     line.and_then(|line| line.split_whitespace().next()).map_or(Some(1024), |soft| match soft {
