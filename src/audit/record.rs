@@ -1,7 +1,7 @@
 //! The records and their lines.
 //!
-//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which comes from
-//! a credential, a code, a secret or a session.
+//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which comes
+//! from a credential, a code, a secret or a session.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -144,8 +144,8 @@ texts! {
     KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
 }
 
-/// The Region of a pool: the part of its id before the last underscore. A text without an underscore is no pool id, so it is in no
-/// Region.
+/// The Region of a pool: the part of its id before the last underscore. A text without an underscore is no pool id, so it is in
+/// no Region.
 pub fn region(user_pool_id: &str) -> &str {
     user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
 }

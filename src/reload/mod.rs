@@ -29,8 +29,8 @@ impl fmt::Debug for Digest {
 
 /// A value that many read and one replaces.
 ///
-/// A reload holds the [`ReloadGuard`] while it reads the sources and hands over what it found. So an older value cannot overtake a
-/// newer one, and reading may take its time without delaying those who use the value.
+/// A reload holds the [`ReloadGuard`] while it reads the sources and hands over what it found. So an older value cannot
+/// overtake a newer one, and reading may take its time without delaying those who use the value.
 pub struct Reloadable<T> {
     current: ArcSwap<T>,
     state: Mutex<State>,

@@ -75,8 +75,8 @@ impl SoftwareTokenService for Facade {
     }
 }
 
-/// Checks that the user has no software token that a new enrolment could stop, unless the caller allows it. Returns the username
-/// where it was read or is wanted. A verified token need not be enabled, so both lists are checked.
+/// Checks that the user has no software token that a new enrolment could stop, unless the caller allows it. Returns the
+/// username where it was read or is wanted. A verified token need not be enabled, so both lists are checked.
 async fn check_reenrollment(
     cognito: &PoolClient,
     token: &AccessToken,

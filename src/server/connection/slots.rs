@@ -54,8 +54,8 @@ impl ConnectionSlots {
         Self { oldest_first: Mutex::default(), limit }
     }
 
-    /// A slot for one more connection. If there is none left, the oldest connection without an authenticated caller is evicted; if
-    /// every connection has one, there is no slot.
+    /// A slot for one more connection. If there is none left, the oldest connection without an authenticated caller is evicted;
+    /// if every connection has one, there is no slot.
     pub fn take(&self) -> Option<Slot> {
         let mut slots = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= self.limit {
