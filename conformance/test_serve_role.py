@@ -109,7 +109,7 @@ def is_the_facades_fault(answer: dict[str, object] | Refusal, reason: str) -> No
     """Asserts a refusal that is not the caller's to mend, and that names neither account nor role nor key."""
     assert isinstance(answer, Refusal)
     manual.is_followed(answer)
-    assert (answer.code, answer.reason, answer.metadata["fault"]) == ("INTERNAL", reason, "FACADE")
+    assert (answer.code, answer.reason, answer.metadata["fault"]) == ("INTERNAL", reason, "MFAGATE")
     said = f"{answer.message} {answer.details}"
     assert not re.search(r"arn:|123456789012|AKIA|ASIA|helpless|AssumeRole", said), said
 

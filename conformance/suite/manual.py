@@ -8,14 +8,14 @@ from .gate import REPOSITORY, Refusal
 
 FILE = REPOSITORY / "proto" / "mfagate" / "v1" / "error_reason.proto"
 PREFIX = "ERROR_REASON_"
-FAULTS = {"CALLER", "END_USER", "OPERATOR", "FACADE", "AWS"}
+FAULTS = {"CALLER", "END_USER", "POOL_OPERATOR", "MFAGATE", "AWS"}
 ALSO_WITHOUT_A_CALL = {"USER_TOKEN_REJECTED"}
 """Reasons that mfagate also finds by itself: a token that names no pool can not be sent to any Region."""
 DETAILS = ("BadRequest", "RetryInfo", "PreconditionFailure", "ResourceInfo")
 
 
 def _entries() -> dict[str, tuple[set[str], set[str], dict[str, object]]]:
-    """For every reason: the codes and the details in the manual's `Answered as`, and its example."""
+    """For every reason: the codes and the details in the manual's `Returned as`, and its example."""
     entries = {}
     comment: list[str] = []
     for line in pathlib.Path(FILE).read_text().splitlines():
@@ -33,7 +33,7 @@ def _entries() -> dict[str, tuple[set[str], set[str], dict[str, object]]]:
 
 
 def _entry(comment: str) -> tuple[set[str], set[str], dict[str, object]]:
-    answered = re.search(r"Answered as (.*?)\.(?: |$)", comment)
+    answered = re.search(r"Returned as (.*?)\.(?: |$)", comment)
     example = re.search(r'\{ "reason".*\} \}', comment)
     assert answered and example, f"the manual's entry lacks its form: {comment}"
     codes = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", answered.group(1)))

@@ -6,8 +6,8 @@ use tonic::{Request, Response, Status};
 use crate::api::v1::software_token_service_server::SoftwareTokenService;
 use crate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminDeleteSoftwareTokenResponse, AssociateSoftwareTokenRequest,
-    AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
-    VerifySoftwareTokenStatus,
+    AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, MfaFactor, VerifySoftwareTokenRequest,
+    VerifySoftwareTokenResponse, VerifySoftwareTokenStatus,
 };
 use crate::cognito::PoolClient;
 use crate::domain::Operation;
@@ -88,7 +88,7 @@ async fn check_reenrollment(
     }
     let user = cognito.get_user_auth_factors(token).await?;
     let configured = user.configured_user_auth_factors().any(|factor| factor == AuthFactor::SoftwareToken);
-    if configured || user.user_mfa_setting_list.iter().any(|factor| factor == "SOFTWARE_TOKEN_MFA") {
+    if configured || user.user_mfa_setting_list().any(|factor| factor == MfaFactor::SoftwareToken) {
         return Err(Error::new(ErrorReason::TotpAlreadyEnrolled).operation(Operation::GetUserAuthFactors));
     }
     Ok(Some(user.username))

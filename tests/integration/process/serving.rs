@@ -2,7 +2,7 @@
 
 use mfagate::api::Rpc;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
-use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
+use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, MfaFactor, SmsMfaSettings};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -250,7 +250,7 @@ async fn the_data_file_keeps_the_state_across_restarts() {
     let mut process = Process::dev(&arguments, &[]).await;
     let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let user = client.admin_get_user(read_user()).await.unwrap().into_inner();
-    assert_eq!(user.preferred_mfa_setting.as_deref(), Some("SMS_MFA"));
+    assert_eq!(user.preferred_mfa_setting(), MfaFactor::Sms);
     process.terminate().await;
 }
 
