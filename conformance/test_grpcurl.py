@@ -117,8 +117,8 @@ def test_the_lines_that_dev_prints_can_be_pasted_as_they_are() -> None:
     assert "AdminSetUserMfaPreference" in lines[0]
     assert json.loads(outputs[0]) == {}
     read = json.loads(outputs[1])
-    assert read["preferredMfaSetting"] == "SMS_MFA"
-    assert sorted(read["userMfaSettingList"]) == ["SMS_MFA", "SOFTWARE_TOKEN_MFA"]
+    assert read["preferredMfaSetting"] == "MFA_FACTOR_SMS"
+    assert sorted(read["userMfaSettingList"]) == ["MFA_FACTOR_SMS", "MFA_FACTOR_SOFTWARE_TOKEN"]
     assert json.loads(outputs[2])["username"] == "testuser"
     assert "mfagate.v1.MfaPreferenceService" in outputs[3].splitlines()
 

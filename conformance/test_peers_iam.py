@@ -83,7 +83,7 @@ def test_a_good_signature_with_the_right_policy_passes(account: Account, serve: 
     assert prefer(running, account) == {}
     user = running.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "maria"})
     assert not isinstance(user, Refusal)
-    assert user["preferred_mfa_setting"] == "SMS_MFA"
+    assert user["preferred_mfa_setting"] == "MFA_FACTOR_SMS"
 
 
 def test_every_admin_rpc_that_moto_knows_is_signed_so_that_it_passes(account: Account, serve: Serve) -> None:

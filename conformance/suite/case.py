@@ -7,9 +7,9 @@ from .situation import USERNAME, Needs, World
 
 Members = dict[str, object]
 
-SMS = "SMS_MFA"
-TOTP = "SOFTWARE_TOKEN_MFA"
-EMAIL_OTP = "EMAIL_OTP"
+SMS = "MFA_FACTOR_SMS"
+TOTP = "MFA_FACTOR_SOFTWARE_TOKEN"
+EMAIL_OTP = "MFA_FACTOR_EMAIL"
 ON_PREFERRED = {"Enabled": True, "PreferredMfa": True}
 ON = {"Enabled": True, "PreferredMfa": False}
 OFF = {"Enabled": False, "PreferredMfa": False}

@@ -33,7 +33,7 @@ def _entries() -> dict[str, tuple[set[str], set[str], dict[str, object]]]:
 
 
 def _entry(comment: str) -> tuple[set[str], set[str], dict[str, object]]:
-    returned = re.search(r"(?:Answered|Returned) as (.*?)\.(?: |$)", comment)
+    returned = re.search(r"Returned as (.*?)\.(?: |$)", comment)
     example = re.search(r'\{ "reason".*\} \}', comment)
     assert returned and example, f"malformed entry in the manual: {comment}"
     codes = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", returned.group(1)))

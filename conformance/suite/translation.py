@@ -14,6 +14,14 @@ RPC_BY_OPERATION = {
 }
 """RPCs whose names differ from the operation's: acronyms are words in mfagate."""
 
+MFA_FACTORS = {
+    "SMS_MFA": "MFA_FACTOR_SMS",
+    "SOFTWARE_TOKEN_MFA": "MFA_FACTOR_SOFTWARE_TOKEN",
+    "EMAIL_OTP": "MFA_FACTOR_EMAIL",
+    "WEB_AUTHN": "MFA_FACTOR_WEB_AUTHN",
+}
+"""The enum values for Cognito's names of MFA factors. The values of other enums are Cognito's with a prefix."""
+
 VOLATILE = {"secret_code", "session", "next_token", "credential_creation_options", "credentials"}
 """Fields that differ from call to call; only their presence can be compared."""
 
@@ -93,6 +101,8 @@ def _value(field: FieldDescriptor, value: object) -> object:
 
 def _enum_value(field: FieldDescriptor, value: str) -> str:
     prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+    if field.enum_type.name == "MfaFactor":
+        return MFA_FACTORS.get(value, prefix + "UNRECOGNIZED")
     name = prefix + value.upper()
     return name if name in field.enum_type.values_by_name else prefix + "UNRECOGNIZED"
 

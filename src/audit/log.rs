@@ -15,7 +15,7 @@ use crate::audit::target::{AuditTarget, Open};
 use crate::audit::username::{UsernameForm, UsernameRecord};
 use crate::audit::writer::{Progress, Writer};
 
-/// How long a record may take. A local disk takes microseconds; what takes this long stalled, and reads must go on.
+/// The timeout of a record. A local disk takes microseconds; what takes this long has stalled, and reads must continue.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The maximum number of decisions that wait to be written.

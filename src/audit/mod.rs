@@ -1,10 +1,10 @@
 //! The audit record: one line of JSON for each decision and each completed mutation.
 //!
-//! A decision is written before anything is sent to Cognito (write-ahead), a mutation once it has ended. If the decision cannot be
-//! written, the mutation must not be made. If the mutation has been made and its own record cannot be written, the caller still
-//! gets the true outcome, since the change is made; the record is kept in memory and written, late, before anything else, and
-//! until then no decision can be recorded and so no other mutation is made. Records of decisions that
-//! could not be written are counted, and the count is written as a record of its own (`"kind": "gap"`).
+//! A decision is written before anything is sent to Cognito (write-ahead), a mutation once it has ended. If the decision cannot
+//! be written, the mutation must not be made. If the mutation has been made and its own record cannot be written, the caller
+//! still gets the true outcome, since the change is made; the record is kept in memory and written, late, before anything else,
+//! and until then no decision can be recorded and so no other mutation is made. Records of decisions that could not be written
+//! are counted, and the count is written as a record of its own (`"kind": "gap"`).
 //!
 //! A line has reached the operating system when it is acknowledged; it is not forced to the disk. It survives the end of
 //! the process, not a power failure.

@@ -1,7 +1,7 @@
 //! The records and their lines.
 //!
-//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which comes from
-//! a credential, a code, a secret or a session.
+//! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which comes
+//! from a credential, a code, a secret or a session.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub struct DecisionRecord {
     pub effect: Option<Effect>,
     /// What was decided.
     pub outcome: DecisionOutcome,
-    /// The policies that decided, where any were target.
+    /// The policies that decided, if any were asked.
     pub policies: Policies,
     /// How long the decision took, or the authentication that failed.
     pub duration: Duration,
@@ -90,7 +90,7 @@ pub struct DecisionRecord {
 pub struct MutationRecord {
     /// The call.
     pub call: Arc<CallFields>,
-    /// What the request target for.
+    /// What the request asked for.
     pub effect: Option<Effect>,
     /// What Cognito was asked for.
     pub operation: Operation,

@@ -12,7 +12,8 @@ use thiserror::Error;
 
 use crate::domain::text::{Text, Username};
 
-/// The minimum size of a key, in bytes: as many as SHA-256 gives, so that the hash is no weaker than its key (RFC 2104, section 3).
+/// The minimum size of a key, in bytes: as many as SHA-256 gives, so that the hash is no weaker than its key (RFC 2104, section
+/// 3).
 const MIN_KEY_BYTES: usize = 32;
 /// The maximum size of a key, in bytes: what is longer is not a key but another file.
 const MAX_KEY_BYTES: usize = 4096;
@@ -22,7 +23,7 @@ const MAX_KEY_BYTES: usize = 4096;
 pub enum UsernameForm {
     /// As they are, where they have the form of a username.
     Plain,
-    /// The HMAC-SHA-256 under the key, whole and in hexadecimal, so that whoever has the key can compute it with common tools.
+    /// The HMAC-SHA-256 under the key, whole and in hexadecimal, so that it can be computed from the key with common tools.
     Hmac(UsernameKey),
     /// Not at all.
     None,
@@ -80,8 +81,8 @@ impl fmt::Debug for UsernameKey {
 pub struct UsernameRecord(String);
 
 impl UsernameForm {
-    /// The recorded form of `username`, which comes from the caller before validation. In plain form, what is not a username is left
-    /// out: it may be a token in the wrong field.
+    /// The recorded form of `username`, which comes from the caller before validation. In plain form, what is not a username is
+    /// left out: it may be a token in the wrong field.
     pub(super) fn record(&self, username: &str) -> Option<UsernameRecord> {
         if username.is_empty() {
             return None;

@@ -64,8 +64,8 @@ impl Progress {
 pub(super) struct Writer {
     target: AuditTarget,
     open: Open,
-    /// Mutations whose lines could not be written, oldest first: at most those that were in flight when writing failed, since no
-    /// other is made until all of these are written.
+    /// Mutations whose lines could not be written, oldest first: at most those that were in flight when writing failed, since
+    /// no other is made until all of these are written.
     kept: VecDeque<Vec<u8>>,
     progress: Arc<Progress>,
     failing: bool,

@@ -1,4 +1,4 @@
-//! Whether a caller may make a call, and the proof that the Cognito client demands.
+//! Whether a caller may make a call, and the proof that the Cognito client requires.
 //!
 //! A call in five steps: the interceptor authenticates the caller; it asks the policies whether the caller might use the RPC at
 //! all; the service decodes the request and asks the gate about the pool and what the request would do; the gate has the

@@ -51,7 +51,7 @@ impl Permit {
         self.user_pool_id.as_str()
     }
 
-    /// The Region of the pool: what stands before the underscore of its id.
+    /// The Region of the pool: the part of its id before the last underscore.
     pub fn region(&self) -> &str {
         region(self.user_pool_id())
     }

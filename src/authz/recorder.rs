@@ -1,4 +1,4 @@
-//! The record of what became of an allowed call.
+//! The record of the outcome of an allowed call.
 
 use std::sync::Arc;
 use std::time::Duration;

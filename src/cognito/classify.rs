@@ -5,7 +5,7 @@
 //! and a sentence that is not recognized falls back to the code alone.
 
 use crate::api::v1::ErrorReason;
-use crate::domain::{ActsAs, Operation};
+use crate::domain::{ActsAs, Factor, Operation};
 
 /// What a code and its text mean, with metadata that says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl From<ErrorReason> for Classified {
     }
 }
 
-/// The classified of the error code that Cognito returned to `operation`, with its text.
+/// The meaning of the error code that Cognito returned to `operation`, with its text.
 pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Classified {
     use ErrorReason as R;
     let reason = match code {
@@ -131,22 +131,26 @@ fn invalid_parameter(text: &str) -> Classified {
         (
             &["delivery config", "software_token_mfa"],
             ErrorReason::FactorNotEnrolled,
-            Some(("factor", "SOFTWARE_TOKEN_MFA")),
+            Some(("factor", Factor::SoftwareTokenMfa.name())),
         ),
-        (&["delivery config", "email"], ErrorReason::FactorNotEnrolled, Some(("factor", "EMAIL_OTP"))),
-        (&["delivery config", "sms"], ErrorReason::FactorNotEnrolled, Some(("factor", "SMS_MFA"))),
+        (&["delivery config", "email"], ErrorReason::FactorNotEnrolled, Some(("factor", Factor::EmailOtp.name()))),
+        (&["delivery config", "sms"], ErrorReason::FactorNotEnrolled, Some(("factor", Factor::SmsMfa.name()))),
         (
             &["user has not set up software token"],
             ErrorReason::FactorNotEnrolled,
-            Some(("factor", "SOFTWARE_TOKEN_MFA")),
+            Some(("factor", Factor::SoftwareTokenMfa.name())),
         ),
         (
             &["user has not verified software token"],
             ErrorReason::FactorNotEnrolled,
-            Some(("factor", "SOFTWARE_TOKEN_MFA")),
+            Some(("factor", Factor::SoftwareTokenMfa.name())),
         ),
-        (&["user does not have a phone_number"], ErrorReason::FactorNotEnrolled, Some(("factor", "SMS_MFA"))),
-        (&["user does not have an email"], ErrorReason::FactorNotEnrolled, Some(("factor", "EMAIL_OTP"))),
+        (
+            &["user does not have a phone_number"],
+            ErrorReason::FactorNotEnrolled,
+            Some(("factor", Factor::SmsMfa.name())),
+        ),
+        (&["user does not have an email"], ErrorReason::FactorNotEnrolled, Some(("factor", Factor::EmailOtp.name()))),
         (&["can't turn off mfa and configure an mfa together"], ErrorReason::PoolMfaCombinationInvalid, None),
         (&["must be enabled", "sms mfa", "software token mfa"], ErrorReason::PoolMfaCombinationInvalid, None),
         (&["can't disable all mfas"], ErrorReason::PoolMfaCombinationInvalid, None),

@@ -15,8 +15,11 @@ use aws_sdk_cognitoidentityprovider::types::{
 };
 
 use crate::api::v1;
+use crate::domain::Factor;
 
 pub(super) fn admin_user(user: AdminGetUserOutput) -> v1::AdminGetUserResponse {
+    let (preferred_mfa_setting, unrecognized_preferred_mfa_setting) = preferred(user.preferred_mfa_setting);
+    let (user_mfa_setting_list, unrecognized_user_mfa_setting_list) = enabled(user.user_mfa_setting_list);
     let attributes = user.user_attributes.as_deref().unwrap_or_default();
     v1::AdminGetUserResponse {
         phone_number: Some(contact(attributes, "phone_number", "phone_number_verified")),
@@ -24,37 +27,51 @@ pub(super) fn admin_user(user: AdminGetUserOutput) -> v1::AdminGetUserResponse {
         username: user.username,
         enabled: user.enabled,
         user_status: user_status(user.user_status.as_ref()).into(),
-        preferred_mfa_setting: preferred(user.preferred_mfa_setting),
-        user_mfa_setting_list: user.user_mfa_setting_list.unwrap_or_default(),
+        preferred_mfa_setting,
+        unrecognized_preferred_mfa_setting,
+        user_mfa_setting_list,
+        unrecognized_user_mfa_setting_list,
         mfa_options: user.mfa_options.unwrap_or_default().into_iter().map(mfa_option).collect(),
     }
 }
 
 pub(super) fn user(user: GetUserOutput) -> v1::GetUserResponse {
+    let (preferred_mfa_setting, unrecognized_preferred_mfa_setting) = preferred(user.preferred_mfa_setting);
+    let (user_mfa_setting_list, unrecognized_user_mfa_setting_list) = enabled(user.user_mfa_setting_list);
     v1::GetUserResponse {
         phone_number: Some(contact(&user.user_attributes, "phone_number", "phone_number_verified")),
         email: Some(contact(&user.user_attributes, "email", "email_verified")),
         username: user.username,
-        preferred_mfa_setting: preferred(user.preferred_mfa_setting),
-        user_mfa_setting_list: user.user_mfa_setting_list.unwrap_or_default(),
+        preferred_mfa_setting,
+        unrecognized_preferred_mfa_setting,
+        user_mfa_setting_list,
+        unrecognized_user_mfa_setting_list,
         mfa_options: user.mfa_options.unwrap_or_default().into_iter().map(mfa_option).collect(),
     }
 }
 
 pub(super) fn admin_auth_factors(factors: AdminGetUserAuthFactorsOutput) -> v1::AdminGetUserAuthFactorsResponse {
+    let (preferred_mfa_setting, unrecognized_preferred_mfa_setting) = preferred(factors.preferred_mfa_setting);
+    let (user_mfa_setting_list, unrecognized_user_mfa_setting_list) = enabled(factors.user_mfa_setting_list);
     v1::AdminGetUserAuthFactorsResponse {
         username: factors.username,
-        preferred_mfa_setting: preferred(factors.preferred_mfa_setting),
-        user_mfa_setting_list: factors.user_mfa_setting_list.unwrap_or_default(),
+        preferred_mfa_setting,
+        unrecognized_preferred_mfa_setting,
+        user_mfa_setting_list,
+        unrecognized_user_mfa_setting_list,
         configured_user_auth_factors: auth_factor_list(factors.configured_user_auth_factors),
     }
 }
 
 pub(super) fn auth_factors(factors: GetUserAuthFactorsOutput) -> v1::GetUserAuthFactorsResponse {
+    let (preferred_mfa_setting, unrecognized_preferred_mfa_setting) = preferred(factors.preferred_mfa_setting);
+    let (user_mfa_setting_list, unrecognized_user_mfa_setting_list) = enabled(factors.user_mfa_setting_list);
     v1::GetUserAuthFactorsResponse {
         username: factors.username,
-        preferred_mfa_setting: preferred(factors.preferred_mfa_setting),
-        user_mfa_setting_list: factors.user_mfa_setting_list.unwrap_or_default(),
+        preferred_mfa_setting,
+        unrecognized_preferred_mfa_setting,
+        user_mfa_setting_list,
+        unrecognized_user_mfa_setting_list,
         configured_user_auth_factors: auth_factor_list(factors.configured_user_auth_factors),
     }
 }
@@ -79,10 +96,10 @@ pub(super) fn pool_mfa_config_set(config: SetUserPoolMfaConfigOutput) -> v1::Set
     }
 }
 
-pub(super) fn web_authn_credentials(answer: ListWebAuthnCredentialsOutput) -> v1::ListWebAuthnCredentialsResponse {
+pub(super) fn web_authn_credentials(response: ListWebAuthnCredentialsOutput) -> v1::ListWebAuthnCredentialsResponse {
     v1::ListWebAuthnCredentialsResponse {
-        credentials: answer.credentials.into_iter().map(web_authn_credential).collect(),
-        next_token: answer.next_token,
+        credentials: response.credentials.into_iter().map(web_authn_credential).collect(),
+        next_token: response.next_token,
     }
 }
 
@@ -101,9 +118,30 @@ fn web_authn_credential(credential: WebAuthnCredentialDescription) -> v1::WebAut
     }
 }
 
-/// No preference is an absent member in AWS and an empty text in moto.
-fn preferred(setting: Option<String>) -> Option<String> {
-    setting.filter(|setting| !setting.is_empty())
+/// The preferred factor, and Cognito's word for it where we do not know it. No preference is an absent member in AWS and an empty
+/// text in moto.
+fn preferred(setting: Option<String>) -> (Option<i32>, Option<String>) {
+    let setting = setting.filter(|setting| !setting.is_empty());
+    let factor = setting.as_deref().map(mfa_factor);
+    (factor.map(Into::into), setting.filter(|_| factor == Some(v1::MfaFactor::Unrecognized)))
+}
+
+/// The enabled factors, and Cognito's words for those that we do not know.
+fn enabled(list: Option<Vec<String>>) -> (Vec<i32>, Vec<String>) {
+    let mut list = list.unwrap_or_default();
+    let factors = list.iter().map(|name| mfa_factor(name).into()).collect();
+    list.retain(|name| mfa_factor(name) == v1::MfaFactor::Unrecognized);
+    (factors, list)
+}
+
+fn mfa_factor(name: &str) -> v1::MfaFactor {
+    match Factor::from_name(name) {
+        None => v1::MfaFactor::Unrecognized,
+        Some(Factor::SmsMfa) => v1::MfaFactor::Sms,
+        Some(Factor::SoftwareTokenMfa) => v1::MfaFactor::SoftwareToken,
+        Some(Factor::EmailOtp) => v1::MfaFactor::Email,
+        Some(Factor::WebAuthn) => v1::MfaFactor::WebAuthn,
+    }
 }
 
 fn contact(attributes: &[AttributeType], name: &str, verified: &str) -> v1::ContactAttribute {

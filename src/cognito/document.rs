@@ -40,7 +40,7 @@ fn to_number(number: f64) -> Number {
     }
 }
 
-/// The struct of a document, or `None` where it is not an object.
+/// The struct of a document, or `None` if it is not an object.
 pub(super) fn to_struct(document: Document) -> Option<Struct> {
     let Document::Object(fields) = document else { return None };
     let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name, to_value(value))).collect();

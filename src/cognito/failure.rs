@@ -12,7 +12,8 @@ use crate::error::{Error, chain};
 /// The maximum length of a code, in characters. A foreign endpoint could make it any length.
 const MAX_CODE_LEN: usize = 128;
 
-/// The error that `operation` ended with. `timed_out` is the reason of a timeout, and `request` holds the texts that must be masked.
+/// The error that `operation` ended with. `timed_out` is the reason of a timeout, and `request` holds the texts that must be
+/// masked.
 pub(super) fn translate<E>(
     operation: Operation,
     error: &SdkError<E, HttpResponse>,

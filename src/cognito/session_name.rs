@@ -12,8 +12,8 @@ const FINGERPRINT_LEN: usize = 20;
 pub struct SessionName(String);
 
 impl SessionName {
-    /// The caller's name if it is a session name, else its beginning with other characters replaced by hyphens, and a fingerprint of
-    /// the whole. No two callers share one: a name that already looks like that gets a fingerprint, too.
+    /// The caller's name if it is a session name, else its beginning with other characters replaced by hyphens, and a
+    /// fingerprint of the whole. No two callers share one: a name that already looks like that gets a fingerprint, too.
     pub fn of(caller: &str) -> Self {
         let fits = (2..=MAX_LEN).contains(&caller.len()) && caller.chars().all(is_allowed);
         if fits && !ends_like_a_fingerprint(caller) {

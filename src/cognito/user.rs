@@ -81,9 +81,12 @@ impl PoolClient {
         username: &Username,
         preference: Preference,
     ) -> Result<(), Error> {
-        let current =
-            if preference.needs_current() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
-        let settings = SdkSettings::new(preference, current.as_deref());
+        let current = if preference.needs_current() {
+            self.admin_get_user(username).await?.preferred_mfa_setting()
+        } else {
+            v1::MfaFactor::Unspecified
+        };
+        let settings = SdkSettings::new(preference, current);
         let operation = Operation::AdminSetUserMfaPreference;
         self.send(operation, texts([username.as_str()]), |client, config| {
             client
@@ -104,8 +107,12 @@ impl PoolClient {
 
     /// `SetUserMFAPreference`, after `GetUser` if the preference is to be kept.
     pub async fn set_user_mfa_preference(&self, token: &AccessToken, preference: Preference) -> Result<(), Error> {
-        let current = if preference.needs_current() { self.get_user(token).await?.preferred_mfa_setting } else { None };
-        let settings = SdkSettings::new(preference, current.as_deref());
+        let current = if preference.needs_current() {
+            self.get_user(token).await?.preferred_mfa_setting()
+        } else {
+            v1::MfaFactor::Unspecified
+        };
+        let settings = SdkSettings::new(preference, current);
         self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
             client
                 .set_user_mfa_preference()
@@ -161,20 +168,20 @@ impl PoolClient {
 
 impl SdkSettings {
     /// The settings with "keep the preference" replaced by whether the factor is the `current` one.
-    fn new(preference: Preference, current: Option<&str>) -> Self {
+    fn new(preference: Preference, current: v1::MfaFactor) -> Self {
         let preferred =
-            |setting: FactorSetting, name: &str| setting.preferred.unwrap_or(setting.enabled && current == Some(name));
+            |setting: FactorSetting, factor| setting.preferred.unwrap_or(setting.enabled && current == factor);
         Self {
             sms: preference.sms.map(|setting| {
-                let preferred = preferred(setting, "SMS_MFA");
+                let preferred = preferred(setting, v1::MfaFactor::Sms);
                 SmsMfaSettingsType::builder().enabled(setting.enabled).preferred_mfa(preferred).build()
             }),
             software_token: preference.software_token.map(|setting| {
-                let preferred = preferred(setting, "SOFTWARE_TOKEN_MFA");
+                let preferred = preferred(setting, v1::MfaFactor::SoftwareToken);
                 SoftwareTokenMfaSettingsType::builder().enabled(setting.enabled).preferred_mfa(preferred).build()
             }),
             email: preference.email.map(|setting| {
-                let preferred = preferred(setting, "EMAIL_OTP");
+                let preferred = preferred(setting, v1::MfaFactor::Email);
                 EmailMfaSettingsType::builder().enabled(setting.enabled).preferred_mfa(preferred).build()
             }),
             web_authn: preference.web_authn.map(|enabled| WebAuthnMfaSettingsType::builder().enabled(enabled).build()),

@@ -82,7 +82,16 @@ impl CommandError {
         match self {
             Self::Config(errors) => errors.all().to_vec(),
             Self::Policies(error) => error.problems().iter().map(PolicyProblem::to_string).collect(),
-            error => vec![chain(error)],
+            Self::Runtime(_)
+            | Self::SensitiveBodies
+            | Self::Listen(..)
+            | Self::Signal(_)
+            | Self::Embedded(_)
+            | Self::DemoToken(_)
+            | Self::Output(_)
+            | Self::Serve(_)
+            | Self::Query(_)
+            | Self::Unexpected(_) => vec![chain(self)],
         }
     }
 }

@@ -221,7 +221,7 @@ pub struct Common {
     pub drain_timeout: Duration,
 }
 
-/// Looking into policies.
+/// Inspecting policies.
 #[derive(Debug, Subcommand)]
 pub enum Policy {
     /// Prints the Cedar schema that policies are written against.
@@ -232,7 +232,7 @@ pub enum Policy {
     Test(Test),
 }
 
-/// The policies to look into.
+/// The policies to inspect.
 #[derive(Debug, Args)]
 pub struct PolicyFiles {
     /// The directory of the `.cedar` files.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 /// An authenticated caller. Only authentication makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The name in policies, log and audit record: the certificate's if one was presented, since it names the workload, else the
-    /// token's.
+    /// The name in policies, log and audit record: the certificate's if one was presented, since it names the workload, else
+    /// the token's.
     pub name: String,
     /// What the client certificate proved, if one was presented.
     pub certificate: Option<CertificateIdentity>,

@@ -1,6 +1,6 @@
 //! The MFA factors of a user, and whether a pool asks for one.
 
-/// A factor, in Cognito's words.
+/// An MFA factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Factor {
     /// SMS messages.
@@ -17,7 +17,12 @@ impl Factor {
     /// Every factor.
     pub const ALL: [Self; 4] = [Self::SmsMfa, Self::SoftwareTokenMfa, Self::EmailOtp, Self::WebAuthn];
 
-    /// The name in policies and records.
+    /// The factor with a name, if it is one that we know.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|factor| factor.name() == name)
+    }
+
+    /// The name in Cognito, in policies and in records.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SmsMfa => "SMS_MFA",

@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-/// The most characters of an id.
+/// The maximum length of an id, in characters.
 const MAX_ID_LEN: usize = 128;
 
-/// The id of a call: ours, or the caller's where it is short and plain.
+/// The id of a call: ours, or the caller's if it is short and plain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The id, unless it is longer than 128 characters or could not stand in a log as it is.
+    /// The id, unless it is longer than 128 characters or could not be logged as it is.
     pub fn parse(id: &str) -> Option<Self> {
         plain(id, b"-_.:=/+").then(|| Self(id.to_owned()))
     }
@@ -28,7 +28,7 @@ impl RequestId {
 pub struct AwsRequestId(String);
 
 impl AwsRequestId {
-    /// The id, unless it is none that AWS gives: those are letters, digits and hyphens.
+    /// The id, unless it is not one of AWS, which has letters, digits and hyphens only.
     pub fn parse(id: &str) -> Option<Self> {
         plain(id, b"-").then(|| Self(id.to_owned()))
     }

@@ -84,7 +84,7 @@ macro_rules! operations {
                         acts_as: ActsAs::$acts_as,
                         kind: Kind::$kind,
                         quota: QuotaCategory::$quota,
-                        idempotent: Idempotence::$idempotent.as_bool(),
+                        idempotent: matches!(Idempotence::$idempotent, Idempotence::Idempotent),
                         resource: Resource::$resource,
                         used_by: &[$(Rpc::$rpc),+],
                     },)+
@@ -131,16 +131,10 @@ operations! {
         [VerifySoftwareToken];
 }
 
-/// Spells a boolean column of the table in words.
+/// The words of the column `idempotent`.
 enum Idempotence {
     Idempotent,
     NotIdempotent,
-}
-
-impl Idempotence {
-    const fn as_bool(self) -> bool {
-        matches!(self, Self::Idempotent)
-    }
 }
 
 impl Operation {

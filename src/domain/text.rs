@@ -106,7 +106,7 @@ macro_rules! texts {
 }
 
 const ANY: usize = usize::MAX;
-/// The length of `StringType`, which max of Cognito's members have.
+/// The length of `StringType`, which most of Cognito's members have.
 const MAX_STRING_LEN: usize = 131_072;
 
 texts! {
@@ -144,8 +144,8 @@ texts! {
     KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
 }
 
-/// The Region of a pool: the part of its id before the last underscore. A text without an underscore is no pool id, so it is in no
-/// Region.
+/// The Region of a pool: the part of its id before the last underscore. A text without an underscore is no pool id, so it is in
+/// no Region.
 pub fn region(user_pool_id: &str) -> &str {
     user_pool_id.rsplit_once('_').map_or("", |(region, _)| region)
 }

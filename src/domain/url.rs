@@ -2,7 +2,8 @@
 
 use http::Uri;
 
-/// A URL, and whether its host is on loopback. A user part is rejected: it could hide the host, and bring a password into the log.
+/// A URL, and whether its host is on loopback. A user part is rejected: it could hide the host, and bring a password into the
+/// log.
 pub(crate) fn parse(text: &str) -> Result<(Uri, bool), String> {
     let uri: Uri = text.parse().map_err(|_| "must be a URL".to_owned())?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-/// The texts of an error and of its sources, separated by colons. A text that only repeats the end of the one before is left out.
+/// The texts of an error and of its sources, separated by colons. A text that only repeats the end of the one before is left
+/// out.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

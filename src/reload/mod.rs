@@ -29,8 +29,8 @@ impl fmt::Debug for Digest {
 
 /// A value that many read and one replaces.
 ///
-/// Whoever reloads takes the [`Turn`], reads the sources, and hands over what it found. So an older value cannot overtake a newer
-/// one, and reading may take its time without holding up those who use the value.
+/// A reload holds the [`ReloadGuard`] while it reads the sources and hands over what it found. So an older value cannot
+/// overtake a newer one, and reading may take its time without delaying those who use the value.
 pub struct Reloadable<T> {
     current: ArcSwap<T>,
     state: Mutex<State>,
@@ -58,7 +58,7 @@ struct Failure {
 pub enum Reload {
     /// The sources are those of the current value.
     Unchanged,
-    /// The same, after an attempt that failed: what was wrong is mended.
+    /// The same, after an attempt that failed: the problem is fixed.
     Recovered,
     /// There is a new value.
     Replaced,
@@ -66,16 +66,16 @@ pub enum Reload {
 
 /// An attempt that failed. The current value stays.
 #[derive(Debug)]
-pub struct Refused<E> {
+pub struct Rejected<E> {
     /// Why.
     pub error: E,
-    /// Whether the attempt before did not fail in the same way, so that this failure is news for the log.
-    pub is_news: bool,
+    /// Whether the previous attempt did not fail in the same way, so that the failure is logged once.
+    pub is_new: bool,
 }
 
 /// The right to replace the value.
 #[derive(Debug)]
-pub struct Turn<'a, T> {
+pub struct ReloadGuard<'a, T> {
     current: &'a ArcSwap<T>,
     state: MutexGuard<'a, State>,
 }
@@ -87,14 +87,14 @@ impl<T> Reloadable<T> {
         Self { current: ArcSwap::from_pointee(value), state: Mutex::new(state) }
     }
 
-    /// The current value. Take it anew for each use.
+    /// The current value. Take it again for each use.
     pub fn current(&self) -> Arc<T> {
         self.current.load_full()
     }
 
-    /// The right to replace the value, once nobody else has it.
-    pub fn turn(&self) -> Turn<'_, T> {
-        Turn { current: &self.current, state: self.state.lock().unwrap_or_else(PoisonError::into_inner) }
+    /// The right to replace the value, once nobody else holds it.
+    pub fn begin_reload(&self) -> ReloadGuard<'_, T> {
+        ReloadGuard { current: &self.current, state: self.state.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 }
 
@@ -104,7 +104,7 @@ impl<T: fmt::Debug> fmt::Debug for Reloadable<T> {
     }
 }
 
-impl<T> Turn<'_, T> {
+impl<T> ReloadGuard<'_, T> {
     /// The current value.
     pub fn current(&self) -> Arc<T> {
         self.current.load_full()
@@ -131,7 +131,7 @@ impl<T> Turn<'_, T> {
         &mut self,
         digest: Digest,
         build: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Reload, Refused<E>> {
+    ) -> Result<Reload, Rejected<E>> {
         self.state.candidate = None;
         if self.state.active == Some(digest) {
             let recovered = self.state.failure.take().is_some();
@@ -144,16 +144,16 @@ impl<T> Turn<'_, T> {
                 self.state.failure = None;
                 Ok(Reload::Replaced)
             }
-            Err(error) => Err(self.refuse(Some(digest), error)),
+            Err(error) => Err(self.reject(Some(digest), error)),
         }
     }
 
     /// Keeps the value because the sources could not be read at all, or have no valid value.
-    pub fn refuse<E: fmt::Display>(&mut self, digest: Option<Digest>, error: E) -> Refused<E> {
+    pub fn reject<E: fmt::Display>(&mut self, digest: Option<Digest>, error: E) -> Rejected<E> {
         let failure = Some(Failure { digest, text: error.to_string() });
-        let is_news = self.state.failure != failure;
+        let is_new = self.state.failure != failure;
         self.state.failure = failure;
-        Refused { error, is_news }
+        Rejected { error, is_new }
     }
 }
 
@@ -161,35 +161,35 @@ impl<T> Turn<'_, T> {
 mod tests {
     use super::*;
 
-    fn fails(_: &Turn<'_, u8>) -> Result<u8, &'static str> {
+    fn fails(_: &ReloadGuard<'_, u8>) -> Result<u8, &'static str> {
         Err("broken")
     }
 
     #[test]
-    fn a_failure_keeps_the_value_and_is_news_once() {
+    fn a_failure_keeps_the_value_and_is_new_once() {
         let reloadable = Reloadable::new(1, Some(Digest::of(b"1")));
-        let mut turn = reloadable.turn();
+        let mut guard = reloadable.begin_reload();
         let (two, three) = (Digest::of(b"2"), Digest::of(b"3"));
-        let news = |refused: Result<Reload, Refused<&str>>| refused.unwrap_err().is_news;
-        let broken = fails(&turn);
-        assert!(news(turn.replace(two, || broken)));
-        assert!(!news(turn.replace(two, || broken)));
-        assert!(news(turn.replace(three, || broken)));
-        assert_eq!(*turn.current(), 1);
-        assert_eq!(turn.replace(Digest::of(b"1"), || broken).unwrap(), Reload::Recovered);
-        assert_eq!(turn.replace(Digest::of(b"1"), || broken).unwrap(), Reload::Unchanged);
-        assert_eq!(turn.replace(two, || Ok::<_, &str>(2)).unwrap(), Reload::Replaced);
-        drop(turn);
+        let news = |refused: Result<Reload, Rejected<&str>>| refused.unwrap_err().is_new;
+        let broken = fails(&guard);
+        assert!(news(guard.replace(two, || broken)));
+        assert!(!news(guard.replace(two, || broken)));
+        assert!(news(guard.replace(three, || broken)));
+        assert_eq!(*guard.current(), 1);
+        assert_eq!(guard.replace(Digest::of(b"1"), || broken).unwrap(), Reload::Recovered);
+        assert_eq!(guard.replace(Digest::of(b"1"), || broken).unwrap(), Reload::Unchanged);
+        assert_eq!(guard.replace(two, || Ok::<_, &str>(2)).unwrap(), Reload::Replaced);
+        drop(guard);
         assert_eq!(*reloadable.current(), 2);
     }
 
     #[test]
     fn what_changes_while_it_is_looked_at_has_not_settled() {
         let reloadable = Reloadable::new(1, Some(Digest::of(b"1")));
-        let mut turn = reloadable.turn();
+        let mut guard = reloadable.begin_reload();
         let looks = [(b"2", false), (b"3", false), (b"3", true), (b"1", false), (b"3", false), (b"3", true)];
         for (position, (bytes, settled)) in looks.into_iter().enumerate() {
-            assert_eq!(turn.has_settled(Digest::of(bytes)), settled, "{position}");
+            assert_eq!(guard.has_settled(Digest::of(bytes)), settled, "{position}");
         }
     }
 }

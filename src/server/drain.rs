@@ -22,8 +22,8 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    /// Reports `NOT_SERVING`, stops the transport by `stop`, and waits until every call and every mutation has ended, or until the
-    /// time is up. `serving` is the transport, whose end is the result.
+    /// Reports `NOT_SERVING`, stops the transport by `stop`, and waits until every call and every mutation has ended, or until
+    /// the time is up. `serving` is the transport, whose end is the result.
     pub(super) async fn run<E>(
         self,
         stop: impl FnOnce(),

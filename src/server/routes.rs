@@ -60,7 +60,7 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Reports `NOT_SERVING` to load balancers before the connections are told, then ends the watches, which would otherwise hold up
+/// Reports `NOT_SERVING` to load balancers before the connections are told, then ends the watches, which would otherwise delay
 /// the shutdown.
 pub(super) async fn stop_health(mut health: HealthReporter) {
     for name in SERVICES {

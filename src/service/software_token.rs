@@ -6,8 +6,8 @@ use tonic::{Request, Response, Status};
 use crate::api::v1::software_token_service_server::SoftwareTokenService;
 use crate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminDeleteSoftwareTokenResponse, AssociateSoftwareTokenRequest,
-    AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, VerifySoftwareTokenRequest, VerifySoftwareTokenResponse,
-    VerifySoftwareTokenStatus,
+    AssociateSoftwareTokenResponse, AuthFactor, ErrorReason, MfaFactor, VerifySoftwareTokenRequest,
+    VerifySoftwareTokenResponse, VerifySoftwareTokenStatus,
 };
 use crate::cognito::PoolClient;
 use crate::domain::Operation;
@@ -75,8 +75,8 @@ impl SoftwareTokenService for Facade {
     }
 }
 
-/// Checks that the user has no software token that a new enrolment could stop, unless the caller allows it. Returns the username
-/// where it was read or is wanted. A verified token need not be enabled, so both lists are checked.
+/// Checks that the user has no software token that a new enrolment could stop, unless the caller allows it. Returns the
+/// username where it was read or is wanted. A verified token need not be enabled, so both lists are checked.
 async fn check_reenrollment(
     cognito: &PoolClient,
     token: &AccessToken,
@@ -88,7 +88,7 @@ async fn check_reenrollment(
     }
     let user = cognito.get_user_auth_factors(token).await?;
     let configured = user.configured_user_auth_factors().any(|factor| factor == AuthFactor::SoftwareToken);
-    if configured || user.user_mfa_setting_list.iter().any(|factor| factor == "SOFTWARE_TOKEN_MFA") {
+    if configured || user.user_mfa_setting_list().any(|factor| factor == MfaFactor::SoftwareToken) {
         return Err(Error::new(ErrorReason::TotpAlreadyEnrolled).operation(Operation::GetUserAuthFactors));
     }
     Ok(Some(user.username))

@@ -77,7 +77,7 @@ fn sources() -> BTreeMap<String, String> {
 /// The code of a file: without its test module and its comments.
 fn code(source: &str) -> String {
     let source = source.split("\n#[cfg(test)]\nmod ").next().unwrap();
-    source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+    source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 /// Every path that starts with `crate::`, one for each name of a braced import.
@@ -101,7 +101,7 @@ fn crate_paths(code: &str) -> Vec<String> {
             match part.split_once('{') {
                 Some((head, rest)) => expand(&format!("{prefix}{head}"), rest.strip_suffix('}').unwrap_or(rest), paths),
                 None => {
-                    paths.push(format!("{prefix}{}", part.split(" as ").next().unwrap().trim_end_matches("::self")))
+                    paths.push(format!("{prefix}{}", part.split(" as ").next().unwrap().trim_end_matches("::self")));
                 }
             }
         }
@@ -143,6 +143,9 @@ fn reexported(module: &str, name: &str) -> Option<String> {
 
 /// Everything that runs against the direction of the house.
 fn violations(sources: &BTreeMap<String, String>) -> Vec<String> {
+    let module = Regex::new(r"(?m)^(?:pub )?mod (\w+);").unwrap();
+    let imports = Regex::new(r"(?s)\b(?:pub(?:\([^)]*\))? use|use crate::)[^;]+;").unwrap();
+    let relative = Regex::new(r"\bsuper::").unwrap();
     let mut violations = Vec::new();
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (file, source) in sources {
@@ -180,11 +183,9 @@ fn violations(sources: &BTreeMap<String, String>) -> Vec<String> {
                 }
             }
             // A `mod.rs` also depends on the modules that its own code names.
-            for child in Regex::new(r"(?m)^(?:pub )?mod (\w+);").unwrap().captures_iter(&code) {
-                let named = Regex::new(&format!(r"\b{}::", &child[1])).unwrap();
-                let own =
-                    Regex::new(r"(?s)\b(?:pub(?:\([^)]*\))? use|use crate::)[^;]+;").unwrap().replace_all(&code, "");
-                if named.is_match(&own) {
+            for child in module.captures_iter(&code) {
+                let own = imports.replace_all(&code, "");
+                if own.contains(&format!("{}::", &child[1])) {
                     let module = file.trim_end_matches("/mod.rs").replace('/', "::");
                     arrows
                         .entry(file.clone())
@@ -192,7 +193,7 @@ fn violations(sources: &BTreeMap<String, String>) -> Vec<String> {
                         .extend(file_of(&format!("{module}::{}", &child[1]), sources));
                 }
             }
-            if Regex::new(r"\bsuper::").unwrap().is_match(&code) {
+            if relative.is_match(&code) {
                 violations.push(format!("{file}: write crate:: paths, not super::"));
             }
         }

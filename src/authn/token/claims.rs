@@ -64,8 +64,8 @@ fn bad(claim: &str) -> TokenError {
     TokenError::NotAccepted(Rejection::Claim(claim.to_owned()))
 }
 
-/// Whether Cognito issued the token to a user. Such a token has the `client_id` of the app client as well, and would pass as that
-/// client; only a user's has a `username`.
+/// Whether Cognito issued the token to a user. Such a token has the `client_id` of the app client as well, and would pass as
+/// that client; only a user's has a `username`.
 fn is_of_cognito_user(claims: &Map<String, Value>) -> bool {
     claims.contains_key("token_use") && claims.contains_key("username")
 }

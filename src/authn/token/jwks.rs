@@ -51,8 +51,8 @@ struct Document {
 }
 
 impl Jwks {
-    /// Parses a key set. Keys for another use are ignored, as RFC 7517, 5 asks, and so are keys that anybody could sign with. With
-    /// two keys of one id the order would decide: such a set is rejected.
+    /// Parses a key set. Keys for another use are ignored, as RFC 7517, 5 asks, and so are keys that anybody could sign with.
+    /// With two keys of one id the order would decide: such a set is rejected.
     pub(super) fn parse(json: &[u8]) -> Result<Self, JwksError> {
         let document: Document = serde_json::from_slice(json).map_err(|_| JwksError::NotAKeySet)?;
         let mut keys = HashMap::new();

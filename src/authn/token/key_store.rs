@@ -10,7 +10,7 @@ use crate::authn::token::clock::Clock;
 use crate::authn::token::jwks::{Jwks, Key};
 use crate::authn::token::source::{JwksSource, JwksSourceError, Source};
 use crate::error::chain;
-use crate::reload::{Digest, Refused, Reload, Reloadable};
+use crate::reload::{Digest, Rejected, Reload, Reloadable};
 
 /// When a key set is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,12 +96,12 @@ impl KeyStore {
     async fn fetch(&self, last_fetch: &mut Option<SystemTime>) -> Result<Reload, JwksSourceError> {
         *last_fetch = Some(self.clock.now());
         let fetched = self.source.fetch(self.refresh.timeout).await;
-        let mut turn = self.keys.turn();
+        let mut guard = self.keys.begin_reload();
         let outcome = match fetched {
-            Ok(json) => turn.replace(Digest::of(&json), || Jwks::parse(&json).map_err(JwksSourceError::Jwks)),
-            Err(error) => Err(turn.refuse(None, error)),
+            Ok(json) => guard.replace(Digest::of(&json), || Jwks::parse(&json).map_err(JwksSourceError::Jwks)),
+            Err(error) => Err(guard.reject(None, error)),
         };
-        let (source, keys) = (self.source.place(), turn.current().len());
+        let (source, keys) = (self.source.place(), guard.current().len());
         match outcome {
             Ok(reload) => {
                 match reload {
@@ -111,8 +111,8 @@ impl KeyStore {
                 }
                 Ok(reload)
             }
-            Err(Refused { error, is_news }) => {
-                if is_news {
+            Err(Rejected { error, is_new }) => {
+                if is_new {
                     let cause = chain(&error);
                     if keys == 0 {
                         tracing::error!(%source, cause, "no key set, every token is rejected");

@@ -167,6 +167,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::error::chain;
 
     /// An https server that answers one request, and the certificate that it can be trusted by.
     async fn server(name: &str) -> (JwksSource, CertificateDer<'static>) {
@@ -210,10 +211,10 @@ mod tests {
     #[tokio::test]
     async fn a_server_of_another_name_or_of_no_trusted_authority_is_not_asked() {
         let (place, certificate) = server("issuer.example").await;
-        let fault = fetch(place, &[certificate]).await.unwrap_err();
-        assert!(fault.to_string().contains("not valid for name"), "{fault}");
+        let error = chain(&fetch(place, &[certificate]).await.unwrap_err());
+        assert!(error.contains("not valid for name"), "{error}");
         let (place, _) = server("localhost").await;
-        let fault = fetch(place, &[]).await.unwrap_err();
-        assert!(fault.to_string().contains("UnknownIssuer"), "{fault}");
+        let error = chain(&fetch(place, &[]).await.unwrap_err());
+        assert!(error.contains("UnknownIssuer"), "{error}");
     }
 }

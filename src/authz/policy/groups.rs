@@ -126,7 +126,7 @@ fn is_group_of(schema: &CedarSchema, parent: &EntityUid, child: &EntityUid) -> b
     }
 }
 
-/// What the schema demands of an entity; a call brings the values that count.
+/// The attributes that the schema requires of an entity; a call brings the values that count.
 fn attributes(schema: &CedarSchema, uid: &EntityUid) -> HashMap<String, RestrictedExpression> {
     let attribute = |name: &str, value| (name.to_owned(), value);
     if *uid.type_name() == schema.caller {

@@ -14,8 +14,8 @@ use crate::authz::policy::schema::CedarSchema;
 /// How many policies are evaluated in the time that it takes to put one into a set (`cargo bench --bench policy`).
 const COST_OF_SET_INSERT: usize = 4;
 
-/// The policies by the action and the caller in their scope. Conditions and pools are not considered: a policy that is found may
-/// not hold, and one that is not found cannot.
+/// The policies by the action and the caller in their scope. Conditions and pools are not considered: a policy that is found
+/// may not hold, and one that is not found cannot.
 #[derive(Debug)]
 pub(super) struct PolicyIndex {
     actions: HashMap<Action, ActionPolicies>,

@@ -100,7 +100,8 @@ pub(super) fn violations(
     problems
 }
 
-/// The problems behind violations. One mistake makes a violation for each action that its policy covers: the first stands for all.
+/// The problems behind violations. One mistake makes a violation for each action that its policy covers: the first stands for
+/// all.
 fn once_a_place<'a, K: Eq + Hash, V: Diagnostic + 'a>(
     violations: impl Iterator<Item = (&'a PolicyId, K, &'a V)>,
     places: &BTreeMap<String, Place>,

@@ -1,10 +1,10 @@
 //! Decisions by Cedar policies: loaded whole or not at all, asked, explained, and reloaded.
 //!
-//! A decision in five steps, for a support tool that deletes a user's software token in `eu-west-1_Shop01`:
-//! the caller becomes the principal `Mfagate::Caller::"spiffe://…/support-tool"`, with the groups of the entities file; the RPC's
-//! permission is the action; the pool is the resource, with its Region; what the request would do is the context; and every
-//! policy is asked. One `forbid` that holds denies, else one `permit` allows, else the call is denied. A policy that cannot
-//! be evaluated denies the call as well, since it might have been the one that forbids.
+//! A decision in five steps, for a support tool that deletes a user's software token in `eu-west-1_Shop01`: the caller becomes
+//! the principal `Mfagate::Caller::"spiffe://…/support-tool"`, with the groups of the entities file; the RPC's permission is
+//! the action; the pool is the resource, with its Region; what the request would do is the context; and every policy is asked.
+//! One `forbid` that holds denies, else one `permit` allows, else the call is denied. A policy that cannot be evaluated denies
+//! the call as well, since it might have been the one that forbids.
 
 mod action;
 mod context;

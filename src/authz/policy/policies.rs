@@ -1,4 +1,4 @@
-//! This file holds a set of policies: loaded whole or refused with every problem, then asked about calls.
+//! A set of policies: loaded whole or rejected with every problem, then asked about calls.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Decision {
     /// Whether the call may be made.
     pub allowed: bool,
     /// The ids of the policies that made the decision, sorted: the permits of an allowed call, the forbids of a forbidden
-    /// one, none where no policy permits it.
+    /// one, and none if no policy permits it.
     pub policy_ids: Vec<String>,
     /// The hash that names the set of policies, in hexadecimal.
     pub policy_set_hash: Arc<str>,
@@ -60,7 +60,7 @@ impl Policies {
     }
 
     pub(super) fn from_sources(sources: &Sources) -> Result<Self, LoadError> {
-        // Without its own schema mfagate could not find problems in anything else.
+        // Without its own schema mfagate could not validate anything else.
         let schema = CedarSchema::parse(TEXT)?;
         let mut problems = sources.problems.clone();
         let groups = match sources.entities.as_ref().map(|file| Groups::parse(&schema, file)) {
@@ -133,7 +133,7 @@ impl Policies {
             tracing::error!(error, "policy evaluation failed, call denied");
         }
         if !errors.is_empty() && !allowed {
-            // What else held did not decide.
+            // The other policies that held did not decide.
             policy_ids.retain(|id: &String| self.forbids(id));
         }
         policy_ids.sort();
@@ -191,7 +191,7 @@ impl Policies {
         self.places.get(policy_id)
     }
 
-    /// The ids of the permits whose scope names this caller and this action, whatever they demand besides.
+    /// The ids of the permits whose scope names this caller and this action, whatever else they require.
     pub(super) fn permits_about(&self, caller: &str, action: Action) -> Vec<String> {
         let member = self.member(caller);
         let mut ids: Vec<_> = self.index.permits(action, &member).map(|policy| policy.id().to_string()).collect();
@@ -213,7 +213,7 @@ impl Policies {
 }
 
 /// The entities in groups that conditions name. A decision must know their groups: a condition may ask whether one group
-/// is in another. What stands in a scope is only compared with.
+/// is in another. Entities in a scope are only compared with.
 fn named_entities(schema: &CedarSchema, groups: &Groups, set: &PolicySet) -> Vec<Entity> {
     let literals: HashSet<EntityUid> = set.policies().flat_map(condition_literals).collect();
     let entity = |literal: EntityUid| {

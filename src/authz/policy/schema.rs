@@ -10,7 +10,7 @@ use crate::authz::policy::error::{LoadError, PolicyProblem};
 /// The schema in Cedar's human-readable form.
 pub(super) const TEXT: &str = include_str!("mfagate.cedarschema");
 
-/// The schema and its schema.
+/// The parsed schema and its names.
 #[derive(Debug)]
 pub(super) struct CedarSchema {
     pub(super) cedar: Schema,

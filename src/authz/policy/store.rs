@@ -8,7 +8,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use crate::authz::policy::error::LoadError;
 use crate::authz::policy::policies::Policies;
 use crate::authz::policy::source::Sources;
-use crate::reload::{Digest, Refused, Reload, Reloadable, Turn};
+use crate::reload::{Digest, Rejected, Reload, ReloadGuard, Reloadable};
 
 /// The active policies. They are replaced whole or not at all.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl PolicyStore {
         Ok(Self { directory, entities, policies: Reloadable::new(policies, Some(digest)) })
     }
 
-    /// The active policies. Take them anew for each decision.
+    /// The active policies. Take them again for each decision.
     pub fn current(&self) -> Arc<Policies> {
         self.policies.current()
     }
@@ -36,19 +36,19 @@ impl PolicyStore {
     /// Reads the files and activates their policies, or keeps the active ones if there is any problem. Both are logged. Blocks
     /// for as long as the files take to read.
     pub fn reload(&self) -> Result<Reload, LoadError> {
-        let mut turn = self.policies.turn();
+        let mut guard = self.policies.begin_reload();
         let sources = self.read();
-        load(&mut turn, &sources)
+        load(&mut guard, &sources)
     }
 
     /// Looks whether the files have changed, and reloads those that have and then stayed the same for one look more. A set that
     /// was rejected is not tried again until it changes.
     pub fn poll(&self) {
-        let mut turn = self.policies.turn();
+        let mut guard = self.policies.begin_reload();
         let sources = self.read();
-        if turn.has_settled(digest(&sources)) {
+        if guard.has_settled(digest(&sources)) {
             // The problems are logged, and nobody is waiting for them.
-            let _: Result<Reload, LoadError> = load(&mut turn, &sources);
+            let _: Result<Reload, LoadError> = load(&mut guard, &sources);
         }
     }
 
@@ -72,9 +72,9 @@ fn digest(sources: &Sources) -> Digest {
     Digest::of(sources.hash().as_bytes())
 }
 
-fn load(turn: &mut Turn<'_, Policies>, sources: &Sources) -> Result<Reload, LoadError> {
-    let outcome = turn.replace(digest(sources), || Policies::from_sources(sources));
-    let policies = turn.current();
+fn load(guard: &mut ReloadGuard<'_, Policies>, sources: &Sources) -> Result<Reload, LoadError> {
+    let outcome = guard.replace(digest(sources), || Policies::from_sources(sources));
+    let policies = guard.current();
     let policy_set_hash = policies.hash();
     match outcome {
         Ok(reload) => {
@@ -87,7 +87,7 @@ fn load(turn: &mut Turn<'_, Policies>, sources: &Sources) -> Result<Reload, Load
             }
             Ok(reload)
         }
-        Err(Refused { error, .. }) => {
+        Err(Rejected { error, .. }) => {
             for problem in error.problems() {
                 tracing::error!(%problem, %policy_set_hash, "new policies rejected, the old ones stay active");
             }

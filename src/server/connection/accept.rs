@@ -31,8 +31,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HandshakeLimits {
     /// The timeout of one handshake.
     pub timeout: Duration,
-    /// The maximum number of handshakes in flight. One more ends the oldest: a well-behaved client needs milliseconds, so the oldest
-    /// are those that never end.
+    /// The maximum number of handshakes in flight. One more ends the oldest: a well-behaved client needs milliseconds, so the
+    /// oldest are those that never end.
     pub max_pending: usize,
 }
 

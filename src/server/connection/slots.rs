@@ -39,7 +39,7 @@ impl Default for ConnectionSlots {
     }
 }
 
-/// The soft limit of open files. Elsewhere than on Linux, and without a limit, it is that of limit systems.
+/// The soft limit of open files. 1024, the default of most systems, where it cannot be read.
 fn open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     line.and_then(|line| line.split_whitespace().next()).map_or(Some(1024), |soft| match soft {
@@ -54,8 +54,8 @@ impl ConnectionSlots {
         Self { oldest_first: Mutex::default(), limit }
     }
 
-    /// A slot for one more connection. If there is none left, the oldest connection without an authenticated caller is evicted; if
-    /// every connection has one, there is no slot.
+    /// A slot for one more connection. If there is none left, the oldest connection without an authenticated caller is evicted;
+    /// if every connection has one, there is no slot.
     pub fn take(&self) -> Option<Slot> {
         let mut slots = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= self.limit {

@@ -78,9 +78,9 @@ impl Connection {
         Self { stream, peer, _slot: slot, expiry, preface, evicted, is_logged: false }
     }
 
-    /// Fails once there is a reason to close the connection. Polled when reading and when writing: a client that reads nothing would
-    /// otherwise stop us from reading, and stay. After its certificate has expired, a client reconnects with its new one; an error
-    /// on each call would leave it on the old connection forever.
+    /// Fails once there is a reason to close the connection. Polled when reading and when writing: a client that reads nothing
+    /// would otherwise stop us from reading, and stay. After its certificate has expired, a client reconnects with its new one;
+    /// an error on each call would leave it on the old connection forever.
     fn poll_close_reason(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let is_over = |timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>| timer.as_mut().poll(context).is_ready();
         let cause = if self.expiry.as_mut().is_some_and(|expiry| is_over(expiry, context)) {

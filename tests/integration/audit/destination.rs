@@ -91,7 +91,7 @@ async fn a_removed_file_is_recreated_by_the_next_record() {
     set_sms(channel, &support, true, "after").await.unwrap();
     assert_eq!(kinds_and_ids(&fixture.read("audit.jsonl")), change_records("after"));
     assert_eq!(fs::metadata(fixture.path("audit.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
-    process.wait_for_next_log("the audit log was moved or removed and has been opened anew").await;
+    process.wait_for_next_log("audit log moved or removed, reopened").await;
 }
 
 /// The maximum file size on the small disk, in blocks of 512 bytes.
@@ -123,9 +123,10 @@ async fn a_change_whose_record_did_not_fit_is_recorded_first_once_there_is_room(
     // Decisions differ in length by the digits of their duration, and a mutation is longer than what is left.
     leave_room(&fixture, decision + 40);
     set_sms("cut-off").await.unwrap();
-    process.wait_for_next_log("the audit log cannot be written: changes are refused").await;
-    process.wait_for_next_log("a change has ended and is not in the audit log yet").await;
-    let line = process.stderr().lines().find(|line| line.contains("is not in the audit log yet")).unwrap().to_owned();
+    process.wait_for_next_log("audit log not writable, mutations are rejected").await;
+    process.wait_for_next_log("mutation not in the audit log yet").await;
+    let line =
+        process.stderr().lines().find(|line| line.contains("mutation not in the audit log yet")).unwrap().to_owned();
     assert!(line.contains("ERROR") && line.contains("cut-off") && line.contains("code=\"OK\""), "{line}");
     assert_eq!(changes().await, 2);
 
@@ -135,7 +136,7 @@ async fn a_change_whose_record_did_not_fit_is_recorded_first_once_there_is_room(
 
     rename(&fixture, "audit.jsonl", "audit.jsonl.1");
     process.signal("HUP").await;
-    process.wait_for_next_log("the audit log is written again").await;
+    process.wait_for_next_log("audit log writable again").await;
     process.wait_for_next_log("serve: reloaded\n").await;
     set_sms("roomy-again").await.unwrap();
     assert_eq!(changes().await, 3);
@@ -196,7 +197,7 @@ async fn a_change_whose_caller_has_left_is_recorded() {
         () = sent => {}
         answer = set_sms(channel.clone(), &support, true, "left") => panic!("{answer:?}"),
     }
-    process.wait_for_next_log("cognito made a change").await;
+    process.wait_for_next_log("mutation succeeded").await;
     process.terminate().await;
     assert_eq!(kinds_and_ids(&fixture.read("audit.jsonl")), change_records("left"));
     assert_eq!(fixture.records()[1]["outcome"], json!({ "code": "OK" }));
@@ -214,6 +215,6 @@ async fn records_on_standard_output_are_not_mixed_with_the_log() {
     set_sms(channel, &support, true, "after").await.unwrap();
     let exit = process.terminate().await;
     assert_eq!(kinds_and_ids(&exit.stdout), [change_records("before"), change_records("after")].concat());
-    assert!(!exit.stderr.contains("\"kind\"") && exit.stderr.contains("cognito made a change"), "{}", exit.stderr);
+    assert!(!exit.stderr.contains("\"kind\"") && exit.stderr.contains("mutation succeeded"), "{}", exit.stderr);
     assert!(!Path::new(&fixture.path("audit.jsonl")).exists());
 }

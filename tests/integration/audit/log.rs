@@ -13,6 +13,7 @@ use mfagate::audit::{
     MutationOutcome, MutationRecord, Policies, PoolId, Target, UsernameForm, UsernameKey,
 };
 use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
+use mfagate::error::chain;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -292,7 +293,8 @@ fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
         (directory.path().to_owned(), "Is a directory"),
         (fifo, "it is a FIFO"),
     ] {
-        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap_err().to_string();
+        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap_err();
+        let refused = chain(&refused);
         let start = format!("the audit log {} cannot be opened for writing: ", path.display());
         assert!(refused.starts_with(&start) && refused.contains(cause), "{refused}");
     }

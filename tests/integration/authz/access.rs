@@ -229,7 +229,7 @@ async fn a_sighup_activates_valid_policies_and_never_invalid_ones() {
     let mut served = ServeHarness::with(SUPPORT).await;
     served.fixture.write("policies/all.cedar", "permit (principal, action, resource) when { principal.age > 3 };");
     served.process.signal("HUP").await;
-    served.process.wait_for_log("reloaded in part").await;
+    served.process.wait_for_log("reload incomplete").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
 
     served.fixture.write("policies/all.cedar", &SUPPORT.replace("\"support\"", "\"helpdesk\""));

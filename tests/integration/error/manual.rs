@@ -59,9 +59,9 @@ impl Entry {
         self.example["metadata"][key].as_str()
     }
 
-    /// The text between "Answered as " and the full stop: the code, and the detail if there is one.
-    fn answered_as(&self) -> (String, Option<String>) {
-        let sentence = self.comment.split("Answered as ").nth(1).unwrap().split('.').next().unwrap();
+    /// The text between "Returned as " and the full stop: the code, and the detail if there is one.
+    fn returned_as(&self) -> (String, Option<String>) {
+        let sentence = self.comment.split("Returned as ").nth(1).unwrap().split('.').next().unwrap();
         let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
         let (code, detail) = sentence.split_once(", with ").unwrap_or((&sentence, ""));
         (code.to_owned(), detail.split([' ', ',']).next().filter(|kind| !kind.is_empty()).map(str::to_owned))
@@ -101,7 +101,7 @@ impl Entry {
         assert_eq!(answered, documented, "{reason}");
 
         let answered = (code_name(status.code()), other_details(status));
-        let (code, detail) = self.answered_as();
+        let (code, detail) = self.returned_as();
         assert_eq!(answered, (code, detail.iter().map(String::as_str).collect()), "{reason}");
     }
 }

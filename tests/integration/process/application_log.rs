@@ -54,5 +54,5 @@ async fn a_log_that_nobody_reads_delays_no_call() {
     child.kill().await.unwrap();
     let mut rest = String::new();
     log.read_to_string(&mut rest).await.unwrap();
-    assert!(rest.len() > 32 * 1024 && rest.contains("call answered"), "{} bytes", rest.len());
+    assert!(rest.len() > 32 * 1024 && rest.contains("response sent"), "{} bytes", rest.len());
 }

@@ -55,7 +55,7 @@ async fn a_certificate_changed_on_disk_is_reloaded_without_a_signal() {
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
     let pair = authority.server();
     served.fixture.write_tls(&pair, &authority.certificate);
-    served.process.wait_for_next_log("the TLS files were reloaded").await;
+    served.process.wait_for_next_log("TLS files reloaded").await;
     assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
     let peers = peers(&served.fixture);
@@ -71,16 +71,16 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_one_stays_in_use() 
     let good = served.fixture.read("server.key");
     served.fixture.write("server.key", &authority.server().key);
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("changed TLS files were refused, the last good ones stay in use").await;
+    served.process.wait_for_next_log("changed TLS files rejected, the last valid ones stay active").await;
     served.process.wait_for_next_log("server.key: the key is not that of the certificate").await;
-    served.process.wait_for_next_log("reloaded in part").await;
+    served.process.wait_for_next_log("reload incomplete").await;
     assert_eq!(server_certificate(&mut served, &authority).await, before);
     let channel = authority.channel(served.process.address().await, Some(&client)).await.unwrap();
     assert_eq!(read_user(channel, None, POOL).await.unwrap(), USER);
 
     served.fixture.write("server.key", &good);
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("the TLS files were reloaded").await;
+    served.process.wait_for_next_log("TLS files valid again").await;
 }
 
 /// The hash of the policies that decided the last call.
@@ -116,10 +116,10 @@ async fn an_emptied_policy_directory_is_refused_and_the_old_set_stays_active() {
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     let before = policy_set(&served.fixture);
     std::fs::remove_file(served.fixture.path("policies/all.cedar")).unwrap();
-    served.process.wait_for_next_log("new policies refused, the old ones stay in force").await;
+    served.process.wait_for_next_log("new policies rejected, the old ones stay active").await;
     served.process.wait_for_next_log("holds no policy").await;
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("reloaded in part").await;
+    served.process.wait_for_next_log("reload incomplete").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     assert_eq!(policy_set(&served.fixture), before);
     refused(served.read_as("console", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
@@ -149,8 +149,8 @@ async fn a_sighup_refetches_the_keys_and_drops_withdrawn_ones() {
     // A response that is not a key set does not remove the keys.
     issuer.reply_with(JwksReply::Status(500));
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("the key set was not read, the last good keys stay in use").await;
-    served.process.wait_for_next_log("reloaded in part").await;
+    served.process.wait_for_next_log("key set not loaded, the last valid keys stay active").await;
+    served.process.wait_for_next_log("reload incomplete").await;
     assert_eq!(served.read(Some(&token(&new)), POOL).await.unwrap(), USER);
 }
 
@@ -165,11 +165,11 @@ async fn it_starts_without_the_issuer_and_accepts_tokens_once_the_issuer_is_up()
     let mut served = served_with_keys_at(&url).await;
     let answer = served.read(Some(&authorization), POOL).await;
     refused(answer, Code::Unauthenticated, "CALLER_UNAUTHENTICATED");
-    assert!(served.process.stderr().contains("the key set was not read"), "{}", served.process.stderr());
+    assert!(served.process.stderr().contains("no key set, every token is rejected"), "{}", served.process.stderr());
 
     let _issuer = JwksServer::start_on(socket.listen(16).unwrap(), JwksReply::Body(jwks(&[&key])));
     served.process.signal("HUP").await;
-    served.process.wait_for_next_log("the key set is readable again").await;
+    served.process.wait_for_next_log("key set loaded").await;
     assert_eq!(served.read(Some(&authorization), POOL).await.unwrap(), USER);
 }
 
@@ -180,7 +180,7 @@ async fn an_endless_file_delays_neither_calls_nor_shutdown() {
     std::fs::remove_file(&keys).unwrap();
     make_fifo(&keys);
     served.process.signal("HUP").await;
-    served.process.wait_for_log("did not come in time").await;
+    served.process.wait_for_log("did not arrive in time").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     served.process.terminate().await;
 }

@@ -88,8 +88,8 @@ async fn concurrent_calls_share_one_request_and_its_failure() {
     let sts = FakeSts::start().await;
     let role = Arc::new(sts.role());
     for (answer, expected) in [
-        (StsReply::Refuse, Err("sts refused to let the role be assumed: AccessDenied".to_owned())),
-        (StsReply::Malformed, Err("sts answered without credentials".to_owned())),
+        (StsReply::Refuse, Err("sts refused to assume the role: AccessDenied".to_owned())),
+        (StsReply::Malformed, Err("sts returned no credentials".to_owned())),
         (StsReply::Grant(HOUR), Ok("payments")),
     ] {
         sts.reply_with(answer);
@@ -158,7 +158,7 @@ async fn credentials_are_renewed_before_they_expire_and_used_while_sts_fails() {
     sts.reply_with(StsReply::Grant(Duration::from_secs(20)));
     let first = key_of(&provider).await.unwrap();
     sts.reply_with(StsReply::Refuse);
-    assert_eq!(key_of(&provider).await, Err("sts refused to let the role be assumed: AccessDenied".to_owned()));
+    assert_eq!(key_of(&provider).await, Err("sts refused to assume the role: AccessDenied".to_owned()));
     sts.reply_with(StsReply::Grant(HOUR));
     assert_ne!(key_of(&provider).await.unwrap(), first);
 }
@@ -205,7 +205,7 @@ async fn an_unreachable_sts_is_reported_as_such_and_no_debug_text_holds_a_key() 
     };
     let role = AssumedRole::new(options, &Credentials::for_development());
     let error = key_of(&role.for_caller("payments")).await.unwrap_err();
-    assert!(error.starts_with("sts could not be asked: "), "{error}");
+    assert!(error.starts_with("sts is unreachable: "), "{error}");
 
     let sts = FakeSts::start().await;
     let role = sts.role();
@@ -283,15 +283,15 @@ async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
     let channel = process.channel().await;
     let support = fixture.bearer("support");
     for (answer, cause) in [
-        (StsReply::Refuse, "sts refused to let the role be assumed: AccessDenied"),
-        (StsReply::Malformed, "sts answered without credentials"),
+        (StsReply::Refuse, "sts refused to assume the role: AccessDenied"),
+        (StsReply::Malformed, "sts returned no credentials"),
     ] {
         sts.reply_with(answer);
         let refusal = set_sms(channel.clone(), &support, true, "set").await;
         let told = format!("{refusal:?}");
         assert!(!told.contains("sts") && !told.contains("AccessDenied") && !told.contains("iam"), "{told}");
         let details = refused(refusal, Code::Internal, "MFAGATE_DISPATCH_FAILED");
-        assert_eq!(details.error_info().unwrap().metadata["fault"], "FACADE");
+        assert_eq!(details.error_info().unwrap().metadata["fault"], "MFAGATE");
         process.wait_for_next_log(cause).await;
         process.wait_for_next_log("call failed").await;
 

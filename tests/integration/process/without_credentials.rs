@@ -37,7 +37,7 @@ async fn an_administrators_rpc_is_mfagates_own_failure_and_sends_nothing() {
     let answer = set_preference(&cognito.url).await;
     let details = refused(answer, Code::Internal, "MFAGATE_DISPATCH_FAILED");
     let metadata = &details.error_info().unwrap().metadata;
-    assert_eq!((metadata["fault"].as_str(), metadata["retryable"].as_str()), ("FACADE", "false"));
+    assert_eq!((metadata["fault"].as_str(), metadata["retryable"].as_str()), ("MFAGATE", "false"));
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
 }
 

@@ -32,7 +32,7 @@ async fn set(service: &TestService, access_token: String, mfa_options: Vec<MfaOp
 }
 
 /// The legacy options and the factor list of the demo user, which are independent.
-async fn read_back(service: &TestService) -> (Vec<MfaOption>, Vec<String>) {
+async fn read_back(service: &TestService) -> (Vec<MfaOption>, Vec<i32>) {
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
     let user = service.preferences().admin_get_user(request).await.unwrap().into_inner();
     (user.mfa_options, user.user_mfa_setting_list)

@@ -1,7 +1,7 @@
 //! A user's MFA preference through the whole service.
 
 use mfagate::api::v1::{
-    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, EmailMfaSettings, SetUserMfaPreferenceRequest,
+    AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, EmailMfaSettings, MfaFactor, SetUserMfaPreferenceRequest,
     SmsMfaSettings, SoftwareTokenMfaSettings, WebAuthnMfaSettings,
 };
 use serde_json::{Value, json};
@@ -88,14 +88,22 @@ impl Actor {
 }
 
 /// The preferred factor and the enabled ones, as they are read back.
-async fn read_back(service: &TestService, username: &str) -> (Option<String>, Vec<String>) {
+async fn read_back(service: &TestService, username: &str) -> (Option<i32>, Vec<i32>) {
     let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: username.to_owned() };
     let user = service.preferences().admin_get_user(request).await.unwrap().into_inner();
     (user.preferred_mfa_setting, user.user_mfa_setting_list)
 }
 
-fn state(preferred: Option<&str>, enabled: &[&str]) -> (Option<String>, Vec<String>) {
-    (preferred.map(str::to_owned), enabled.iter().map(|name| (*name).to_owned()).collect())
+/// What is read back of factors with Cognito's names.
+fn state(preferred: Option<&str>, enabled: &[&str]) -> (Option<i32>, Vec<i32>) {
+    let factor = |name: &str| match name {
+        "SMS_MFA" => MfaFactor::Sms.into(),
+        "SOFTWARE_TOKEN_MFA" => MfaFactor::SoftwareToken.into(),
+        "EMAIL_OTP" => MfaFactor::Email.into(),
+        "WEB_AUTHN" => MfaFactor::WebAuthn.into(),
+        _ => panic!("no factor is named {name}"),
+    };
+    (preferred.map(factor), enabled.iter().map(|name| factor(name)).collect())
 }
 
 /// A change to one of the three factors that can be preferred, and the factor's member in Cognito.
@@ -200,6 +208,22 @@ async fn enabling_one_factor_does_not_touch_the_preference_for_another() {
         let sent = json!({ "SMSMfaSettings": { "Enabled": true, "PreferredMfa": false } });
         assert_eq!(actor.sent(&service).await, sent);
         assert_eq!(read_back(&service, USER).await, state(Some("EMAIL_OTP"), &["SMS_MFA", "EMAIL_OTP"]));
+    }
+}
+
+#[tokio::test]
+async fn a_preference_that_mfagate_does_not_know_is_kept_for_no_factor() {
+    for actor in BOTH {
+        for name in FACTORS {
+            let service = TestService::start().await;
+            let body = json!({ "Username": USER, "UserAttributes": [], "PreferredMfaSetting": "SOMETHING_NEW" });
+            let fault = json!({ "kind": "replace", "operation": actor.read(), "body": body });
+            service.cognito.inject_fault(fault).await;
+            let (change, member) = factor(name, (true, None));
+            actor.set(&service, USER, change).await.unwrap();
+            let sent = json!({ member: { "Enabled": true, "PreferredMfa": false } });
+            assert_eq!(actor.sent(&service).await, sent, "{actor:?} {name}");
+        }
     }
 }
 

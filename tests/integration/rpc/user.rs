@@ -3,7 +3,7 @@
 use mfagate::api::v1::{
     AdminGetUserAuthFactorsRequest, AdminGetUserAuthFactorsResponse, AdminGetUserRequest, AdminGetUserResponse,
     AuthFactor, ContactAttribute, DeliveryMedium, GetUserAuthFactorsRequest, GetUserAuthFactorsResponse,
-    GetUserRequest, GetUserResponse, MfaOption, UserStatus,
+    GetUserRequest, GetUserResponse, MfaFactor, MfaOption, UserStatus,
 };
 use serde_json::json;
 use tonic::{Code, Status};
@@ -50,7 +50,9 @@ fn everything() -> serde_json::Value {
             {},
         ],
         "PreferredMfaSetting": "SOMETHING_NEW",
-        "UserMFASettingList": ["SMS_MFA", "SOMETHING_NEW"],
+        "UserMFASettingList": [
+            "SMS_MFA", "SOMETHING_NEW", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "WEB_AUTHN", "SOMETHING_NEWER",
+        ],
         "ConfiguredUserAuthFactors": [
             "PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN", "SOFTWARE_TOKEN", "SOMETHING_NEW",
         ],
@@ -81,7 +83,20 @@ fn every_factor() -> Vec<i32> {
     .into()
 }
 
-const NEW_LIST: [&str; 2] = ["SMS_MFA", "SOMETHING_NEW"];
+fn every_mfa_factor() -> Vec<i32> {
+    [
+        MfaFactor::Sms,
+        MfaFactor::Unrecognized,
+        MfaFactor::SoftwareToken,
+        MfaFactor::Email,
+        MfaFactor::WebAuthn,
+        MfaFactor::Unrecognized,
+    ]
+    .map(i32::from)
+    .into()
+}
+
+const NEW_FACTORS: [&str; 2] = ["SOMETHING_NEW", "SOMETHING_NEWER"];
 
 #[tokio::test]
 async fn an_administrator_reads_the_mfa_settings_of_a_user() {
@@ -150,8 +165,10 @@ async fn every_member_of_an_admin_read_is_returned() {
         username: "jane".to_owned(),
         enabled: true,
         user_status: UserStatus::ExternalProvider.into(),
-        preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
-        user_mfa_setting_list: NEW_LIST.map(str::to_owned).into(),
+        preferred_mfa_setting: Some(MfaFactor::Unrecognized.into()),
+        unrecognized_preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
+        user_mfa_setting_list: every_mfa_factor(),
+        unrecognized_user_mfa_setting_list: NEW_FACTORS.map(str::to_owned).into(),
         mfa_options: every_option(),
         phone_number: Some(ContactAttribute { present: true, verified: true }),
         email: Some(ContactAttribute { present: true, verified: false }),
@@ -159,8 +176,10 @@ async fn every_member_of_an_admin_read_is_returned() {
     assert_eq!(admin_get_user(&service, USER).await.unwrap(), wanted);
     let wanted = AdminGetUserAuthFactorsResponse {
         username: "jane".to_owned(),
-        preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
-        user_mfa_setting_list: NEW_LIST.map(str::to_owned).into(),
+        preferred_mfa_setting: Some(MfaFactor::Unrecognized.into()),
+        unrecognized_preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
+        user_mfa_setting_list: every_mfa_factor(),
+        unrecognized_user_mfa_setting_list: NEW_FACTORS.map(str::to_owned).into(),
         configured_user_auth_factors: every_factor(),
     };
     assert_eq!(admin_factors(&service, USER).await.unwrap(), wanted);
@@ -173,8 +192,10 @@ async fn every_member_of_a_users_own_read_is_returned() {
     service.cognito.inject_fault(json!({ "kind": "replace", "body": everything() })).await;
     let wanted = GetUserResponse {
         username: "jane".to_owned(),
-        preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
-        user_mfa_setting_list: NEW_LIST.map(str::to_owned).into(),
+        preferred_mfa_setting: Some(MfaFactor::Unrecognized.into()),
+        unrecognized_preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
+        user_mfa_setting_list: every_mfa_factor(),
+        unrecognized_user_mfa_setting_list: NEW_FACTORS.map(str::to_owned).into(),
         mfa_options: every_option(),
         phone_number: Some(ContactAttribute { present: true, verified: true }),
         email: Some(ContactAttribute { present: true, verified: false }),
@@ -182,8 +203,10 @@ async fn every_member_of_a_users_own_read_is_returned() {
     assert_eq!(get_user(&service, token.clone()).await.unwrap(), wanted);
     let wanted = GetUserAuthFactorsResponse {
         username: "jane".to_owned(),
-        preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
-        user_mfa_setting_list: NEW_LIST.map(str::to_owned).into(),
+        preferred_mfa_setting: Some(MfaFactor::Unrecognized.into()),
+        unrecognized_preferred_mfa_setting: Some("SOMETHING_NEW".to_owned()),
+        user_mfa_setting_list: every_mfa_factor(),
+        unrecognized_user_mfa_setting_list: NEW_FACTORS.map(str::to_owned).into(),
         configured_user_auth_factors: every_factor(),
     };
     assert_eq!(factors(&service, token).await.unwrap(), wanted);
@@ -216,6 +239,25 @@ async fn a_status_that_mfagate_does_not_know_is_unrecognized_and_an_absent_one_u
     ] {
         service.cognito.inject_fault(json!({ "kind": "replace", "count": 1, "body": body })).await;
         assert_eq!(admin_get_user(&service, USER).await.unwrap().user_status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_preferred_factor_that_mfagate_knows_is_its_value_alone() {
+    let service = TestService::start().await;
+    for (name, factor) in [
+        ("SMS_MFA", MfaFactor::Sms),
+        ("SOFTWARE_TOKEN_MFA", MfaFactor::SoftwareToken),
+        ("EMAIL_OTP", MfaFactor::Email),
+        ("WEB_AUTHN", MfaFactor::WebAuthn),
+    ] {
+        let body = json!({ "Username": "jane", "UserAttributes": [], "PreferredMfaSetting": name });
+        service.cognito.inject_fault(json!({ "kind": "replace", "count": 2, "body": body })).await;
+        let wanted = (Some(factor.into()), None);
+        let user = admin_get_user(&service, USER).await.unwrap();
+        assert_eq!((user.preferred_mfa_setting, user.unrecognized_preferred_mfa_setting), wanted, "{name}");
+        let user = admin_factors(&service, USER).await.unwrap();
+        assert_eq!((user.preferred_mfa_setting, user.unrecognized_preferred_mfa_setting), wanted, "{name}");
     }
 }
 

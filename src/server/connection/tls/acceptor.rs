@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
-use crate::reload::{Refused, Reload, Reloadable};
+use crate::reload::{Rejected, Reload, Reloadable};
 use crate::server::connection::tls::configuration;
 use crate::server::connection::tls::error::TlsError;
 use crate::server::connection::tls::files::{ClientCertificates, TlsFiles};
@@ -50,7 +50,7 @@ impl TlsAcceptor {
             ticks.tick().await;
             let this = Arc::clone(&self);
             // Files are read on a thread that may block.
-            let reloaded = tokio::task::spawn_blocking(move || this.attempt(|is_news| is_news));
+            let reloaded = tokio::task::spawn_blocking(move || this.attempt(|is_new| is_new));
             if let Err(error) = reloaded.await {
                 tracing::error!(%error, "reload of the TLS files aborted");
             }
@@ -59,10 +59,10 @@ impl TlsAcceptor {
 
     /// One reload. Invalid files are tried again even if they have not changed: a certificate may have become valid.
     fn attempt(&self, is_logged: impl Fn(bool) -> bool) -> Result<Reload, TlsError> {
-        let mut turn = self.config.turn();
+        let mut guard = self.config.begin_reload();
         let contents = configuration::read(&self.files);
         let digest = configuration::digest(&contents);
-        match turn.replace(digest, || configuration::build(&self.files, &contents, self.clients)) {
+        match guard.replace(digest, || configuration::build(&self.files, &contents, self.clients)) {
             Ok(reload) => {
                 let certificate = self.files.certificate.display();
                 match reload {
@@ -72,8 +72,8 @@ impl TlsAcceptor {
                 }
                 Ok(reload)
             }
-            Err(Refused { error, is_news }) => {
-                for error in error.0.iter().filter(|_| is_logged(is_news)) {
+            Err(Rejected { error, is_new }) => {
+                for error in error.0.iter().filter(|_| is_logged(is_new)) {
                     tracing::error!(%error, "changed TLS files rejected, the last valid ones stay active");
                 }
                 Err(error)

@@ -21,7 +21,7 @@ pub struct TlsFileError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TlsProblem {
     /// It cannot be read.
-    #[error("cannot be read: {}", described(.0))]
+    #[error("cannot be read: {}", described(*.0))]
     Unreadable(io::ErrorKind),
     /// It is not a regular file.
     #[error("is not a regular file")]
@@ -56,8 +56,8 @@ pub enum TlsProblem {
 }
 
 /// In the words of std a missing file is an "entity", which in the same log means something else: Cedar's.
-fn described(kind: &io::ErrorKind) -> String {
-    if *kind == io::ErrorKind::NotFound { "no such file".to_owned() } else { kind.to_string() }
+fn described(kind: io::ErrorKind) -> String {
+    if kind == io::ErrorKind::NotFound { "no such file".to_owned() } else { kind.to_string() }
 }
 
 /// Everything that is wrong with the files of a TLS server.

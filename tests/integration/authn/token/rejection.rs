@@ -214,7 +214,7 @@ async fn tokens_of_other_kinds_and_with_extensions_are_refused() {
     }
     for crit in [json!(["b64"]), json!([]), json!("exp")] {
         let answer = service.verify(&with(&json!({ "crit": crit, "b64": false }))).await;
-        assert_eq!(answer, refused(Rejection::Header("crit asks for extensions")));
+        assert_eq!(answer, refused(Rejection::Header("crit requires extensions")));
     }
 }
 

@@ -220,7 +220,7 @@ fn a_table_reports_every_decision_that_differs() {
 
 #[test]
 fn a_table_that_is_empty_or_malformed_is_refused() {
-    assert_eq!(run_table("# later\n").unwrap_err(), "table.toml: expects no decision, so that it tests nothing");
+    assert_eq!(run_table("# later\n").unwrap_err(), "table.toml: expects no decision, so it tests nothing");
     assert!(run_table("[[decision]]\ntitle = \"t\"\n").unwrap_err().starts_with("table.toml:1: "));
     let row = "[[decision]]\ntitle = \"t\"\ncaller = \"a\"\naction = \"GetUser\"\npool = \"p\"\nexpect = \"allow\"\n";
     assert!(run_table(row).is_ok());

@@ -11,13 +11,13 @@ const PERMIT: &str = "permit (principal, action, resource);";
 
 #[test]
 fn an_empty_directory_is_refused() {
-    assert_eq!(PolicyDirectory::empty().faults(), ["policies: holds no policy, so that nobody could call anything"]);
+    assert_eq!(PolicyDirectory::empty().faults(), ["policies: holds no policy, so nobody could call anything"]);
 }
 
 #[test]
 fn a_directory_whose_files_contain_no_policy_is_refused() {
     let directory = PolicyDirectory::with("// nothing yet\n").and("permit.cedar.bak", PERMIT);
-    assert_eq!(directory.faults(), ["policies: holds no policy, so that nobody could call anything"]);
+    assert_eq!(directory.faults(), ["policies: holds no policy, so nobody could call anything"]);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn what_is_not_a_regular_file_is_refused_without_waiting() {
     std::fs::create_dir(directory.path().join("folder.cedar")).unwrap();
     std::os::unix::fs::symlink("/dev/zero", directory.path().join("zero.cedar")).unwrap();
     let names = ["fifo", "folder", "zero"];
-    let expected = names.map(|name| format!("policies/{name}.cedar: cannot be read: it is no regular file"));
+    let expected = names.map(|name| format!("policies/{name}.cedar: cannot be read: it is not a regular file"));
     assert_eq!(directory.faults(), expected);
 }
 
@@ -141,7 +141,7 @@ fn a_pool_that_a_policy_names_must_be_a_pool_id() {
     )
     .faults();
     assert_eq!(faults.len(), 1, "{faults:#?}");
-    assert!(faults[0].contains(r#"Mfagate::UserPool::"eu-west-1Shop01" is no user pool id"#), "{faults:#?}");
+    assert!(faults[0].contains(r#"Mfagate::UserPool::"eu-west-1Shop01" is not a user pool id"#), "{faults:#?}");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn every_problem_in_the_entities_file_is_named() {
             r#"{"uid": {"type": "Mfagate::UserPool", "id": "eu-west-1_a"}, "parents": [{"type": "Mfagate::CallerGroup", "id": "support"}]}"#,
             "cannot be in",
         ),
-        (r#"{"uid": {"type": "Mfagate::UserPool", "id": "eu-west-1"}}"#, "is no user pool id"),
+        (r#"{"uid": {"type": "Mfagate::UserPool", "id": "eu-west-1"}}"#, "is not a user pool id"),
         (r#"{"uid": {"type": "Mfagate::Factor", "id": "SMS_MFA"}}"#, "cannot be listed"),
         (r#"{"uid": {"type": "Mfagate::Action", "id": "Read"}}"#, "cannot be listed"),
         (r#"{"uid": {"type": "Mfagate::CallerGroup", "id": "support"}}"#, "is listed twice"),

@@ -68,6 +68,7 @@ fn an_invalid_set_is_refused_as_a_whole_and_the_last_valid_one_kept() {
         directory.write("policies.cedar", PERMIT);
     }
     directory.remove("more.cedar");
+    assert_eq!(store.reload(), Ok(Reload::Recovered));
     assert_eq!(store.reload(), Ok(Reload::Unchanged));
 }
 

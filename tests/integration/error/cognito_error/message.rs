@@ -69,11 +69,11 @@ async fn the_message_about_a_factor_that_is_not_enrolled_names_the_factor() {
             .with("BadRequest"),
         row(AssociateSoftwareToken, "SoftwareTokenMFANotFoundException")
             .saying("Software Token MFA has not been enabled by the userPool")
-            .is(FailedPrecondition, "TOTP_NOT_OFFERED", "OPERATOR")
+            .is(FailedPrecondition, "TOTP_NOT_OFFERED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(VerifySoftwareToken, "SoftwareTokenMFANotFoundException")
             .saying("Software Token MFA has not been enabled by the userPool")
-            .is(FailedPrecondition, "TOTP_NOT_OFFERED", "OPERATOR")
+            .is(FailedPrecondition, "TOTP_NOT_OFFERED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(AssociateSoftwareToken, "SoftwareTokenMFANotFoundException")
             .saying("Software Token MFA does not exist for the user.")
@@ -102,7 +102,7 @@ async fn the_message_about_a_pools_configuration_distinguishes_request_and_setti
     let conflict = |with, text| {
         row(SetUserPoolMfaConfig, "InvalidParameterException")
             .saying(text)
-            .is(FailedPrecondition, "POOL_SETTINGS_CONFLICT", "OPERATOR")
+            .is(FailedPrecondition, "POOL_SETTINGS_CONFLICT", "POOL_OPERATOR")
             .with("PreconditionFailure")
             .naming("conflict", with)
     };

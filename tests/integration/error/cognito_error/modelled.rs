@@ -34,10 +34,10 @@ async fn modelled_exceptions_of_user_operations_map_as_documented() {
         row(GetUserAuthFactors, "NotAuthorizedException").is(Unauthenticated, "USER_TOKEN_REJECTED", "END_USER"),
         row(AssociateSoftwareToken, "NotAuthorizedException").is(Unauthenticated, "USER_TOKEN_REJECTED", "END_USER"),
         row(AdminDeleteSoftwareToken, "NotAuthorizedException")
-            .is(FailedPrecondition, "TARGET_REFUSED", "OPERATOR")
+            .is(FailedPrecondition, "TARGET_REFUSED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(GetUserPoolMfaConfig, "NotAuthorizedException")
-            .is(FailedPrecondition, "TARGET_REFUSED", "OPERATOR")
+            .is(FailedPrecondition, "TARGET_REFUSED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(AdminSetUserMfaPreference, "UserNotConfirmedException")
             .is(FailedPrecondition, "USER_NOT_CONFIRMED", "END_USER")
@@ -52,7 +52,7 @@ async fn modelled_exceptions_of_user_operations_map_as_documented() {
             .is(FailedPrecondition, "PASSWORD_RESET_REQUIRED", "END_USER")
             .with("PreconditionFailure"),
         row(SetUserMfaPreference, "OperationNotEnabledException")
-            .is(FailedPrecondition, "OPERATION_NOT_ENABLED", "OPERATOR")
+            .is(FailedPrecondition, "OPERATION_NOT_ENABLED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(AssociateSoftwareToken, "ConcurrentModificationException").is(Aborted, "CONCURRENT_MODIFICATION", "CALLER"),
         row(VerifySoftwareToken, "TooManyRequestsException")
@@ -64,9 +64,9 @@ async fn modelled_exceptions_of_user_operations_map_as_documented() {
             "ATTEMPT_LIMIT_EXCEEDED",
             "END_USER",
         ),
-        row(GetUser, "ForbiddenException").is(PermissionDenied, "WAF_BLOCKED", "OPERATOR"),
+        row(GetUser, "ForbiddenException").is(PermissionDenied, "WAF_BLOCKED", "POOL_OPERATOR"),
         row(AssociateSoftwareToken, "SoftwareTokenMFANotFoundException")
-            .is(FailedPrecondition, "TOTP_NOT_OFFERED", "OPERATOR")
+            .is(FailedPrecondition, "TOTP_NOT_OFFERED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(VerifySoftwareToken, "SoftwareTokenMFANotFoundException")
             .is(FailedPrecondition, "TOTP_NOT_ENROLLED", "END_USER")
@@ -82,7 +82,7 @@ async fn modelled_exceptions_of_user_operations_map_as_documented() {
             .with("PreconditionFailure"),
         row(VerifySoftwareToken, "AliasExistsException").is(AlreadyExists, "ALIAS_EXISTS", "CALLER"),
         row(VerifySoftwareToken, "InvalidUserPoolConfigurationException")
-            .is(FailedPrecondition, "POOL_CONFIGURATION_INVALID", "OPERATOR")
+            .is(FailedPrecondition, "POOL_CONFIGURATION_INVALID", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(VerifySoftwareToken, "MFAMethodNotFoundException")
             .is(FailedPrecondition, "MFA_METHOD_NOT_FOUND", "END_USER")
@@ -101,43 +101,47 @@ async fn modelled_exceptions_of_user_operations_map_as_documented() {
 async fn modelled_exceptions_of_pool_and_passkey_operations_map_as_documented() {
     check(&[
         row(SetUserPoolMfaConfig, "FeatureUnavailableInTierException")
-            .is(FailedPrecondition, "FEATURE_UNAVAILABLE_IN_TIER", "OPERATOR")
+            .is(FailedPrecondition, "FEATURE_UNAVAILABLE_IN_TIER", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(SetUserPoolMfaConfig, "ConcurrentModificationException").is(Aborted, "CONCURRENT_MODIFICATION", "CALLER"),
         row(SetUserPoolMfaConfig, "InvalidSmsRoleTrustRelationshipException")
-            .is(FailedPrecondition, "SMS_ROLE_INVALID", "OPERATOR")
+            .is(FailedPrecondition, "SMS_ROLE_INVALID", "POOL_OPERATOR")
             .with("PreconditionFailure")
             .retryable(),
         row(SetUserPoolMfaConfig, "InvalidSmsRoleAccessPolicyException")
-            .is(FailedPrecondition, "SMS_ROLE_INVALID", "OPERATOR")
+            .is(FailedPrecondition, "SMS_ROLE_INVALID", "POOL_OPERATOR")
             .with("PreconditionFailure")
             .retryable(),
         row(SetUserPoolMfaConfig, "InvalidEmailRoleAccessPolicyException")
-            .is(FailedPrecondition, "EMAIL_ROLE_INVALID", "OPERATOR")
+            .is(FailedPrecondition, "EMAIL_ROLE_INVALID", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(SetUserPoolMfaConfig, "CodeDeliveryFailureException")
-            .is(FailedPrecondition, "CODE_DELIVERY_FAILED", "OPERATOR")
+            .is(FailedPrecondition, "CODE_DELIVERY_FAILED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(SetUserPoolMfaConfig, "UserLambdaValidationException")
-            .is(FailedPrecondition, "TRIGGER_REFUSED", "OPERATOR")
+            .is(FailedPrecondition, "TRIGGER_REFUSED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
-        row(SetUserPoolMfaConfig, "UnexpectedLambdaException").is(Internal, "TRIGGER_BROKEN", "OPERATOR"),
-        row(SetUserPoolMfaConfig, "InvalidLambdaResponseException").is(Internal, "TRIGGER_BROKEN", "OPERATOR"),
-        row(SetUserPoolMfaConfig, "UserPoolTaggingException").is(InvalidArgument, "POOL_TAGGING_REFUSED", "OPERATOR"),
-        row(GetUserPoolMfaConfig, "UserPoolTaggingException").is(Internal, "POOL_TAGGING_REFUSED", "OPERATOR"),
+        row(SetUserPoolMfaConfig, "UnexpectedLambdaException").is(Internal, "TRIGGER_BROKEN", "POOL_OPERATOR"),
+        row(SetUserPoolMfaConfig, "InvalidLambdaResponseException").is(Internal, "TRIGGER_BROKEN", "POOL_OPERATOR"),
+        row(SetUserPoolMfaConfig, "UserPoolTaggingException").is(
+            InvalidArgument,
+            "POOL_TAGGING_REFUSED",
+            "POOL_OPERATOR",
+        ),
+        row(GetUserPoolMfaConfig, "UserPoolTaggingException").is(Internal, "POOL_TAGGING_REFUSED", "POOL_OPERATOR"),
         row(SetUserPoolMfaConfig, "UserImportInProgressException")
-            .is(FailedPrecondition, "USER_IMPORT_IN_PROGRESS", "OPERATOR")
+            .is(FailedPrecondition, "USER_IMPORT_IN_PROGRESS", "POOL_OPERATOR")
             .with("PreconditionFailure")
             .retryable(),
         row(SetUserPoolMfaConfig, "TierChangeNotAllowedException")
-            .is(FailedPrecondition, "TIER_CHANGE_NOT_ALLOWED", "OPERATOR")
+            .is(FailedPrecondition, "TIER_CHANGE_NOT_ALLOWED", "POOL_OPERATOR")
             .with("PreconditionFailure")
             .retryable(),
         row(StartWebAuthnRegistration, "WebAuthnNotEnabledException")
-            .is(FailedPrecondition, "WEB_AUTHN_NOT_ENABLED", "OPERATOR")
+            .is(FailedPrecondition, "WEB_AUTHN_NOT_ENABLED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(StartWebAuthnRegistration, "WebAuthnConfigurationMissingException")
-            .is(FailedPrecondition, "WEB_AUTHN_CONFIGURATION_MISSING", "OPERATOR")
+            .is(FailedPrecondition, "WEB_AUTHN_CONFIGURATION_MISSING", "POOL_OPERATOR")
             .with("PreconditionFailure"),
         row(CompleteWebAuthnRegistration, "WebAuthnChallengeNotFoundException")
             .is(FailedPrecondition, "WEB_AUTHN_CHALLENGE_NOT_FOUND", "CALLER")
@@ -145,7 +149,7 @@ async fn modelled_exceptions_of_pool_and_passkey_operations_map_as_documented() 
         row(CompleteWebAuthnRegistration, "WebAuthnRelyingPartyMismatchException").is(
             InvalidArgument,
             "WEB_AUTHN_RELYING_PARTY_MISMATCH",
-            "OPERATOR",
+            "POOL_OPERATOR",
         ),
         row(CompleteWebAuthnRegistration, "WebAuthnClientMismatchException").is(
             InvalidArgument,
@@ -168,7 +172,7 @@ async fn modelled_exceptions_of_pool_and_passkey_operations_map_as_documented() 
             "AWS",
         ),
         row(GetUserPoolMfaConfig, "OperationNotEnabledException")
-            .is(FailedPrecondition, "OPERATION_NOT_ENABLED", "OPERATOR")
+            .is(FailedPrecondition, "OPERATION_NOT_ENABLED", "POOL_OPERATOR")
             .with("PreconditionFailure"),
     ])
     .await;

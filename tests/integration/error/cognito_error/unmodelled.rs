@@ -40,12 +40,12 @@ async fn throttling_is_recognised_by_its_code_if_the_model_lacks_it() {
 #[tokio::test]
 async fn mfagates_own_failures_are_internal_and_never_blamed_on_the_caller() {
     let credentials =
-        |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_CREDENTIALS_REJECTED", "FACADE");
-    let clock = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_CLOCK_SKEWED", "FACADE");
+        |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_CREDENTIALS_REJECTED", "MFAGATE");
+    let clock = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_CLOCK_SKEWED", "MFAGATE");
     let denied =
-        |rpc, http| row(rpc, "AccessDeniedException").http(http).is(Internal, "MFAGATE_ACCESS_DENIED", "FACADE");
-    let account = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_ACCOUNT_REFUSED", "FACADE");
-    let rejected = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_REQUEST_REJECTED", "FACADE");
+        |rpc, http| row(rpc, "AccessDeniedException").http(http).is(Internal, "MFAGATE_ACCESS_DENIED", "MFAGATE");
+    let account = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_ACCOUNT_REFUSED", "MFAGATE");
+    let rejected = |code, http| row(AdminGetUser, code).http(http).is(Internal, "MFAGATE_REQUEST_REJECTED", "MFAGATE");
     check(&[
         credentials("UnrecognizedClientException", 400),
         credentials("UnrecognizedClientException", 403),
@@ -78,7 +78,7 @@ async fn other_codes_outside_the_model_map_as_documented() {
     let unavailable = |rpc, code, http| row(rpc, code).http(http).is(Unavailable, "COGNITO_UNAVAILABLE", "AWS");
     let internal = |rpc, code| row(rpc, code).http(500).is(Internal, "COGNITO_INTERNAL_ERROR", "AWS");
     let missing =
-        |code, http| row(AdminGetUser, code).http(http).is(Unimplemented, "COGNITO_OPERATION_UNKNOWN", "FACADE");
+        |code, http| row(AdminGetUser, code).http(http).is(Unimplemented, "COGNITO_OPERATION_UNKNOWN", "MFAGATE");
     check(&[
         unavailable(AdminGetUser, "ServiceUnavailable", 503).retryable(),
         unavailable(SetUserPoolMfaConfig, "ServiceUnavailableException", 503).retryable(),

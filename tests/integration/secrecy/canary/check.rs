@@ -57,7 +57,7 @@ async fn check_prints_nothing_secret_of_good_files() {
     let files = Files::new();
     let exit = files.check(&[]).await;
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
-    assert!(exit.stderr.contains("nothing is wrong"), "{exit:?}");
+    assert!(exit.stderr.contains("configuration is valid"), "{exit:?}");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn check_names_a_bad_file_and_prints_nothing_of_its_contents() {
         files.fixture.write(file, text);
         let exit = files.check(&[&[&*encoded], &lines_of(&another.key).collect::<Vec<_>>()[..]].concat()).await;
         assert_eq!(exit.status.code(), Some(2), "{file} {fault}: {exit:?}");
-        let ends: Vec<&str> = exit.stderr.lines().filter(|line| line.contains("mfagate ends")).collect();
+        let ends: Vec<&str> = exit.stderr.lines().filter(|line| line.contains("exiting")).collect();
         let named = exit.stderr.contains(&files.fixture.path(file));
         assert!(ends.len() == 1 && ends[0].contains(fault) && named, "{file} {fault}: {exit:?}");
     }

@@ -40,7 +40,7 @@ impl CanaryRun {
             let known = KNOWN.into_iter().chain(parts_of(&self.access_token));
             assert_holds_none(stream, text, known.chain(canaries.iter().map(String::as_str)));
         }
-        assert!(exit.stderr.contains("call answered"), "the log is not on: {}", exit.stderr);
+        assert!(exit.stderr.contains("response sent"), "the log is not on: {}", exit.stderr);
         exit
     }
 }

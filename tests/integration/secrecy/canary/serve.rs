@@ -81,7 +81,7 @@ impl CanaryRun {
         for (place, text) in [("stdout", &exit.stdout), ("stderr", &exit.stderr), ("the audit log", &rest)] {
             assert_holds_none(place, text, secrets.iter().map(String::as_str));
         }
-        assert!(exit.stderr.contains("call answered"), "the log is not on: {}", exit.stderr);
+        assert!(exit.stderr.contains("response sent"), "the log is not on: {}", exit.stderr);
         self.fixture.records()
     }
 }
