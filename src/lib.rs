@@ -1,6 +1,6 @@
 //! mfagate: a gRPC service in front of Amazon Cognito user pools.
 //!
-//! The rooms of the house, in the order of their dependencies: a room imports only rooms above it, which a test checks
+//! The modules, in the order of their dependencies: a module imports only modules above it, which a test checks
 //! (`tests/integration/architecture.rs`).
 
 /// The generated code: messages, services, the table of RPCs.
@@ -30,7 +30,7 @@ pub mod authn;
 /// Whether the caller may, and the permit that proves it.
 pub mod authz;
 
-/// The Cognito client: the only room that knows the AWS SDK and Cognito's error codes.
+/// The Cognito client: the only module that knows the AWS SDK and Cognito's error codes.
 pub mod cognito;
 
 /// The RPC handlers.

@@ -1,4 +1,4 @@
-//! The Cognito client: the only room that calls Cognito, only with a permit, and the only one that knows AWS's error codes.
+//! The Cognito client: the only module that calls Cognito, only with a permit, and the only one that knows AWS's error codes.
 
 mod classify;
 mod client;

@@ -1,4 +1,4 @@
-//! The Cognito operations that mfagate calls: one row each, with everything that the other rooms need to know of it.
+//! The Cognito operations that mfagate calls: one row each, with everything that the other modules need to know of it.
 
 use crate::api::Rpc;
 use crate::api::v1::QuotaCategory;

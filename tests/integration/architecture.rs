@@ -1,5 +1,5 @@
-//! The house has one direction: a room imports only rooms above it, files of a room form no circle, and what only one room may
-//! name is named nowhere else. ARCHITECTURE.md says why.
+//! The dependencies between modules: a module imports only modules above it, files of a module form no circle, and what only
+//! one module may name is named nowhere else. ARCHITECTURE.md says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use regex::Regex;
 
-/// The rooms of `src/` in the order of their dependencies. Some are still to come.
-const ROOMS: &[&str] = &[
+/// The modules of `src/` in the order of their dependencies. Some are still to come.
+const MODULES: &[&str] = &[
     "api",
     "telemetry",
     "reload",
@@ -51,7 +51,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
     (
         r"\b(tonic|tokio|axum|hyper|tower|rustls|std::fs|std::env)::",
         &["!domain/"],
-        "domain/ is nouns: no I/O, no framework. Move the code to the room that does the I/O",
+        "domain/ is nouns: no I/O, no framework. Move the code to the module that does the I/O",
     ),
 ];
 
@@ -117,10 +117,10 @@ fn crate_paths(code: &str) -> Vec<String> {
     paths
 }
 
-/// The room of a file below `src/`; `main.rs` and `lib.rs` are in none.
-fn room(file: &str) -> Option<&str> {
-    let room = file.split('/').next()?.trim_end_matches(".rs");
-    (room != "main" && room != "lib").then_some(room)
+/// The module of a file below `src/`; `main.rs` and `lib.rs` are in none.
+fn module_of(file: &str) -> Option<&str> {
+    let module = file.split('/').next()?.trim_end_matches(".rs");
+    (module != "main" && module != "lib").then_some(module)
 }
 
 /// The file of `src/` that a module path leads to: the longest part of it that is a file.
@@ -143,26 +143,27 @@ fn reexported(module: &str, name: &str) -> Option<String> {
 
 /// Everything that runs against the direction of the house.
 fn violations(sources: &BTreeMap<String, String>) -> Vec<String> {
-    let module = Regex::new(r"(?m)^(?:pub )?mod (\w+);").unwrap();
+    let declaration = Regex::new(r"(?m)^(?:pub )?mod (\w+);").unwrap();
     let imports = Regex::new(r"(?s)\b(?:pub(?:\([^)]*\))? use|use crate::)[^;]+;").unwrap();
     let relative = Regex::new(r"\bsuper::").unwrap();
     let mut violations = Vec::new();
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (file, source) in sources {
         let code = code(source);
-        if let Some(room) = room(file) {
-            let Some(level) = ROOMS.iter().position(|known| *known == room) else {
-                violations
-                    .push(format!("{file}: the room {room}/ is not in ROOMS: add it where its dependencies allow"));
+        if let Some(module) = module_of(file) {
+            let Some(level) = MODULES.iter().position(|known| *known == module) else {
+                violations.push(format!(
+                    "{file}: the module {module}/ is not in MODULES: add it where its dependencies allow"
+                ));
                 continue;
             };
             for path in crate_paths(&code) {
                 let other = path.split("::").next().unwrap();
-                match ROOMS.iter().position(|known| *known == other) {
-                    None => violations.push(format!("{file}: crate::{path} is in no room of ROOMS")),
+                match MODULES.iter().position(|known| *known == other) {
+                    None => violations.push(format!("{file}: crate::{path} is in no module of MODULES")),
                     Some(target) if target > level => violations.push(format!(
-                        "{file}: {room}/ must not import crate::{path}: {other}/ is below it. Move what both need to a room \
-                         above {room}/, or pass it in"
+                        "{file}: {module}/ must not import crate::{path}: {other}/ is below it. Move what both need to a module \
+                         above {module}/, or pass it in"
                     )),
                     Some(target) if target == level => {
                         let Some(to) = file_of(&path, sources) else { continue };
@@ -183,7 +184,7 @@ fn violations(sources: &BTreeMap<String, String>) -> Vec<String> {
                 }
             }
             // A `mod.rs` also depends on the modules that its own code names.
-            for child in module.captures_iter(&code) {
+            for child in declaration.captures_iter(&code) {
                 let own = imports.replace_all(&code, "");
                 if own.contains(&format!("{}::", &child[1])) {
                     let module = file.trim_end_matches("/mod.rs").replace('/', "::");
@@ -241,23 +242,23 @@ fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
 }
 
 #[test]
-fn every_import_runs_one_way_and_reserved_names_stay_in_their_room() {
+fn every_import_runs_one_way_and_reserved_names_stay_in_their_module() {
     let violations = violations(&sources());
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
-fn lib_lists_the_rooms_in_order_with_a_sentence_each() {
+fn lib_lists_the_modules_in_order_with_a_sentence_each() {
     let lib = &sources()["lib.rs"];
     let listed = Regex::new(r"(?m)^/// [A-Z].*\.\npub mod (\w+);$").unwrap();
     let listed: Vec<String> = listed.captures_iter(lib).map(|found| found[1].to_owned()).collect();
     let modules = Regex::new(r"(?m)^(?:pub )?mod (\w+);").unwrap();
     let modules: Vec<String> = modules.captures_iter(lib).map(|found| found[1].to_owned()).collect();
     assert_eq!(listed, modules, "each module of lib.rs has one sentence of documentation");
-    let expected: Vec<_> = ROOMS.iter().filter(|room| modules.iter().any(|module| module == *room)).collect();
+    let expected: Vec<_> = MODULES.iter().filter(|known| modules.iter().any(|module| module == *known)).collect();
     assert!(
         expected.iter().copied().eq(modules.iter()),
-        "lib.rs lists {modules:?}, in the order of ROOMS: {expected:?}"
+        "lib.rs lists {modules:?}, in the order of MODULES: {expected:?}"
     );
 }
 
@@ -273,7 +274,7 @@ fn an_arrow_against_the_direction_is_reported_with_what_to_do() {
         found[0].starts_with("audit/log.rs: audit/ must not import crate::server::serve: server/ is below it."),
         "{found:?}"
     );
-    assert!(found[0].contains("Move what both need to a room above audit/"), "{found:?}");
+    assert!(found[0].contains("Move what both need to a module above audit/"), "{found:?}");
     let found = house(&[("error/mod.rs", "fn f() { crate::cognito::classify(); }\n")]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
@@ -286,7 +287,7 @@ fn an_arrow_against_the_direction_is_reported_with_what_to_do() {
 }
 
 #[test]
-fn a_circle_between_files_of_a_room_is_reported() {
+fn a_circle_between_files_of_a_module_is_reported() {
     let found = house(&[
         ("audit/mod.rs", "mod log;\nmod writer;\npub use log::AuditLog;\n"),
         ("audit/log.rs", "use crate::audit::writer::Writer;\n"),
@@ -310,8 +311,8 @@ fn a_circle_between_files_of_a_room_is_reported() {
 }
 
 #[test]
-fn a_room_that_is_not_in_the_list_and_a_reserved_name_are_reported() {
-    assert!(house(&[("helpers/mod.rs", "")])[0].contains("helpers/ is not in ROOMS"));
+fn a_module_that_is_not_in_the_list_and_a_reserved_name_are_reported() {
+    assert!(house(&[("helpers/mod.rs", "")])[0].contains("helpers/ is not in MODULES"));
     for (file, code) in [
         ("service/mod.rs", "use aws_sdk_cognitoidentityprovider::Client;"),
         ("error/reason.rs", "match code { \"UserNotFoundException\" => 1 }"),
