@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mfagate::error::masking::{MAX_MESSAGE_LEN, for_caller, without_request};
+use mfagate::cognito::masking::{MAX_MESSAGE_LEN, for_caller, without_request};
 
 fuzz_target!(|input: (&str, Vec<String>)| {
     let (text, request) = input;
