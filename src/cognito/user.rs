@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 use crate::api::v1;
 use crate::cognito::convert;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{require, texts};
+use crate::cognito::send::{Sent, require, texts};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, Username};
 use crate::error::Error;
@@ -83,9 +83,11 @@ impl PoolClient {
     ) -> Result<(), Error> {
         let current =
             if preference.needs_current() { self.admin_get_user(username).await?.preferred_mfa_setting } else { None };
+        let only_disables = preference.only_disables();
         let settings = SdkSettings::new(preference, current.as_deref());
         let operation = Operation::AdminSetUserMfaPreference;
-        self.send(operation, texts([username.as_str()]), |client, config| {
+        let request = Sent { texts: texts([username.as_str()]), only_disables, ..Sent::default() };
+        self.send(operation, request, |client, config| {
             client
                 .admin_set_user_mfa_preference()
                 .user_pool_id(self.user_pool_id())
@@ -105,8 +107,10 @@ impl PoolClient {
     /// `SetUserMFAPreference`, after `GetUser` if the preference is to be kept.
     pub async fn set_user_mfa_preference(&self, token: &AccessToken, preference: Preference) -> Result<(), Error> {
         let current = if preference.needs_current() { self.get_user(token).await?.preferred_mfa_setting } else { None };
+        let only_disables = preference.only_disables();
         let settings = SdkSettings::new(preference, current.as_deref());
-        self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
+        let request = Sent { texts: texts([token.as_str()]), only_disables, ..Sent::default() };
+        self.send(Operation::SetUserMfaPreference, request, |client, config| {
             client
                 .set_user_mfa_preference()
                 .access_token(token.as_str())
