@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
+use aws_sdk_cognitoidentityprovider::error::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
@@ -17,6 +17,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::api::v1::ErrorReason;
+use crate::cognito::classify::classify;
 use crate::cognito::transport::SentFlag;
 use crate::domain::{AwsRequestId, Operation};
 
@@ -81,16 +83,15 @@ impl<E> Exchange<E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// AWS documents an empty body for an operation without a result and sends an empty object. The members of others are
-    /// checked where they are converted.
+    /// AWS documents an empty body for an operation without a result and sends an empty object. Members are checked where they
+    /// are converted; an object may have more than this version knows, but no error type.
     fn check(&self, response: &HttpResponse) -> Result<(), NotCognito> {
         if response.status().as_u16() != 200 {
             return Err(NotCognito::Status);
         }
         let body = response.body().bytes().unwrap_or_default().trim_ascii();
         let is_cognitos = body.is_empty()
-            || serde_json::from_slice::<Map<String, Value>>(body)
-                .is_ok_and(|object| self.operation.has_result() || object.is_empty());
+            || serde_json::from_slice::<Map<String, Value>>(body).is_ok_and(|object| !object.contains_key("__type"));
         if !is_cognitos {
             return Err(NotCognito::Body);
         }
@@ -160,17 +161,27 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Interc
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let refused = context.response().is_some_and(|response| !response.status().is_server_error())
-            && context
-                .output_or_error()
-                .and_then(Result::err)
-                .and_then(|error| error.as_operation_error())
-                .and_then(|error| error.downcast_ref::<E>())
-                .is_some_and(|error| error.code().is_some());
+        let refused = context
+            .output_or_error()
+            .and_then(Result::err)
+            .and_then(|error| error.as_operation_error())
+            .and_then(|error| error.downcast_ref::<E>())
+            .is_some_and(|error| is_refusal(self.operation, error.meta(), context.response()));
         let succeeded = context.output_or_error().is_some_and(|outcome| outcome.is_ok());
         let mut state = self.state();
         let sent = state.attempt.take().is_some_and(|attempt| attempt.is_set());
         state.unknown |= sent && !refused && !succeeded;
         Ok(())
+    }
+}
+
+/// Whether an error says that nothing was done. An internal error and an unavailable service do not.
+fn is_refusal(operation: Operation, error: &ErrorMetadata, response: Option<&HttpResponse>) -> bool {
+    let Some(code) = error.code() else { return false };
+    let classified = classify(operation, code, error.message().unwrap_or_default());
+    match classified.reason {
+        ErrorReason::CognitoInternalError | ErrorReason::CognitoUnavailable => false,
+        ErrorReason::CognitoCodeUnrecognized => response.is_some_and(|response| response.status().is_client_error()),
+        _ => true,
     }
 }

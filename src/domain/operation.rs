@@ -153,29 +153,6 @@ impl Operation {
         self.facts().idempotent
     }
 
-    /// Whether Cognito returns something beside the fact of success, which is an empty object.
-    pub const fn has_result(self) -> bool {
-        match self {
-            Self::AdminDeleteSoftwareToken
-            | Self::AdminSetUserMfaPreference
-            | Self::AdminSetUserSettings
-            | Self::CompleteWebAuthnRegistration
-            | Self::DeleteWebAuthnCredential
-            | Self::SetUserMfaPreference
-            | Self::SetUserSettings => false,
-            Self::AdminGetUser
-            | Self::AdminGetUserAuthFactors
-            | Self::AssociateSoftwareToken
-            | Self::GetUser
-            | Self::GetUserAuthFactors
-            | Self::GetUserPoolMfaConfig
-            | Self::ListWebAuthnCredentials
-            | Self::SetUserPoolMfaConfig
-            | Self::StartWebAuthnRegistration
-            | Self::VerifySoftwareToken => true,
-        }
-    }
-
     /// Whether calls of `rpc` use the operation.
     pub fn serves(self, rpc: Rpc) -> bool {
         self.facts().used_by.contains(&rpc)

@@ -92,7 +92,7 @@ fn endings() -> Vec<(&'static str, Script, (Code, &'static str))> {
         ("a page", script(&with_length("200 OK", "<html></html>"), Fin), UNREADABLE),
         ("a list", script(&with_length("200 OK", "[]"), Fin), UNREADABLE),
         ("null", script(&with_length("200 OK", "null"), Fin), UNREADABLE),
-        ("another object", script(&with_length("200 OK", "{\"status\": \"ok\"}"), Fin), UNREADABLE),
+        ("an error as a success", script(&with_length("200 OK", "{\"__type\": \"SomeException\"}"), Fin), UNREADABLE),
     ]
 }
 
@@ -202,7 +202,7 @@ async fn a_connection_that_cannot_be_made_in_time_has_no_unknown_outcome() {
 
 #[tokio::test]
 async fn a_change_is_done_with_status_200_and_a_request_id_whatever_its_empty_body() {
-    let pushes = ["{}", "", " {} \r\n"].map(|body| (with_length("200 OK", body), body));
+    let pushes = ["{}", "", " {} \r\n", "{\"New\": 1}"].map(|body| (with_length("200 OK", body), body));
     // Beyond its length nothing is read.
     let longer = (response("200 OK", "content-length: 2\r\n", "{} and more"), "longer");
     for (answer, body) in pushes.into_iter().chain([longer]) {
