@@ -79,7 +79,12 @@ def _cognito_local(directory: pathlib.Path) -> Peer:
     settings.write_text(json.dumps({"UserPoolDefaults": {"UsernameAttributes": []}}))
     process = Process(
         "cognito_local",
-        ["node", str(FOLDER / "node_modules" / "cognito-local" / "lib" / "bin" / "start.js")],
+        [
+            "node",
+            "--require",
+            str(FOLDER / "suite" / "cognito_local_region.js"),
+            str(FOLDER / "node_modules" / "cognito-local" / "lib" / "bin" / "start.js"),
+        ],
         # Port 0 lets the system choose; the token's issuer then names port 0, which nothing here resolves.
         clean_environment() | {"HOST": "127.0.0.1", "PORT": "0"},
         directory,

@@ -5,6 +5,7 @@
 //! and a sentence that is not recognized falls back to the code alone.
 
 use crate::api::v1::ErrorReason;
+use crate::cognito::send::Sent;
 use crate::domain::{ActsAs, Factor, Operation};
 
 /// What a code and its text mean, with metadata that says more.
@@ -19,6 +20,21 @@ pub(super) struct Classified {
 impl From<ErrorReason> for Classified {
     fn from(reason: ErrorReason) -> Self {
         Self { reason, metadata: None }
+    }
+}
+
+impl Classified {
+    /// The same in the light of what was sent: an unrecognized refusal of a session is about the session, and what a user has
+    /// not set up is not the matter of a request that only disables.
+    pub(super) fn in_context(self, request: &Sent) -> Self {
+        use ErrorReason as R;
+        match self.reason {
+            R::UserTokenRejected | R::UserTokenExpired | R::UserTokenRevoked if request.in_session => {
+                R::SessionExpired.into()
+            }
+            R::FactorNotEnrolled if request.only_disables => R::InvalidParameter.into(),
+            _ => self,
+        }
     }
 }
 
@@ -74,6 +90,11 @@ pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Classifi
         "WebAuthnOriginNotAllowedException" => R::WebAuthnOriginNotAllowed,
         "WebAuthnCredentialNotSupportedException" => R::WebAuthnCredentialNotSupported,
         "InternalErrorException" | "InternalFailure" | "InternalServerException" => R::CognitoInternalError,
+        "InvalidSignatureException" | "SignatureDoesNotMatch"
+            if contains(text, "signature expired") || contains(text, "not yet current") =>
+        {
+            R::MfagateClockSkewed
+        }
         "AuthFailure"
         | "UnrecognizedClientException"
         | "InvalidClientTokenId"
@@ -110,6 +131,10 @@ pub(super) fn classify(operation: Operation, code: &str, text: &str) -> Classifi
 fn not_authorized(operation: Operation, text: &str) -> ErrorReason {
     if contains(text, "is disabled") {
         return ErrorReason::UserDisabled;
+    }
+    // After too many wrong codes, whatever the credential.
+    if contains(text, "temporarily locked") {
+        return ErrorReason::AttemptLimitExceeded;
     }
     match operation.facts().acts_as {
         ActsAs::Iam => ErrorReason::TargetRefused,
@@ -172,7 +197,12 @@ fn invalid_parameter(text: &str) -> Classified {
             Some(("conflict", "FIRST_AUTH_FACTORS")),
         ),
         (
-            &["multi_factor_with_user_verification"],
+            &["webauthn factor configuration", "single_factor"],
+            ErrorReason::PoolSettingsConflict,
+            Some(("conflict", "WEB_AUTHN_FACTOR")),
+        ),
+        (
+            &["web_authn cannot be used as an auth factor when mfa is enabled"],
             ErrorReason::PoolSettingsConflict,
             Some(("conflict", "WEB_AUTHN_FACTOR")),
         ),

@@ -1,7 +1,7 @@
 //! The SDK clients of Cognito: one per Region, made once, sharing connections and credentials.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authz::Permit;
 use crate::cognito::credentials::{Credentials, Endpoint};
+use crate::cognito::exchange::RequestIds;
 use crate::cognito::pool_client::{CallSettings, PoolClient};
 use crate::cognito::role::AssumedRole;
 use crate::cognito::sdk;
@@ -55,7 +56,8 @@ impl Cognito {
         if let Endpoint::Url(url) = endpoint {
             shared = shared.endpoint_url(url);
         }
-        let settings = CallSettings { operation_timeout, mutations: TaskTracker::new() };
+        let settings =
+            CallSettings { operation_timeout, request_ids: RequestIds::Required, mutations: TaskTracker::new() };
         Self { shared, settings, role: None, clients: Mutex::default() }
     }
 
@@ -63,6 +65,13 @@ impl Cognito {
     #[must_use]
     pub fn with_role(self, role: Option<AssumedRole>) -> Self {
         Self { role, ..self }
+    }
+
+    /// The same client before an emulator, which may send no request ids. That is logged once.
+    #[must_use]
+    pub fn with_optional_request_ids(mut self) -> Self {
+        self.settings.request_ids = RequestIds::Optional(Arc::new(Once::new()));
+        self
     }
 
     /// Waits until every mutation that was sent has ended, whether or not its caller is still there. No other may begin.

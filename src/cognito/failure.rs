@@ -5,20 +5,21 @@ use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::api::v1::ErrorReason;
+use crate::cognito::send::Sent;
+use crate::cognito::transport::{Unreadable, source_of};
 use crate::cognito::{classify, masking};
-use crate::domain::Operation;
+use crate::domain::{AwsRequestId, Operation};
 use crate::error::{Error, chain};
 
 /// The maximum length of a code, in characters. A foreign endpoint could make it any length.
 const MAX_CODE_LEN: usize = 128;
 
-/// The error that `operation` ended with. `timed_out` is the reason of a timeout, and `request` holds the texts that must be
-/// masked.
+/// The error that `operation` ended with. `timed_out` is the reason of a timeout.
 pub(super) fn translate<E>(
     operation: Operation,
     error: &SdkError<E, HttpResponse>,
     timed_out: ErrorReason,
-    request: &[String],
+    request: &Sent,
 ) -> Error
 where
     E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
@@ -26,25 +27,33 @@ where
     let translated = match error {
         SdkError::ConstructionFailure(_) => Error::new(ErrorReason::MfagateRequestRejected),
         SdkError::TimeoutError(_) => Error::new(timed_out),
-        // Missing credentials, a bad endpoint or a failed signature show up as a dispatch failure, too, but no retry by the
-        // caller helps.
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
             Error::new(ErrorReason::CognitoUnreachable)
         }
-        SdkError::DispatchFailure(_) => Error::new(ErrorReason::MfagateDispatchFailed),
-        SdkError::ResponseError(context) => unreadable(context.raw()),
+        // Missing credentials, a bad endpoint or a failed signature show up as a dispatch failure, too, but no retry by the
+        // caller helps.
+        SdkError::DispatchFailure(failure) => {
+            match failure.as_connector_error().and_then(|error| source_of::<Unreadable>(error)) {
+                Some(Unreadable { http_status, .. }) => unreadable(*http_status),
+                None => Error::new(ErrorReason::MfagateDispatchFailed),
+            }
+        }
+        SdkError::ResponseError(context) => unreadable(Some(context.raw().status().as_u16())),
         SdkError::ServiceError(context) => match context.err().code() {
             Some(code) => recognize(operation, code, context.err().message().unwrap_or_default(), request),
-            None => unreadable(context.raw()),
+            None => unreadable(Some(context.raw().status().as_u16())),
         },
         _ => Error::new(ErrorReason::MfagateFailed),
     };
-    let aws_request_id = error.request_id().map(|id| id.chars().take(MAX_CODE_LEN).collect::<String>());
-    translated.operation(operation).metadata("aws_request_id", aws_request_id).cause(cause(error, request))
+    // What is no id of AWS could be anything, even a token.
+    let aws_request_id = error.request_id().and_then(AwsRequestId::parse);
+    let aws_request_id = aws_request_id.as_ref().map(AwsRequestId::as_str);
+    translated.operation(operation).metadata("aws_request_id", aws_request_id).cause(cause(error, &request.texts))
 }
 
-fn recognize(operation: Operation, code: &str, text: &str, request: &[String]) -> Error {
-    let classified = classify::classify(operation, code, text);
+fn recognize(operation: Operation, code: &str, text: &str, request: &Sent) -> Error {
+    let classified = classify::classify(operation, code, text).in_context(request);
+    let request = &request.texts;
     // The only text of Cognito that is forwarded: nothing else says what is wrong.
     let unrecognized = code == "InvalidParameterException" && classified.reason == ErrorReason::InvalidParameter;
     let message = (unrecognized && !text.is_empty()).then(|| masking::for_caller(text, request));
@@ -60,10 +69,10 @@ fn recognize(operation: Operation, code: &str, text: &str, request: &[String]) -
 }
 
 /// A response without a code is not Cognito's: it is that of a proxy or a load balancer, or a part of a response.
-fn unreadable(response: &HttpResponse) -> Error {
-    let status = response.status().as_u16();
-    let reason = if status >= 500 { ErrorReason::CognitoUnavailable } else { ErrorReason::CognitoAnswerUnreadable };
-    Error::new(reason).metadata("http_status", Some(status.to_string()))
+fn unreadable(http_status: Option<u16>) -> Error {
+    let is_server_error = http_status.is_some_and(|status| status >= 500);
+    let reason = if is_server_error { ErrorReason::CognitoUnavailable } else { ErrorReason::CognitoAnswerUnreadable };
+    Error::new(reason).metadata("http_status", http_status.map(|status| status.to_string()))
 }
 
 /// The chain of causes, without what the request held. Never `Debug`, which prints whole responses.

@@ -1,6 +1,8 @@
-//! Masks the texts of AWS, which repeat ARNs, account ids and what the request held.
+//! Masks the texts of AWS, which repeat what the request held, and what looks like a secret or names a person or an account,
+//! whatever the request held: a proxy may print what it was sent.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -18,33 +20,81 @@ const MIN_ANYWHERE_LEN: usize = 4;
 /// Replaces a text in which the values could not be searched for: it is withheld rather than shown unmasked.
 const WITHHELD: &str = "[withheld]";
 
-/// `text` without anything that the request held, for the log.
+/// What is masked by its shape. Each is searched for by itself, so that none is searched for to the end of the text and then
+/// given up for a shorter one of another shape: that would take quadratic time.
+const SHAPES: &[(&str, &str)] = &[
+    ("[arn]", r#"(?i)\barn:[^\s"',;)\]}]+"#),
+    // A JSON Web Token, signed or encrypted: the first part is a JSON object in base64. Also one that was cut.
+    ("[masked]", r"eyJ[A-Za-z0-9_=+/-]{5,}(?:\.[A-Za-z0-9_=+/-]*)*"),
+    // What signs a request (Signature Version 4), as a header and as a query.
+    ("[masked]", r#"(?i)AWS4-(?:HMAC|ECDSA)[A-Z0-9-]*(?:[\s,]{1,4}[a-z]+=[^\s,"']+)*"#),
+    ("[masked]", r#"(?i)\b(?:Credential|Signature|X-Amz-[a-z-]*Token)["']?[=:]\s?["']?[^\s,"'&]+"#),
+    ("[masked]", r#"(?i)\bBearer\s[^\s,"']+"#),
+    // The ids of access keys, and the prefixes of the session tokens of STS.
+    ("[masked]", r"(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|AIPA|ANPA|ANVA|APKA|ASCA)[A-Z0-9]{12,}"),
+    ("[masked]", r"\b(?:IQoJ|FwoG|FQoG)[A-Za-z0-9+/=]{16,}"),
+    // An e-mail address.
+    ("[masked]", r#"[^\s@"'<>(),;:=&]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+"#),
+    // A telephone number (E.164).
+    ("[masked]", r"\+[1-9][0-9]{6,14}"),
+    ("[account]", r"\d{12,}"),
+];
+
+/// `text` without anything secret or personal, for the log.
 pub fn without_request(text: &str, request: &[String]) -> String {
     mask(text, request).chars().take(MAX_CAUSE_LEN).collect()
 }
 
-/// `text` for a caller: without anything that the request held, ARNs and account ids, and limited in length.
+/// `text` without anything secret or personal, for a caller: limited in length.
 pub fn for_caller(text: &str, request: &[String]) -> String {
-    #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test uses it")]
-    static ARN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?i)\barn:[^\s"',;)\]}]+"#).expect("a valid pattern"));
-    #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test uses it")]
-    static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d{12,}").expect("a valid pattern"));
-    let text = ARN.replace_all(text, "[arn]");
-    let text = without_request(&text, request);
-    ACCOUNT.replace_all(&text, "[account]").chars().take(MAX_MESSAGE_LEN).collect()
+    mask(text, request).chars().take(MAX_MESSAGE_LEN).collect()
 }
 
-/// Masks every value of the request, whatever its case, in one pass however many there are.
+/// A part of a text that is masked, and what it becomes.
+type Masked = (Range<usize>, &'static str);
+
+/// Masks every shape and every value of the request, whatever its case. All are searched for in the text as it was, so that
+/// masking one never hides a part of another. What overlaps is masked as one.
 fn mask(text: &str, request: &[String]) -> String {
     let values = request.iter().filter(|value| !value.trim().is_empty() && value.len() <= text.len().saturating_mul(2));
     let (words, values): (Vec<&str>, Vec<&str>) = values
         .map(String::as_str)
         .partition(|value| value.chars().count() < MIN_ANYWHERE_LEN && value.chars().all(char::is_alphanumeric));
-    mask_anywhere(text, &values).and_then(|text| mask_words(&text, &words)).unwrap_or_else(|| WITHHELD.to_owned())
+    let mut masked = shapes(text);
+    let (Some(anywhere), Some(words)) = (find_anywhere(text, &values), find_words(text, &words)) else {
+        return WITHHELD.to_owned();
+    };
+    masked.extend(anywhere.into_iter().chain(words).map(|range| (range, "[masked]")));
+    // The longer of two that start together names what both become.
+    masked.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+    replace(text, masked)
+}
+
+fn replace(text: &str, masked: Vec<Masked>) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut end = 0;
+    for (range, label) in masked {
+        if range.start >= end {
+            replaced.push_str(text.get(end..range.start).unwrap_or_default());
+            replaced.push_str(label);
+        }
+        end = end.max(range.end);
+    }
+    replaced.push_str(text.get(end..).unwrap_or_default());
+    replaced
+}
+
+fn shapes(text: &str) -> Vec<Masked> {
+    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test uses each")]
+    static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+        SHAPES.iter().map(|&(label, pattern)| (label, Regex::new(pattern).expect("a valid pattern"))).collect()
+    });
+    let found = PATTERNS.iter().flat_map(|(label, shape)| shape.find_iter(text).map(|found| (found.range(), *label)));
+    found.collect()
 }
 
 /// The longest value wins where several match, so that one inside another does not leave the rest of the other behind.
-fn mask_anywhere(text: &str, values: &[&str]) -> Option<String> {
+fn find_anywhere(text: &str, values: &[&str]) -> Option<Vec<Range<usize>>> {
     // The search folds the case of ASCII only; the other spellings are searched for as they are.
     let spellings: BTreeSet<String> =
         values.iter().flat_map(|value| [(*value).to_owned(), value.to_lowercase(), value.to_uppercase()]).collect();
@@ -55,17 +105,17 @@ fn mask_anywhere(text: &str, values: &[&str]) -> Option<String> {
         .match_kind(MatchKind::LeftmostLongest)
         .build(&spellings)
         .ok()?;
-    Some(search.replace_all(text, &vec!["[masked]"; spellings.len()]))
+    Some(search.find_iter(text).map(|found| found.range()).collect())
 }
 
-fn mask_words(text: &str, words: &[&str]) -> Option<String> {
+fn find_words(text: &str, words: &[&str]) -> Option<Vec<Range<usize>>> {
     if words.is_empty() {
-        return Some(text.to_owned());
+        return Some(Vec::new());
     }
     let words: BTreeSet<&str> = words.iter().copied().collect();
     let words = words.into_iter().map(regex::escape).collect::<Vec<_>>().join("|");
     let search = RegexBuilder::new(&format!(r"\b(?:{words})\b")).case_insensitive(true).build().ok()?;
-    Some(search.replace_all(text, "[masked]").into_owned())
+    Some(search.find_iter(text).map(|found| found.range()).collect())
 }
 
 #[cfg(test)]
@@ -148,8 +198,67 @@ mod tests {
     }
 
     #[test]
-    fn the_log_keeps_arns_but_nothing_of_the_request() {
-        let text = without_request("arn:aws:iam::1:role/a for jane.doe", &["jane.doe".to_owned()]);
-        assert_eq!(text, "arn:aws:iam::1:role/a for [masked]");
+    fn what_looks_like_a_secret_is_masked_whatever_the_request_held() {
+        for secret in [
+            "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln",
+            "eyJhbGciOiJSU0EtT0FFUCJ9.a2V5.aXY.dGV4dA.dGFn",
+            "eyJraWQiOiJjdXQ",
+            "AKIAIOSFODNN7EXAMPLE",
+            "ASIAIOSFODNN7EXAMPLE",
+            "AROAIOSFODNN7EXAMPLE",
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/us-west-2/cognito-idp/aws4_request, SignedHeaders=host;x-amz-date, \
+             Signature=5d672d79c15b13162d9279b0855cfba6",
+            "Signature=5d672d79c15b13162d9279b0855cfba6",
+            "X-Amz-Security-Token=IQoJb3JpZ2luX2VjEXAMPLE",
+            "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLXdlc3QtMiJ",
+            "Bearer abc.def",
+            "jane.doe+mfa@mail.example.com",
+            "jané@exämple.com",
+            "+14325551212",
+        ] {
+            for told in [for_caller(secret, &[]), without_request(secret, &[])] {
+                assert_eq!(told, "[masked]", "{secret}");
+            }
+            for (before, after) in [("got ", " from"), ("(", ")"), ("\"", "\""), ("x='", "',")] {
+                let told = without_request(&format!("{before}{secret}{after}"), &[]);
+                assert!(!told.contains(secret), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_resembles_a_secret_is_left() {
+        for text in [
+            "Value '7' at 'userPoolId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w-]+",
+            "sent in 12345678901 ms to cognito-idp.us-west-2.amazonaws.com:443",
+            "AKIA is a prefix, and so is ASIA; a+b@c, +12, eyJ",
+            "Signature expired: 20261126T101010Z is now earlier than 20261126T101510Z",
+        ] {
+            assert_eq!(without_request(text, &[]), text);
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_request_and_a_shape_that_overlap_are_masked_as_one() {
+        assert_eq!(told("see eyJhbGciOiJSUzI1.secret", &["eyJh"]), "see [masked]");
+        assert_eq!(told("mail Dear a@b.example, your code", &["Dear a@b.example, your code"]), "mail [masked]");
+        assert_eq!(told("role arn:aws:iam::1:role/jane.doe here", &["jane.doe"]), "role [arn] here");
+    }
+
+    #[test]
+    fn the_log_holds_no_arns_or_account_ids_either() {
+        let text = without_request("arn:aws:iam::1:role/a of 123456789012 for jane.doe", &["jane.doe".to_owned()]);
+        assert_eq!(text, "[arn] of [account] for [masked]");
+    }
+
+    #[test]
+    fn a_text_made_to_be_slow_is_masked_in_linear_time() {
+        for part in ["eyJaaaaaaa.", "+1234567", "a@b.c", "a@", "AWS4-HMAC ", "arn:", "Signature=", "AKIA", "a"] {
+            let text = part.repeat((1 << 20) / part.len());
+            let started = std::time::Instant::now();
+            without_request(&text, &[]);
+            // A quadratic search takes hours.
+            assert!(started.elapsed() < std::time::Duration::from_secs(30), "{part}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod convert;
 mod credentials;
 mod document;
+mod exchange;
 mod failure;
 pub mod masking;
 mod passkey;
@@ -15,6 +16,7 @@ mod sdk;
 mod send;
 mod session_name;
 mod software_token;
+mod transport;
 mod user;
 
 pub use client::Cognito;

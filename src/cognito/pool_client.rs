@@ -15,8 +15,9 @@ use tracing::Instrument as _;
 
 use crate::api::v1::ErrorReason;
 use crate::authz::Permit;
+use crate::cognito::exchange::{Exchange, RequestIds};
 use crate::cognito::failure;
-use crate::cognito::send::{NeverRetryLimitExceeded, TransmitProbe, recorded};
+use crate::cognito::send::{NeverRetryLimitExceeded, Sent, recorded};
 use crate::domain::{Deadline, Operation};
 use crate::error::Error;
 
@@ -24,6 +25,7 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub(super) struct CallSettings {
     pub(super) operation_timeout: Duration,
+    pub(super) request_ids: RequestIds,
     /// The mutations in flight. A drain waits for them.
     pub(super) mutations: TaskTracker,
 }
@@ -54,15 +56,14 @@ impl PoolClient {
         self.permit.user_pool_id()
     }
 
-    /// Sends what `call` builds. `request` holds the texts of the request, the pool id excepted, which are masked where
-    /// Cognito repeats them.
+    /// Sends what `call` builds. `request` holds the texts of the request, the pool id excepted.
     ///
     /// A mutation runs to its end even when the caller leaves: Cognito may have made the change already, and its outcome must
     /// be recorded.
     pub(super) async fn send<T, E, F>(
         &self,
         operation: Operation,
-        mut request: Vec<String>,
+        request: impl Into<Sent>,
         call: impl FnOnce(&Client, Builder) -> F,
     ) -> Result<T, Error>
     where
@@ -79,17 +80,20 @@ impl PoolClient {
         if left.is_zero() {
             return Err(Error::new(ErrorReason::NoTimeLeft).operation(operation).cause("no time left to call Cognito"));
         }
-        let probe = TransmitProbe::default();
-        let config = self.config::<E>(operation, left).interceptor(probe.clone());
+        let exchange = Exchange::<E>::new(operation, self.settings.request_ids.clone());
+        let config = self.config::<E>(operation, left).interceptor(exchange.clone());
         let response = call(&self.client, config);
         let pool = self.permit.user_pool_id().to_owned();
-        request.push(pool.clone());
-        // Time that ran out before anything was sent went into credentials, so no change can have been made.
-        let unsent = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
+        let mut request = request.into();
+        request.texts.push(pool.clone());
+        // Time that ran out before anything was dispatched went into credentials.
+        let undispatched = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
         let outcome = async move {
             response.await.map_err(|error| {
-                let timed_out = if probe.has_transmitted() { ErrorReason::DeadlineExceeded } else { unsent };
-                failure::translate(operation, &error, timed_out, &request).user_pool(&pool)
+                let timed_out = if exchange.was_dispatched() { ErrorReason::DeadlineExceeded } else { undispatched };
+                let error = failure::translate(operation, &error, timed_out, &request).user_pool(&pool);
+                let unknown = !operation.is_read() && exchange.is_outcome_unknown();
+                if unknown { error.outcome_unknown() } else { error }
             })
         };
         if operation.is_read() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::failure;
+use crate::cognito::masking;
 use crate::cognito::sdk;
 use crate::cognito::session_name::SessionName;
 
@@ -35,6 +36,10 @@ const MIN_LIFETIME: Duration = Duration::from_secs(30);
 const STS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum number of attempts, the first included.
 const MAX_ATTEMPTS: u32 = 2;
+/// How long a failure of STS is remembered before STS is asked again; each further failure doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest that a failure is remembered: a corrected trust policy works after this time.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// The role to assume, and how STS is reached.
 #[derive(Clone, Debug)]
@@ -85,6 +90,7 @@ impl RoleArn {
 pub struct AssumedRole {
     sts: Client,
     arn: RoleArn,
+    first_pause: Duration,
     sessions: Mutex<Sessions>,
 }
 
@@ -114,7 +120,14 @@ impl AssumedRole {
         if let Endpoint::Url(url) = endpoint {
             config = config.endpoint_url(url);
         }
-        Self { sts: Client::from_conf(config.build()), arn, sessions: Mutex::default() }
+        let sts = Client::from_conf(config.build());
+        Self { sts, arn, first_pause: FIRST_PAUSE, sessions: Mutex::default() }
+    }
+
+    /// The same role, whose first failure is remembered for `first_pause`.
+    #[must_use]
+    pub fn with_first_pause(self, first_pause: Duration) -> Self {
+        Self { first_pause, ..self }
     }
 
     /// The credentials for requests on behalf of `caller`: those of a session with the caller's name.
@@ -143,6 +156,7 @@ impl AssumedRole {
             sts: self.sts.clone(),
             arn: self.arn.clone(),
             name: SessionName::of(caller),
+            first_pause: self.first_pause,
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         });
@@ -172,7 +186,8 @@ impl From<SdkError<AssumeRoleError, HttpResponse>> for RoleError {
     fn from(error: SdkError<AssumeRoleError, HttpResponse>) -> Self {
         if let SdkError::ServiceError(context) = &error {
             return Self::Refused(match context.err().code() {
-                Some(code) => code.chars().take(128).collect(),
+                // What is not STS could print anything as its code.
+                Some(code) => masking::without_request(code, &[]).chars().take(128).collect(),
                 // Not a response of STS: that of a proxy, or of another server at the endpoint.
                 None => format!("no code, HTTP status {}", context.raw().status().as_u16()),
             });
@@ -186,6 +201,7 @@ struct Session {
     sts: Client,
     arn: RoleArn,
     name: SessionName,
+    first_pause: Duration,
     held: Mutex<Held>,
     /// Held while STS is called.
     turn: tokio::sync::Mutex<()>,
@@ -203,7 +219,38 @@ struct Held {
     keys: Option<Keys>,
     /// The number of responses, so that those who waited for one take it, even a failure.
     responses: u64,
-    failure: Option<RoleError>,
+    failure: Option<Failure>,
+}
+
+/// A failure that is remembered.
+#[derive(Clone)]
+struct Failure {
+    error: RoleError,
+    pause: Duration,
+    ends: Instant,
+}
+
+impl Held {
+    /// The last failure, while it is remembered.
+    fn recent_failure(&self) -> Option<RoleError> {
+        self.failure.as_ref().filter(|failure| Instant::now() < failure.ends).map(|failure| failure.error.clone())
+    }
+
+    /// Adds a response of STS.
+    fn add(&mut self, outcome: &Result<Keys, RoleError>, first_pause: Duration) {
+        self.responses += 1;
+        match outcome {
+            Ok(keys) => {
+                self.keys = Some(keys.clone());
+                self.failure = None;
+            }
+            Err(error) => {
+                let pause =
+                    self.failure.as_ref().map_or(first_pause, |last| last.pause.saturating_mul(2).min(MAX_PAUSE));
+                self.failure = Some(Failure { error: error.clone(), pause, ends: Instant::now() + pause });
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -212,16 +259,20 @@ struct ForCaller(Arc<Session>);
 impl Session {
     /// Credentials that are still valid. They are renewed while the old ones are used, so that STS may fail for a while.
     async fn keys(self: Arc<Self>) -> Result<Keys, RoleError> {
-        let Held { keys, responses, .. } = self.held();
-        match keys {
+        let held = self.held();
+        let (recent_failure, responses) = (held.recent_failure(), held.responses);
+        match held.keys {
             Some(keys) if left(&keys) > RENEW_BEFORE => return Ok(keys),
             Some(keys) if left(&keys) > MIN_LIFETIME => {
-                if self.turn.try_lock().is_ok() {
+                if recent_failure.is_none() && self.turn.try_lock().is_ok() {
                     tokio::spawn(self.refresh(responses));
                 }
                 return Ok(keys);
             }
             Some(_) | None => {}
+        }
+        if let Some(error) = recent_failure {
+            return Err(error);
         }
         // A task of its own, so that the response is kept even if the call that needed it could not wait.
         tokio::spawn(self.refresh(responses)).await.unwrap_or(Err(RoleError::Aborted))
@@ -233,7 +284,7 @@ impl Session {
         let Held { keys, responses, failure } = self.held();
         if responses != seen {
             return match (failure, keys) {
-                (Some(failure), _) => Err(failure),
+                (Some(failure), _) => Err(failure.error),
                 (None, Some(keys)) => Ok(keys),
                 (None, None) => Err(RoleError::Unreadable),
             };
@@ -244,11 +295,7 @@ impl Session {
             Err(error) => tracing::warn!(session = self.name.as_str(), %error, "role not assumed"),
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.responses += 1;
-        held.failure = outcome.as_ref().err().cloned();
-        if let Ok(keys) = &outcome {
-            held.keys = Some(keys.clone());
-        }
+        held.add(&outcome, self.first_pause);
         outcome
     }
 

@@ -1,19 +1,13 @@
-//! What goes with sending one operation: whether it was transmitted, what is never retried, and the record of a mutation.
+//! What goes with sending one operation: the request's texts, what is never retried, and the record of a mutation.
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::{BeforeTransmitInterceptorContextRef, InterceptorContext};
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::api::v1::ErrorReason;
 use crate::audit::MutationOutcome;
@@ -46,33 +40,6 @@ pub(super) async fn recorded<T: RequestId>(
     outcome
 }
 
-/// Tells whether a request was transmitted, be it to no avail.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TransmitProbe(Arc<AtomicBool>);
-
-impl TransmitProbe {
-    pub(super) fn has_transmitted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for TransmitProbe {
-    fn name(&self) -> &'static str {
-        "transmit probe"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 /// Rejects a response without a required member. The SDK fills in an empty value (1.144), and a response that is not Cognito's
 /// would pass for a user without a name.
 pub(super) fn require(operation: Operation, member: &str, is_present: bool) -> Result<(), Error> {
@@ -80,7 +47,25 @@ pub(super) fn require(operation: Operation, member: &str, is_present: bool) -> R
         return Ok(());
     }
     let error = Error::new(ErrorReason::CognitoAnswerUnreadable).operation(operation);
+    let error = if operation.is_read() { error } else { error.outcome_unknown() };
     Err(error.cause(format!("the response has no {member}")))
+}
+
+/// What of a request bears on how Cognito's response is read.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// The texts that the caller sent, which are masked where Cognito repeats them.
+    pub(super) texts: Vec<String>,
+    /// Whether it acts with a session. Cognito has one code for rejected tokens and sessions.
+    pub(super) in_session: bool,
+    /// Whether it disables factors and enables none.
+    pub(super) only_disables: bool,
+}
+
+impl From<Vec<String>> for Sent {
+    fn from(texts: Vec<String>) -> Self {
+        Self { texts, ..Self::default() }
+    }
 }
 
 /// The texts of a request, to be masked in Cognito's response.

@@ -4,9 +4,9 @@ use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
 use crate::api::v1::ErrorReason;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{owned, require, texts};
-use crate::domain::Operation;
+use crate::cognito::send::{Sent, owned, require, texts};
 use crate::domain::text::{FreeText, UserCode, Username};
+use crate::domain::{AwsRequestId, Operation};
 use crate::error::Error;
 use crate::request::credential::UserCredential;
 
@@ -29,7 +29,7 @@ impl PoolClient {
     pub async fn associate_software_token(&self, credential: &UserCredential) -> Result<NewSecret, Error> {
         let operation = Operation::AssociateSoftwareToken;
         let response = self
-            .send(operation, texts([credential.as_str()]), |client, config| {
+            .send(operation, with(credential, texts([credential.as_str()])), |client, config| {
                 let call = client.associate_software_token();
                 let call = match credential {
                     UserCredential::AccessToken(token) => call.access_token(token.as_str()),
@@ -37,8 +37,7 @@ impl PoolClient {
                 };
                 call.customize().config_override(config).send()
             })
-            .await
-            .map_err(|error| in_context(credential, error))?;
+            .await?;
         let secret_code = response.secret_code.unwrap_or_default();
         require(operation, "secret code", !secret_code.is_empty())?;
         Ok(NewSecret { secret_code, session: response.session })
@@ -55,7 +54,7 @@ impl PoolClient {
         let mut request = texts([credential.as_str(), code.as_str()]);
         request.extend(owned(device));
         let response = self
-            .send(operation, request, |client, config| {
+            .send(operation, with(credential, request), |client, config| {
                 let call = client.verify_software_token();
                 let call = match credential {
                     UserCredential::AccessToken(token) => call.access_token(token.as_str()),
@@ -64,8 +63,7 @@ impl PoolClient {
                 let call = call.user_code(code.as_str()).set_friendly_device_name(owned(device));
                 call.customize().config_override(config).send()
             })
-            .await
-            .map_err(|error| in_context(credential, error))?;
+            .await?;
         match response.status() {
             Some(VerifySoftwareTokenResponseType::Success) => Ok(response.session),
             status => Err(Error::new(ErrorReason::TotpNotVerified)
@@ -88,14 +86,11 @@ impl PoolClient {
     }
 }
 
-/// The error after what was sent: Cognito has one code for rejected tokens and sessions.
-fn in_context(credential: &UserCredential, error: Error) -> Error {
-    match credential {
-        UserCredential::AccessToken(_) => error,
-        UserCredential::Session(_) => error.in_session(),
-    }
+/// A request with this credential and these texts.
+fn with(credential: &UserCredential, texts: Vec<String>) -> Sent {
+    Sent { texts, in_session: matches!(credential, UserCredential::Session(_)), ..Sent::default() }
 }
 
 fn aws_request_id(response: &impl aws_sdk_cognitoidentityprovider::operation::RequestId) -> Option<String> {
-    response.request_id().map(str::to_owned)
+    response.request_id().and_then(AwsRequestId::parse).map(|id| id.as_str().to_owned())
 }

@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 use crate::api::v1;
 use crate::cognito::convert;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{require, texts};
+use crate::cognito::send::{Sent, require, texts};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, Username};
 use crate::error::Error;
@@ -86,9 +86,11 @@ impl PoolClient {
         } else {
             v1::MfaFactor::Unspecified
         };
+        let only_disables = preference.only_disables();
         let settings = SdkSettings::new(preference, current);
         let operation = Operation::AdminSetUserMfaPreference;
-        self.send(operation, texts([username.as_str()]), |client, config| {
+        let request = Sent { texts: texts([username.as_str()]), only_disables, ..Sent::default() };
+        self.send(operation, request, |client, config| {
             client
                 .admin_set_user_mfa_preference()
                 .user_pool_id(self.user_pool_id())
@@ -112,8 +114,10 @@ impl PoolClient {
         } else {
             v1::MfaFactor::Unspecified
         };
+        let only_disables = preference.only_disables();
         let settings = SdkSettings::new(preference, current);
-        self.send(Operation::SetUserMfaPreference, texts([token.as_str()]), |client, config| {
+        let request = Sent { texts: texts([token.as_str()]), only_disables, ..Sent::default() };
+        self.send(Operation::SetUserMfaPreference, request, |client, config| {
             client
                 .set_user_mfa_preference()
                 .access_token(token.as_str())

@@ -37,6 +37,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         (Some(embedded), endpoint)
     };
     let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
+    let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let serving = async {
         tokio::select! {
             ended = server::serve(listener, Service::open(cognito, drain_timeout), end) => ended,

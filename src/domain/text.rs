@@ -110,8 +110,8 @@ const ANY: usize = usize::MAX;
 const MAX_STRING_LEN: usize = 131_072;
 
 texts! {
-    /// `UserPoolIdType`.
-    UserPoolIdText, UserPoolIdKind: 1, 55, r"[A-Za-z0-9_-]+_[0-9a-zA-Z]+" => "must be a Region, an underscore, and letters and digits";
+    /// `UserPoolIdType`, whose pattern takes any word for a Region. Ours does not: the Region becomes part of a host name.
+    UserPoolIdText, UserPoolIdKind: 1, 55, r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+_[0-9a-zA-Z]+" => "must be a Region, an underscore, and letters and digits";
     /// `UsernameType`: a username, an alias, or the `sub`.
     Username, UsernameKind: 1, 128, secret true, r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+" => "must be letters, marks, symbols, numbers and punctuation only";
     /// `TokenModelType`: an access token.
@@ -166,6 +166,28 @@ mod tests {
     fn a_pattern_must_match_the_whole_text() {
         for text in ["us-west-2_A\n", "\nus-west-2_A", "us-west-2_A b", "us-west-2_A_"] {
             assert!(UserPoolIdText::parse(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_region_of_a_pool_id_is_a_region() {
+        for region in ["us-west-2", "ap-southeast-10", "us-gov-west-1", "cn-north-1", "us-iso-east-1", "eusc-de-east-1"]
+        {
+            assert!(UserPoolIdText::parse(format!("{region}_Ab1")).is_ok(), "{region}");
+        }
+        for region in [
+            "us-west-2_",
+            "us-west",
+            "west-2",
+            "us-west-2x",
+            "US-WEST-2",
+            "us--west-2",
+            "a-west-2",
+            "local",
+            "-",
+            "us-west-2-3",
+        ] {
+            assert!(UserPoolIdText::parse(format!("{region}_Ab1")).is_err(), "{region}");
         }
     }
 

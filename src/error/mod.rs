@@ -72,13 +72,14 @@ impl Error {
         self
     }
 
-    /// The same error after a session, and not an access token, was sent: an unrecognized refusal is about the session.
-    pub fn in_session(self) -> Self {
-        let about_a_token = matches!(
-            self.reason,
-            ErrorReason::UserTokenRejected | ErrorReason::UserTokenExpired | ErrorReason::UserTokenRevoked
-        );
-        if about_a_token { Self { reason: ErrorReason::SessionExpired, ..self } } else { self }
+    /// The same error of a change that was sent: it may have been made.
+    pub fn outcome_unknown(self) -> Self {
+        self.metadata("outcome", Some("UNKNOWN"))
+    }
+
+    /// Whether the change that failed may have been made.
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.metadata.contains_key("outcome")
     }
 
     /// Why the call failed.

@@ -232,13 +232,7 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
         R::RateLimited => {
             (ResourceExhausted, Aws, Always, RetryInfo, "the request rate quota of the AWS account is exceeded")
         }
-        R::DeadlineExceeded => (
-            DeadlineExceeded,
-            Aws,
-            IfIdempotent,
-            Plain,
-            "Cognito did not respond in time; the operation may have taken effect",
-        ),
+        R::DeadlineExceeded => (DeadlineExceeded, Aws, IfIdempotent, Plain, "Cognito did not respond in time"),
         R::CognitoUnavailable => (Unavailable, Aws, IfIdempotent, Plain, "Cognito is unavailable"),
         R::CognitoUnreachable => (Unavailable, Aws, IfIdempotent, Plain, "Cognito is unreachable"),
         R::CognitoInternalError => (Internal, Aws, IfIdempotent, Plain, "Cognito returned an internal error"),

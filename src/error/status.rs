@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -14,8 +15,12 @@ use crate::domain::{Operation, Resource};
 use crate::error::Error;
 use crate::error::reason::{self, Detail, Party, Retry};
 
-/// How long a caller waits at least before it retries a request that was rate limited.
+/// How long a caller waits at least before it retries a request that was rate limited, and up to twice as long: callers that
+/// were refused together would otherwise return together.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// The trailer that tells a gRPC client's retry policy when to retry, in milliseconds, and with -1 not to (gRFC A6).
+const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 const DOMAIN: &str = "mfagate";
 
@@ -62,18 +67,44 @@ pub fn render<B>(response: &Response<B>, request_id: &str) -> Option<Status> {
 
 fn build(error: &Error, request_id: &str) -> Status {
     log(error);
-    let mut details = details(error);
+    let retryable = is_retryable(error);
+    let mut details = details(error, retryable);
     details.set_request_info(request_id, "");
-    Status::with_error_details(error.code(), reason::spec(error.reason).message, details)
+    let pushback = match details.retry_info().and_then(|retry| retry.retry_delay) {
+        Some(delay) => Some(delay.as_millis().to_string()),
+        None => (!retryable).then(|| "-1".to_owned()),
+    };
+    let mut status = Status::with_error_details(error.code(), message(error), details);
+    if let Some(pushback) = pushback.and_then(|pushback| MetadataValue::try_from(pushback).ok()) {
+        status.metadata_mut().insert(RETRY_PUSHBACK, pushback);
+    }
+    status
 }
 
-fn details(error: &Error) -> ErrorDetails {
-    let spec = reason::spec(error.reason);
-    let retryable = match spec.retry {
+fn message(error: &Error) -> String {
+    let message = reason::spec(error.reason).message;
+    if error.is_outcome_unknown() { format!("{message}; the change may have taken effect") } else { message.to_owned() }
+}
+
+fn is_retryable(error: &Error) -> bool {
+    match reason::spec(error.reason).retry {
         Retry::Never => false,
         Retry::IfIdempotent => error.operation.is_none_or(Operation::is_idempotent),
         Retry::Always => true,
-    };
+    }
+}
+
+/// [`RETRY_DELAY`] and up to as much again, in whole milliseconds, as the trailer has it.
+fn jittered_delay() -> Duration {
+    let mut random = [0; 2];
+    // Without randomness, every caller waits the least.
+    let share = aws_lc_rs::rand::fill(&mut random).map_or(0, |()| u32::from(u16::from_be_bytes(random)));
+    let jitter = RETRY_DELAY.saturating_mul(share) / u32::from(u16::MAX);
+    RETRY_DELAY + Duration::from_millis(u64::try_from(jitter.as_millis()).unwrap_or_default())
+}
+
+fn details(error: &Error, retryable: bool) -> ErrorDetails {
+    let spec = reason::spec(error.reason);
     let mut metadata: HashMap<String, String> =
         error.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     metadata.insert("fault".to_owned(), spec.party.name().to_owned());
@@ -103,7 +134,7 @@ fn details(error: &Error) -> ErrorDetails {
             set_resource_info(&mut details, error, resource, spec.message);
         }
         Detail::RetryInfo => {
-            details.set_retry_info(Some(RETRY_DELAY));
+            details.set_retry_info(Some(jittered_delay()));
         }
     }
     details

@@ -97,6 +97,13 @@ impl Preference {
         !moved && settings.iter().flatten().any(|setting| setting.enabled && setting.preferred.is_none())
     }
 
+    /// Whether factors are disabled and none is enabled.
+    pub fn only_disables(self) -> bool {
+        let settings = self.by_field().into_iter().filter_map(|(_, setting)| setting.map(|setting| setting.enabled));
+        let mut enabled = settings.chain(self.web_authn).peekable();
+        enabled.peek().is_some() && !enabled.any(|enabled| enabled)
+    }
+
     fn by_field(self) -> [(&'static str, Option<FactorSetting>); 3] {
         [
             ("sms_mfa_settings", self.sms),

@@ -18,7 +18,7 @@ use tonic_types::StatusExt as _;
 use crate::authz::access;
 use crate::process::without_credentials;
 use crate::support::loopback::serve;
-use crate::support::refusal::other_details;
+use crate::support::refusal::{check_pushback, other_details};
 use crate::support::rpc_call::{call, operation};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
@@ -100,6 +100,8 @@ impl Entry {
         }
         assert_eq!(answered, documented, "{reason}");
 
+        // Whatever the reason, in the one place that makes all of them.
+        check_pushback(status);
         let answered = (code_name(status.code()), other_details(status));
         let (code, detail) = self.returned_as();
         assert_eq!(answered, (code, detail.iter().map(String::as_str).collect()), "{reason}");

@@ -2,4 +2,5 @@
 
 mod cognito_error;
 mod cognito_message;
+mod connection;
 mod manual;

@@ -1,7 +1,8 @@
 //! The role that is assumed for each caller, before an STS over real HTTP: by itself and through the program.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{
@@ -215,6 +216,42 @@ async fn an_unreachable_sts_is_reported_as_such_and_no_debug_text_holds_a_key() 
     assert!(printed.contains("payments") && !printed.contains("canary") && !printed.contains("token-of"), "{printed}");
 }
 
+#[tokio::test]
+async fn a_refusal_of_sts_is_remembered_and_asked_about_ever_less_often() {
+    let sts = FakeSts::start().await;
+    for reply in [StsReply::Refuse, StsReply::Malformed] {
+        sts.reply_with(reply);
+        let (role, before) = (sts.role_with_pauses(), sts.request_count());
+        let mut callers = JoinSet::new();
+        for _ in 0..50 {
+            let provider = role.for_caller("payments");
+            callers.spawn(async move { key_of(&provider).await.unwrap_err() });
+        }
+        let errors: BTreeSet<String> = callers.join_all().await.into_iter().collect();
+        assert_eq!((errors.len(), sts.request_count() - before), (1, 1), "{errors:?}");
+        // Another caller's session may be allowed what this one is not.
+        sts.reply_with(StsReply::Grant(HOUR));
+        key_of(&role.for_caller("support")).await.unwrap();
+        key_of(&role.for_caller("payments")).await.unwrap_err();
+    }
+
+    // One more after each pause, which doubles: at 0, 20, 60, 140, 300, 620 ms.
+    sts.reply_with(StsReply::Refuse);
+    let (role, before) = (sts.role_with_pauses().with_first_pause(Duration::from_millis(20)), sts.request_count());
+    let started = Instant::now();
+    let mut calls = 0;
+    while started.elapsed() < Duration::from_millis(700) {
+        key_of(&role.for_caller("payments")).await.unwrap_err();
+        calls += 1;
+    }
+    let asked = sts.request_count() - before;
+    assert!((2..=6).contains(&asked) && calls > 50, "{asked} requests for {calls} calls");
+    // The refusal does not outlive what it is about.
+    sts.reply_with(StsReply::Grant(HOUR));
+    let granted = async { while key_of(&role.for_caller("payments")).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), granted).await.unwrap();
+}
+
 /// The program's own credentials.
 const AWS_CREDENTIALS: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "AKIABASE"),
@@ -281,13 +318,13 @@ async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
     let mut process = serve_assuming(&fixture, &cognito, &sts, &[]).await;
     let channel = process.channel().await;
-    let support = fixture.bearer("support");
-    for (answer, cause) in [
-        (StsReply::Refuse, "sts refused to assume the role: AccessDenied"),
-        (StsReply::Malformed, "sts returned no credentials"),
+    // A failure is remembered for each caller.
+    for (answer, caller, cause) in [
+        (StsReply::Refuse, "support", "sts refused to assume the role: AccessDenied"),
+        (StsReply::Malformed, "desk", "sts returned no credentials"),
     ] {
         sts.reply_with(answer);
-        let refusal = set_sms(channel.clone(), &support, true, "set").await;
+        let refusal = set_sms(channel.clone(), &fixture.bearer(caller), true, "set").await;
         let told = format!("{refusal:?}");
         assert!(!told.contains("sts") && !told.contains("AccessDenied") && !told.contains("iam"), "{told}");
         let details = refused(refusal, Code::Internal, "MFAGATE_DISPATCH_FAILED");
@@ -301,9 +338,11 @@ async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
         assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "MFAGATE_DISPATCH_FAILED" }));
     }
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());
-    // No other credentials stand in for those that were refused, and the next try may succeed.
+    // No other credentials stand in for those that were refused, and a later try may succeed.
     sts.reply_with(StsReply::Grant(HOUR));
-    set_sms(channel, &support, true, "set").await.unwrap();
+    let support = fixture.bearer("support");
+    let granted = async { while set_sms(channel.clone(), &support, true, "set").await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), granted).await.unwrap();
     let log = end_without_secrets(process, &fixture).await;
     let failed = log.lines().find(|line| line.contains("call failed")).unwrap();
     assert!(failed.contains("ERROR") && failed.contains("AccessDenied"), "{failed}");

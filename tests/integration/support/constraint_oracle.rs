@@ -82,11 +82,18 @@ fn is_printing(character: char) -> bool {
     character.is_ascii_graphic() || PRINTING.contains(&character)
 }
 
+/// A Region, an underscore, letters and digits. A Region is words of letters, the first of two or more, and a number.
 fn is_pool_id(text: &str) -> bool {
-    text.rsplit_once('_').is_some_and(|(region, id)| {
-        let is_region = !region.is_empty() && region.chars().all(|c| is_word(c) || c == '-');
-        is_region && !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric())
-    })
+    let Some((region, id)) = text.split_once('_') else { return false };
+    let parts: Vec<&str> = region.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    words.len() >= 2
+        && words[0].len() >= 2
+        && words.iter().all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
+        && !number.is_empty()
+        && number.chars().all(|c| c.is_ascii_digit())
+        && !id.is_empty()
+        && id.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn is_sms_message(text: &str) -> bool {

@@ -69,8 +69,13 @@ impl FakeSts {
         Self { url: serve(app).await, state }
     }
 
-    /// The role, assumed at this STS.
+    /// The role, assumed at this STS. No failure is remembered.
     pub(crate) fn role(&self) -> AssumedRole {
+        self.role_with_pauses().with_first_pause(Duration::ZERO)
+    }
+
+    /// The role, assumed at this STS. A failure is remembered as in production.
+    pub(crate) fn role_with_pauses(&self) -> AssumedRole {
         let options = RoleOptions {
             arn: ROLE.parse().unwrap(),
             region: "eu-west-1".to_owned(),

@@ -10,6 +10,7 @@ pub(crate) mod jwks_server;
 pub(crate) mod loopback;
 pub(crate) mod policy_fixture;
 pub(crate) mod process;
+pub(crate) mod raw_cognito;
 pub(crate) mod raw_h2;
 pub(crate) mod reflection;
 pub(crate) mod refusal;

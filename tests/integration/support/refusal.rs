@@ -18,7 +18,18 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
     }
     assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {details:?}");
     other_details(&status);
+    check_pushback(&status);
     details
+}
+
+/// Checks what tells a client's retry policy (gRFC A6) against what the details say: never, or when.
+#[track_caller]
+pub(crate) fn check_pushback(status: &Status) {
+    let details = status.get_error_details();
+    let retryable = &details.error_info().unwrap().metadata["retryable"];
+    let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap().to_owned());
+    let delay = details.retry_info().map(|retry| retry.retry_delay.unwrap().as_millis().to_string());
+    assert_eq!(pushback, delay.or((retryable == "false").then(|| "-1".to_owned())), "{status:?}");
 }
 
 /// Checks that mfagate itself refuses a request, and returns the paths of the fields that it names.

@@ -51,6 +51,11 @@ impl TestService {
         Self::with(TestCognito::at(cognito_url), UNHURRIED).await
     }
 
+    /// As [`with_cognito_at`](Self::with_cognito_at), with this limit on one operation.
+    pub(crate) async fn with_cognito_and_timeout(cognito_url: &str, operation_timeout: Duration) -> Self {
+        Self::with(TestCognito::at(cognito_url), operation_timeout).await
+    }
+
     async fn with(cognito: TestCognito, operation_timeout: Duration) -> Self {
         let endpoint = Endpoint::Url(cognito.url.clone());
         let port = Cognito::new(endpoint, Credentials::for_development(), operation_timeout);

@@ -1,10 +1,17 @@
 //! Errors that only Cognito's message tells apart.
 
 use mfagate::api::Rpc;
+use mfagate::api::v1::{
+    AdminSetUserMfaPreferenceRequest, SetUserMfaPreferenceRequest, SmsMfaSettings, SoftwareTokenMfaSettings,
+    VerifySoftwareTokenRequest, verify_software_token_request,
+};
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use super::{check, row};
+use crate::support::refusal::refused;
 use crate::support::rpc_call::{call, operation, takes_token};
+use crate::support::test_cognito::{POOL, USER};
 use crate::support::test_service::TestService;
 
 use Code::{FailedPrecondition, InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated};
@@ -18,6 +25,13 @@ async fn the_message_of_a_refused_token_or_session_distinguishes_the_reasons() {
     let says = |rpc, text| row(rpc, "NotAuthorizedException").saying(text);
     let disabled = |rpc| {
         says(rpc, "User is disabled.").is(FailedPrecondition, "USER_DISABLED", "END_USER").with("PreconditionFailure")
+    };
+    let locked = |rpc| {
+        says(rpc, "User temporarily locked. Try again soon.").is(
+            ResourceExhausted,
+            "ATTEMPT_LIMIT_EXCEEDED",
+            "END_USER",
+        )
     };
     check(&[
         says(GetUser, "Access Token has expired").is(Unauthenticated, "USER_TOKEN_EXPIRED", "END_USER"),
@@ -39,6 +53,9 @@ async fn the_message_of_a_refused_token_or_session_distinguishes_the_reasons() {
             "END_USER",
         ),
         says(VerifySoftwareToken, "Invalid session for the user.").is(Unauthenticated, "SESSION_EXPIRED", "END_USER"),
+        locked(VerifySoftwareToken),
+        locked(GetUser),
+        locked(AdminDeleteSoftwareToken),
         disabled(GetUser),
         disabled(AdminSetUserMfaPreference),
         disabled(AdminDeleteSoftwareToken),
@@ -133,6 +150,15 @@ async fn the_message_about_a_pools_configuration_distinguishes_request_and_setti
             "Account Recovery Setting cannot use verified_phone_number as a recovery mechanism when SMS MFA is \
              configured",
         ),
+        conflict(
+            "WEB_AUTHN_FACTOR",
+            "Cannot set WebAuthn factor configuration to SINGLE_FACTOR if MFA is required and WebAuthn is an allowed first \
+             auth factor",
+        ),
+        conflict(
+            "WEB_AUTHN_FACTOR",
+            "WEB_AUTHN cannot be used as an auth factor when MFA is enabled if not configured for MFA.",
+        ),
         conflict("POOL_ALREADY_CREATED", "Cannot turn MFA functionality ON, once the user pool has been created"),
         conflict("SMS_CONFIGURATION", "Can't turn off SMS_MFA when SMS configuration is set for the user pool"),
     ])
@@ -150,4 +176,58 @@ async fn no_text_of_a_refusal_by_iam_makes_an_admin_rpc_blame_the_callers_creden
             assert_eq!(status.code(), FailedPrecondition, "{} {text}: {status:?}", rpc.name());
         }
     }
+}
+
+#[tokio::test]
+async fn a_request_that_only_disables_is_never_told_to_enrol_a_factor() {
+    let service = TestService::start().await;
+    let access_token = service.cognito.token(USER).await;
+    let (user_pool_id, username) = (POOL.to_owned(), USER.to_owned());
+    let text = "User does not have delivery config set to turn on SOFTWARE_TOKEN_MFA";
+    for operation in ["AdminSetUserMFAPreference", "SetUserMFAPreference"] {
+        service.cognito.inject_error(operation, "InvalidParameterException", text).await;
+    }
+    for (sms, reason) in [(false, "INVALID_PARAMETER"), (true, "FACTOR_NOT_ENROLLED")] {
+        // `preferred_mfa` is given, so that the preference is not read first.
+        let sms_mfa_settings = Some(SmsMfaSettings { enabled: sms, preferred_mfa: Some(sms) });
+        let software_token_mfa_settings = Some(SoftwareTokenMfaSettings { enabled: false, preferred_mfa: None });
+        let by_admin = AdminSetUserMfaPreferenceRequest {
+            user_pool_id: user_pool_id.clone(),
+            username: username.clone(),
+            sms_mfa_settings,
+            software_token_mfa_settings,
+            ..Default::default()
+        };
+        let by_user = SetUserMfaPreferenceRequest {
+            access_token: access_token.clone(),
+            sms_mfa_settings,
+            software_token_mfa_settings,
+            ..Default::default()
+        };
+        for status in [
+            service.preferences().admin_set_user_mfa_preference(by_admin).await.unwrap_err(),
+            service.preferences().set_user_mfa_preference(by_user).await.unwrap_err(),
+        ] {
+            let details = status.get_error_details();
+            let info = details.error_info().unwrap();
+            assert_eq!((info.reason.as_str(), info.metadata.contains_key("factor")), (reason, sms), "{status:?}");
+            assert_eq!(info.metadata.get("cognito_message").map(String::as_str), (!sms).then_some(text), "{status:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lock_is_not_a_rejected_session() {
+    let service = TestService::start().await;
+    let operation = "VerifySoftwareToken";
+    service.cognito.inject_error(operation, "NotAuthorizedException", "User temporarily locked. Try again soon.").await;
+    let credential = Some(verify_software_token_request::Credential::Session("s".repeat(20)));
+    let request = VerifySoftwareTokenRequest {
+        credential,
+        user_pool_id: POOL.to_owned(),
+        user_code: "123456".to_owned(),
+        ..Default::default()
+    };
+    let answer = service.software_tokens().verify_software_token(request).await;
+    refused(answer, ResourceExhausted, "ATTEMPT_LIMIT_EXCEEDED");
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::support::refusal::other_details;
+use crate::support::refusal::{check_pushback, other_details};
 use crate::support::rpc_call::{call, operation};
 use crate::support::test_cognito::{TestCognito, USER};
 use crate::support::test_service::TestService;
@@ -93,12 +93,16 @@ impl Row {
             ("operation", operation(self.rpc)),
             ("cognito_code", self.cognito_code),
         ]);
+        // Neither says that nothing was done.
+        let unknown = ["COGNITO_INTERNAL_ERROR", "COGNITO_UNAVAILABLE"].contains(&self.reason) && !self.rpc.is_read();
+        expected.extend(unknown.then_some(("outcome", "UNKNOWN")));
         expected.extend(self.metadata);
         let got = (status.code(), info.reason.as_str(), metadata, other_details(status));
         let wanted = (self.code, self.reason, expected, self.detail.into_iter().collect());
         if got != wanted {
             return Err(format!("got    {got:?}\n    wanted {wanted:?}"));
         }
+        check_pushback(status);
         if id.is_empty() {
             return Err("no aws_request_id".to_owned());
         }

@@ -62,6 +62,7 @@ fn unreadable_metadata(rpc: Rpc, http_status: &str, retryable: bool) -> BTreeMap
         ("http_status", http_status.to_owned()),
     ]
     .into_iter()
+    .chain((!rpc.is_read()).then(|| ("outcome", "UNKNOWN".to_owned())))
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
 }

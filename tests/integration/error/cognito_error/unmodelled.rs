@@ -62,6 +62,12 @@ async fn mfagates_own_failures_are_internal_and_never_blamed_on_the_caller() {
         // A resource control policy refuses the anonymous caller of a token operation in these words.
         denied(GetUser, 400).saying("User: anonymous is not authorized to perform: cognito-idp:GetUser"),
         clock("RequestTimeTooSkewed", 403),
+        clock("InvalidSignatureException", 400).saying(
+            "Signature expired: 20261126T101010Z is now earlier than 20261126T101510Z (20261126T102010Z - 5 min.)",
+        ),
+        clock("InvalidSignatureException", 403)
+            .saying("Signature not yet current: 20261126T101510Z is still later than 20261126T101010Z"),
+        clock("SignatureDoesNotMatch", 403).saying("Signature expired: 20261126T101010Z"),
         clock("RequestExpired", 400),
         clock("RequestInTheFuture", 400),
         account("OptInRequired", 403),
