@@ -4,6 +4,7 @@ import json
 import urllib.parse
 import urllib.request
 
+HEADERS = {"Content-Type": "application/json", "X-Embedded-Control": "1"}
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -36,6 +37,10 @@ class Control:
         """Puts a user into a status that no operation leads to."""
         self._ask("POST", "user", {"UserPoolId": user_pool_id, "Username": username, "UserStatus": status})
 
+    def reset(self) -> None:
+        """Puts everything back to how it was at the first start."""
+        self._ask("POST", "reset")
+
     def put_fault(self, fault: dict[str, object]) -> None:
         """Adds a fault that waits for a request."""
         self._ask("PUT", "faults", fault)
@@ -53,6 +58,6 @@ class Control:
     ) -> dict[str, object]:
         url = f"{self._url}/{path}?{urllib.parse.urlencode(query or {})}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(url, data, HEADERS, method=method)
         with _OPENER.open(request, timeout=10) as answer:
             return json.load(answer)

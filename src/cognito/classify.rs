@@ -111,6 +111,10 @@ fn not_authorized(operation: Operation, text: &str) -> ErrorReason {
     if contains(text, "is disabled") {
         return ErrorReason::UserDisabled;
     }
+    // After too many wrong codes, whatever the credential.
+    if contains(text, "temporarily locked") {
+        return ErrorReason::AttemptLimitExceeded;
+    }
     match operation.facts().acts_as {
         ActsAs::Iam => ErrorReason::TargetRefused,
         ActsAs::User if contains(text, "required scopes") => ErrorReason::UserTokenScopeMissing,
