@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use cognito_emulator::{CONTROL_HEADER, Emulator, Issuer, Options};
+use cognito_emulator::{CONTROL_HEADER, Emulator, Issuer, Options, demo};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::cognito::{Cognito, Credentials, Endpoint};
+use crate::command::ready_file::{Demo, Ready, ReadyFile};
 use crate::command::{CommandError, print, signal};
 use crate::config::{Common, Dev, EmbeddedIssuer};
 use crate::server::{self, Service};
@@ -21,10 +22,11 @@ const DEMO_USER: &str = "testuser";
 
 /// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
-    let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, common } = options;
+    let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
     let Common { operation_timeout, drain_timeout } = common;
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
+    let ready_file = ready_file.map(ReadyFile::claim).transpose()?;
     let listener = bind(listen.0).await?;
     let address = listener.local_addr().map_err(|error| CommandError::Listen(listen.0, error))?;
     let (embedded, endpoint) = if let Some(url) = cognito_endpoint {
@@ -50,11 +52,22 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
 
     // The token needs the embedded Cognito's signing key, which is still being generated: gRPC is served meanwhile.
     let greeting = async {
-        if let Some(embedded) = &embedded {
-            print_banner(address, &embedded.url(), &demo_token(&embedded.url()).await?)
+        let token = if let Some(embedded) = &embedded {
+            let token = demo_token(&embedded.url()).await?;
+            print_banner(address, &embedded.url(), &token)?;
+            Some(token)
         } else {
-            print_banner_without_emulator(address, &endpoint)
-        }
+            print_banner_without_emulator(address, &endpoint)?;
+            None
+        };
+        let Some(file) = &ready_file else {
+            return Ok(());
+        };
+        let cognito = match &endpoint {
+            Endpoint::Aws => None,
+            Endpoint::Url(url) => Some(url.as_str()),
+        };
+        file.write(&Ready { grpc: address.to_string(), cognito, demo: token.as_deref().map(demo_of) })
     };
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -73,6 +86,17 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
     TcpListener::bind(address).await.map_err(|error| CommandError::Listen(address, error))
+}
+
+fn demo_of(access_token: &str) -> Demo<'_> {
+    Demo {
+        region: "us-west-2",
+        user_pool_id: DEMO_POOL,
+        client_id: demo::CLIENT_ID,
+        username: DEMO_USER,
+        password: demo::PASSWORD,
+        access_token,
+    }
 }
 
 #[derive(Deserialize)]

@@ -79,6 +79,11 @@ pub struct Dev {
     #[arg(long, env = "MFAGATE_DATA", value_name = "FILE")]
     pub data: Option<PathBuf>,
 
+    /// Write addresses, demo pool and an access token to this file as JSON once everything is ready, for test suites. It is
+    /// removed at the start and at shutdown.
+    #[arg(long, env = "MFAGATE_READY_FILE", value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
     /// What every way of running the service has.
     #[command(flatten)]
     pub common: Common,
