@@ -203,7 +203,7 @@ async fn main() {
     table("the interceptor: layer, gate and record", &cases).await;
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let embedded = Emulator::start(listener, Options { data: None, demo: true }).await.unwrap();
+    let embedded = Emulator::start(listener, Options { demo: true, ..Options::default() }).await.unwrap();
     let endpoint = Endpoint::Url(embedded.url());
     let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
     let open = serve(Service::open(cognito(), Duration::ZERO)).await;

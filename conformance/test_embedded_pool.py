@@ -79,18 +79,22 @@ def test_an_omitted_factor_is_dropped(account: Account) -> None:
     assert read(account) == {"MfaConfiguration": "OPTIONAL", **TOTP}
 
 
-def test_sms_is_removed_only_when_mfa_is_switched_off(account: Account) -> None:
+def test_sms_can_be_omitted(account: Account) -> None:
     account.configure("OPTIONAL", TOTP, SMS)
-    assert_refused(account, "Can't turn off SMS_MFA when SMS configuration is set for the user pool", "OPTIONAL", TOTP)
-    account.configure("OFF")
     assert account.configure("OPTIONAL", TOTP) == {"MfaConfiguration": "OPTIONAL", **TOTP}
+
+
+def test_a_pool_that_is_set_off_keeps_its_channel(account: Account) -> None:
+    account.configure("OPTIONAL", TOTP, SMS)
+    assert account.configure("OFF") == {"MfaConfiguration": "OFF", **SMS}
+    described = account.must("DescribeUserPool", UserPoolId=account.pool_id)["UserPool"]
+    assert described["SmsConfiguration"] == SMS_CONFIGURATION
 
 
 def test_a_verified_phone_number_needs_sms(make: Make) -> None:
     account = make(mode="OFF", AutoVerifiedAttributes=["phone_number"], SmsConfiguration=SMS_CONFIGURATION)
-    assert_refused(
-        account, "SMS configuration is required when phone_number is selected for auto verification", "OPTIONAL", TOTP
-    )
+    assert_refused(account, "Can't turn off SMS_MFA when SMS configuration is set for the user pool", "OPTIONAL", TOTP)
+    assert_refused(account, "SMS configuration is required when phone_number is selected for auto verification", "OFF")
 
 
 def test_e_mail_needs_the_pools_own_sender(make: Make) -> None:
@@ -128,9 +132,8 @@ def test_one_time_codes_cannot_be_first_factors_where_mfa_is_required(make: Make
 def test_passkeys_as_first_factor_must_verify_the_user_where_mfa_is_required(make: Make) -> None:
     account = make(mode="OFF", Policies=first_factors("WEB_AUTHN"))
     single = {"WebAuthnConfiguration": {"RelyingPartyId": "localhost", "FactorConfiguration": "SINGLE_FACTOR"}}
-    assert_refused(
-        account, "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor", "ON", TOTP, single
-    )
+    assert_refused(account, "Cannot set WebAuthn factor configuration to SINGLE_FACTOR", "ON", TOTP, single)
+    assert_refused(account, "Cannot set WebAuthn factor configuration to SINGLE_FACTOR", "ON", TOTP)
     assert account.configure("ON", TOTP, PASSKEY)["MfaConfiguration"] == "ON"
 
 

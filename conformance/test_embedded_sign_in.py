@@ -251,12 +251,13 @@ def test_a_challenge_cannot_be_answered_under_another_username(account: Account)
     )
 
 
-def test_a_self_registered_user_gets_tokens_once_to_enrol_with(make: Make) -> None:
+def test_a_self_registered_user_enrols_at_the_first_sign_in(make: Make) -> None:
     account = make(mode="ON", factors=TOTP)
     account.must("SignUp", ClientId=account.client_id, Username=USERNAME, Password=PASSWORD)
     account.must("AdminConfirmSignUp", **account.user)
-    assert "AuthenticationResult" in account.start()
-    assert account.start()["ChallengeName"] == "MFA_SETUP"
+    answer = account.start()
+    assert answer["ChallengeName"] == "MFA_SETUP"
+    assert "AuthenticationResult" not in answer
 
 
 def test_a_temporary_password_has_to_be_changed(make: Make) -> None:

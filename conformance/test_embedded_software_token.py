@@ -107,14 +107,15 @@ def test_a_second_enrolment_stops_the_working_device_at_once(account: Account) -
     assert account.factors() == (["SOFTWARE_TOKEN_MFA"], "SOFTWARE_TOKEN_MFA")
 
 
-def test_too_many_wrong_codes_return_an_error_status(account: Account) -> None:
+def test_too_many_wrong_codes_lock_the_user(account: Account) -> None:
     account.associate()
     for lock in LOCKOUT_SECONDS:
         account.control.advance(lock)
         account.refused(
             "VerifySoftwareToken", "EnableSoftwareTokenMFAException", **verify(account, account.wrong_code())
         )
-    assert account.must("VerifySoftwareToken", **verify(account, account.code())) == {"Status": "ERROR"}
+    right = verify(account, account.code())
+    account.refused("VerifySoftwareToken", "NotAuthorizedException", "User temporarily locked", **right)
 
 
 def test_an_enrolled_user_keeps_the_token_when_the_pool_stops_offering_it(account: Account) -> None:

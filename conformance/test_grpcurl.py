@@ -62,6 +62,30 @@ def test_grpcurl_prints_what_the_cookbook_says(cookbook_dev: Gate, recipe: Recip
     assert cookbook.normalized(output) == cookbook.normalized(recipe.output), output
 
 
+@pytest.mark.parametrize("order", ["backwards", "in strides"])
+def test_the_cookbook_runs_in_any_order_and_again(order: str) -> None:
+    stride = -1 if order == "backwards" else 7
+    assert len(RECIPES) % abs(stride) or abs(stride) == 1
+    with gate.running("dev") as fresh:
+        for step in range(2 * len(RECIPES)):
+            recipe = RECIPES[step * stride % len(RECIPES)]
+            output = cookbook.printed(fresh, recipe.script)
+            if output.startswith("ERROR:"):
+                assert recipe.output.startswith("ERROR:"), f"{recipe.title}: {output}"
+                assert cookbook.error(output)[0] == cookbook.error(recipe.output)[0], output
+
+
+def test_the_cookbook_has_a_fresh_token_and_a_reset() -> None:
+    document = (gate.REPOSITORY / "docs/cookbook.md").read_text()
+    lines = [line for line in document.splitlines() if "_embedded/token" in line or "_embedded/reset" in line]
+    assert len(lines) == 2
+    with gate.running("dev") as fresh:
+        for line in lines:
+            call = line.removeprefix("export TOKEN=$(").removesuffix(")")
+            output = cookbook.printed(fresh, call)
+            assert output.count(".") == 2 if "token" in line else json.loads(output) == {}
+
+
 def test_the_readme_has_a_call_and_a_refusal() -> None:
     refused = [recipe.output.startswith("ERROR:") for recipe in INTRODUCTION]
     assert refused == [False, True]

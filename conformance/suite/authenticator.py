@@ -42,11 +42,8 @@ class Authenticator:
             "origin": self.origin,
             "crossOrigin": False,
         }
-        attestation = {
-            "fmt": self.attestation_format,
-            "attStmt": {},
-            "authData": self._data(self.relying_party_id or options["rp"]["id"]),
-        }
+        data = self._data(self.relying_party_id or options["rp"]["id"])
+        attestation = {"fmt": self.attestation_format, "attStmt": {}, "authData": data}
         identifier = encode(self.credential_id)
         return {
             "id": identifier,
@@ -56,6 +53,8 @@ class Authenticator:
             "response": {
                 "clientDataJSON": encode(json.dumps(client_data).encode()),
                 "attestationObject": encode(cbor2.dumps(attestation)),
+                "authenticatorData": encode(data),
+                "publicKeyAlgorithm": self.algorithm,
                 "transports": ["internal"],
             },
             "clientExtensionResults": {},

@@ -4,6 +4,7 @@ import json
 import urllib.parse
 import urllib.request
 
+HEADERS = {"Content-Type": "application/json", "X-Embedded-Control": "1"}
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -40,6 +41,10 @@ class Control:
         """Injects a fault into the next matching request."""
         self._request("PUT", "faults", fault)
 
+    def reset(self) -> None:
+        """Restores the state of the first start."""
+        self._request("POST", "reset")
+
     def requests(self) -> list[dict[str, object]]:
         """The requests received since the list was last cleared; `Operation` is the operation called."""
         return self._request("GET", "requests")["Requests"]
@@ -53,6 +58,6 @@ class Control:
     ) -> dict[str, object]:
         url = f"{self._url}/{path}?{urllib.parse.urlencode(query or {})}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(url, data, HEADERS, method=method)
         with _OPENER.open(request, timeout=10) as response:
             return json.load(response)

@@ -144,6 +144,12 @@ PASSKEY = {
     "id": "dW5rbm93bg",
     "rawId": "dW5rbm93bg",
     "type": "public-key",
-    "response": {"clientDataJSON": "e30", "attestationObject": "oA", "transports": ["internal"]},
+    "response": {
+        "clientDataJSON": "e30",
+        "attestationObject": "oA",
+        "authenticatorData": "AAAA",
+        "publicKeyAlgorithm": -7,
+        "transports": ["internal"],
+    },
     "clientExtensionResults": {},
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use cognito_emulator::{Emulator, Options};
+use cognito_emulator::{CONTROL_HEADER, Emulator, Issuer, Options, demo};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -11,8 +11,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::cognito::{Cognito, Credentials, Endpoint};
+use crate::command::ready_file::{Demo, Ready, ReadyFile};
 use crate::command::{CommandError, print, signal};
-use crate::config::{Common, Dev};
+use crate::config::{Common, Dev, EmbeddedIssuer};
 use crate::server::{self, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
@@ -21,17 +22,22 @@ const DEMO_USER: &str = "testuser";
 
 /// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
-    let Dev { listen, embedded_listen, cognito_endpoint, data, common } = options;
+    let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
     let Common { operation_timeout, drain_timeout } = common;
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
+    let ready_file = ready_file.map(ReadyFile::claim).transpose()?;
     let listener = bind(listen.0).await?;
     let address = listener.local_addr().map_err(|error| CommandError::Listen(listen.0, error))?;
     let (embedded, endpoint) = if let Some(url) = cognito_endpoint {
         (None, url.into_endpoint())
     } else {
         let listener = bind(embedded_listen.0).await?;
-        let options = Options { data, demo: true };
+        let issuer = match embedded_issuer {
+            EmbeddedIssuer::Aws => Issuer::Aws,
+            EmbeddedIssuer::Embedded => Issuer::Embedded,
+        };
+        let options = Options { data, demo: true, issuer };
         let embedded = Emulator::start(listener, options).await.map_err(CommandError::Embedded)?;
         let endpoint = Endpoint::Url(embedded.url());
         (Some(embedded), endpoint)
@@ -47,11 +53,22 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
 
     // The token needs the embedded Cognito's signing key, which is still being generated: gRPC is served meanwhile.
     let greeting = async {
-        if let Some(embedded) = &embedded {
-            print_banner(address, &embedded.url(), &demo_token(&embedded.url()).await?)
+        let token = if let Some(embedded) = &embedded {
+            let token = demo_token(&embedded.url()).await?;
+            print_banner(address, &embedded.url(), &token)?;
+            Some(token)
         } else {
-            print_banner_without_emulator(address, &endpoint)
-        }
+            print_banner_without_emulator(address, &endpoint)?;
+            None
+        };
+        let Some(file) = &ready_file else {
+            return Ok(());
+        };
+        let cognito = match &endpoint {
+            Endpoint::Aws => None,
+            Endpoint::Url(url) => Some(url.as_str()),
+        };
+        file.write(&Ready { grpc: address.to_string(), cognito, demo: token.as_deref().map(demo_of) })
     };
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -72,6 +89,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
     TcpListener::bind(address).await.map_err(|error| CommandError::Listen(address, error))
 }
 
+fn demo_of(access_token: &str) -> Demo<'_> {
+    Demo {
+        region: "us-west-2",
+        user_pool_id: DEMO_POOL,
+        client_id: demo::CLIENT_ID,
+        username: DEMO_USER,
+        password: demo::PASSWORD,
+        access_token,
+    }
+}
+
 #[derive(Deserialize)]
 struct TokenResponse {
     #[serde(rename = "AccessToken")]
@@ -82,7 +110,8 @@ struct TokenResponse {
 async fn demo_token(url: &str) -> Result<String, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::DemoToken(error.to_string());
     let body = serde_json::json!({ "UserPoolId": DEMO_POOL, "Username": DEMO_USER }).to_string();
-    let request = Request::post(format!("{url}/_embedded/token")).body(Full::<tonic::codegen::Bytes>::from(body));
+    let request = Request::post(format!("{url}/_embedded/token")).header(CONTROL_HEADER, "1");
+    let request = request.body(Full::<tonic::codegen::Bytes>::from(body));
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request.map_err(|error| failed(&error))?).await.map_err(|error| failed(&error))?;
     let status = response.status();
@@ -102,11 +131,17 @@ mfagate dev: everything is on loopback, every call is allowed, nothing here is r
 
 gRPC                {address}
 embedded Cognito    {endpoint}      (for boto3 and the AWS CLI: --endpoint-url, any credentials)
-demo pool           {DEMO_POOL}, users {DEMO_USER} (phone, e-mail and TOTP verified) and newuser (no factor)
-authenticator app   curl -s '{totp}'
+demo pool           {DEMO_POOL}, users {DEMO_USER} (phone, e-mail and TOTP verified), newuser (no factor) and
+                    diego@example.com (TOTP turned on)
+authenticator app   curl -s -H 'X-Embedded-Control: 1' '{totp}'
+back to the start   curl -s -H 'X-Embedded-Control: 1' -X POST {endpoint}/_embedded/reset
 
 export COGNITO={endpoint}
 export TOKEN={token}
+
+A fresh token, after an hour, a sign-out or a reset:
+
+export TOKEN=$(curl -s -H 'X-Embedded-Control: 1' -X POST "$COGNITO/_embedded/token?format=text")
 
 Set {DEMO_USER}'s MFA preference, the sample request of the AWS documentation, and read it back:
 

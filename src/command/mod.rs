@@ -3,11 +3,13 @@
 mod assemble;
 mod dev;
 mod policy;
+mod ready_file;
 mod serve;
 mod signal;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -41,6 +43,9 @@ pub enum CommandError {
     /// The embedded Cognito did not issue an access token for the demo user.
     #[error("no access token for the demo user: {0}")]
     DemoToken(String),
+    /// The file of `--ready-file` could not be written or removed.
+    #[error("the ready file {} cannot be written", .0.display())]
+    ReadyFile(PathBuf, #[source] io::Error),
     /// Standard output could not be written to.
     #[error("standard output cannot be written to")]
     Output(#[source] io::Error),
@@ -72,6 +77,7 @@ impl CommandError {
             | Self::Signal(_)
             | Self::Embedded(_)
             | Self::DemoToken(_)
+            | Self::ReadyFile(..)
             | Self::Output(_)
             | Self::Serve(_) => 1,
         }
@@ -88,6 +94,7 @@ impl CommandError {
             | Self::Signal(_)
             | Self::Embedded(_)
             | Self::DemoToken(_)
+            | Self::ReadyFile(..)
             | Self::Output(_)
             | Self::Serve(_)
             | Self::Query(_)

@@ -63,16 +63,39 @@ pub struct Dev {
     pub embedded_listen: Loopback,
 
     /// Use another Cognito-compatible server on loopback instead of the embedded one.
-    #[arg(long, env = "MFAGATE_COGNITO_ENDPOINT", value_name = "URL", conflicts_with_all = ["embedded_listen", "data"])]
+    #[arg(
+        long,
+        env = "MFAGATE_COGNITO_ENDPOINT",
+        value_name = "URL",
+        conflicts_with_all = ["embedded_listen", "embedded_issuer", "data"],
+    )]
     pub cognito_endpoint: Option<LoopbackUrl>,
+
+    /// The issuer of the embedded Cognito's tokens. Its discovery document leads to its own keys either way.
+    #[arg(long, env = "MFAGATE_EMBEDDED_ISSUER", default_value = "aws", value_name = "ISSUER")]
+    pub embedded_issuer: EmbeddedIssuer,
 
     /// Keep the embedded Cognito's state in this file across restarts. Without it, the state is lost at shutdown.
     #[arg(long, env = "MFAGATE_DATA", value_name = "FILE")]
     pub data: Option<PathBuf>,
 
+    /// Write addresses, demo pool and an access token to this file as JSON once everything is ready, for test suites. It is
+    /// removed at the start and at shutdown.
+    #[arg(long, env = "MFAGATE_READY_FILE", value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
     /// What every way of running the service has.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// The issuer of the embedded Cognito's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EmbeddedIssuer {
+    /// AWS's, `https://cognito-idp.us-west-2.amazonaws.com/POOL`.
+    Aws,
+    /// Its own, `http://127.0.0.1:PORT/POOL`, for clients that find the keys from the issuer.
+    Embedded,
 }
 
 /// The options of `mfagate serve` and `mfagate check`.

@@ -9,7 +9,9 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, watch};
 
+use crate::demo;
 use crate::fault::Faults;
+use crate::issuer::Issuers;
 use crate::protocol::Failure;
 use crate::signer::Signer;
 use crate::state::State;
@@ -25,10 +27,28 @@ pub(crate) struct Backend {
     signer: OnceCell<Arc<Signer>>,
     faults: Mutex<Faults>,
     requests: Mutex<VecDeque<Value>>,
+    issuers: Issuers,
+    demo: bool,
     data: Option<PathBuf>,
     /// Held while the data file is written, so that an older state never overwrites a newer one.
     writing: tokio::sync::Mutex<()>,
     closing: watch::Receiver<bool>,
+}
+
+/// How an emulator starts.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) demo: bool,
+    pub(crate) issuers: Issuers,
+}
+
+fn started(mut state: State, demo: bool, issuers: &Issuers) -> Result<State, Failure> {
+    state.issuers = issuers.clone();
+    if demo {
+        demo::seed(&mut state)?;
+    }
+    Ok(state)
 }
 
 /// Ignores poisoning: after a panic, other requests continue with the state as it is.
@@ -37,21 +57,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Backend {
+    /// Shares a restored state, or a fresh one.
     pub(crate) fn new(
-        state: State,
+        restored: Option<State>,
         signer: Option<Signer>,
-        data: Option<PathBuf>,
+        start: Start,
         closing: watch::Receiver<bool>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        let Start { data, demo, issuers } = start;
+        let state = started(restored.unwrap_or_default(), demo, &issuers)?;
+        Ok(Self {
             state: Mutex::new(state),
             signer: OnceCell::new_with(signer.map(Arc::new)),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            issuers,
+            demo,
             data,
             writing: tokio::sync::Mutex::default(),
             closing,
-        }
+        })
+    }
+
+    /// The state of a first start.
+    pub(crate) fn fresh_state(&self) -> Result<State, Failure> {
+        started(State::default(), self.demo, &self.issuers)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State as Shared};
 use axum::http::Response;
+use axum::middleware::from_fn;
 use axum::routing::{get, post, put};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,10 +16,10 @@ use serde_json::{Value, json};
 use crate::backend::Backend;
 use crate::fault::Fault;
 use crate::protocol::{Failure, plain_response, timestamp};
-use crate::random;
+use crate::state::MAX_AHEAD;
 use crate::state::user::{SignIn, Status};
 use crate::token::{ADMIN_SCOPE, Grant, Issue};
-use crate::totp;
+use crate::{demo, guard, random, totp};
 
 type Outcome = Result<Value, Failure>;
 
@@ -34,6 +35,8 @@ pub(crate) fn router() -> Router<Arc<Backend>> {
         .route("/outbox", get(outbox))
         .route("/requests", get(requests).delete(delete_requests))
         .route("/user", post(set_status))
+        .route("/reset", post(reset))
+        .layer(from_fn(guard::with_control_header))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
@@ -85,45 +88,58 @@ async fn delete_faults(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): R
     plain_response(Ok(json!({})))
 }
 
-/// The claims of a token to mint.
-#[derive(Deserialize)]
+/// The claims of a token to mint; by default one of the demo user.
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Mint {
-    user_pool_id: String,
-    username: String,
+    user_pool_id: Option<String>,
+    username: Option<String>,
     client_id: Option<String>,
     scope: Option<String>,
     /// In seconds; not positive for an expired token.
     expires_in: Option<i64>,
 }
 
-async fn mint_token(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Response<Body> {
-    plain_response(mint(&backend, &body).await)
+async fn mint_token(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery, body: Bytes) -> Response<Body> {
+    let outcome = mint(&backend, &body).await;
+    // For a shell: the token alone.
+    if parameter(query.as_deref(), "format").as_deref() == Some("text")
+        && let Some(token) = outcome.as_ref().ok().and_then(|output| output.get("AccessToken")?.as_str())
+    {
+        return Response::new(Body::from(format!("{token}\n")));
+    }
+    plain_response(outcome)
 }
 
 async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
-    let mint: Mint = read(body)?;
+    let mint: Mint = if body.is_empty() { Mint::default() } else { read(body)? };
+    let expires_in = mint.expires_in.unwrap_or(3600);
+    let distance = Duration::from_secs(expires_in.unsigned_abs());
+    if distance > MAX_AHEAD {
+        return Err(Failure::invalid_parameter(format!("ExpiresIn must be within {} seconds", MAX_AHEAD.as_secs())));
+    }
+    let pool_id = mint.user_pool_id.as_deref().unwrap_or(demo::POOL_ID);
+    let username = mint.username.as_deref().unwrap_or(demo::USERNAME);
     let signer = backend.signer().await?;
     let output = {
         let mut state = backend.state();
         let now = state.now();
-        let pool = state.pool(&mint.user_pool_id, None)?;
+        let issuer = state.issuer(pool_id).unwrap_or_default();
+        let pool = state.pool(pool_id, None)?;
         let first_client = || pool.clients.keys().next().cloned();
         let sign_in = SignIn {
             origin_jti: random::uuid()?,
             client_id: mint.client_id.or_else(first_client).unwrap_or_else(|| "embedded".to_owned()),
             refresh_token: None,
             at: now,
-            expires: now + MINTED_SIGN_IN,
+            expires: now.saturating_add(MINTED_SIGN_IN),
         };
-        pool.user_mut(&mint.username)?.sign_ins.push(sign_in.clone());
-        let expires_in = mint.expires_in.unwrap_or(3600);
-        let distance = Duration::from_secs(expires_in.unsigned_abs());
+        pool.user_mut(username)?.sign_ins.push(sign_in.clone());
         let expires = if expires_in < 0 { now.saturating_sub(distance) } else { now.saturating_add(distance) };
         let grant =
             Grant { scope: mint.scope.unwrap_or_else(|| ADMIN_SCOPE.to_owned()), issued: now.min(expires), expires };
-        let user = pool.user(&mint.username)?;
-        let issue = Issue { signer: &signer, pool, user, sign_in: &sign_in };
+        let user = pool.user(username)?;
+        let issue = Issue { signer: &signer, issuer: &issuer, pool, user, sign_in: &sign_in };
         let token = issue.access_token(&grant)?;
         json!({ "AccessToken": token, "ExpiresIn": expires_in })
     };
@@ -132,18 +148,31 @@ async fn mint(backend: &Backend, body: &[u8]) -> Outcome {
 }
 
 async fn totp_code(Shared(backend): Shared<Arc<Backend>>, RawQuery(query): RawQuery) -> Response<Body> {
-    plain_response(current_totp(&backend, query.as_deref()))
+    let query = query.as_deref();
+    loop {
+        match unused_totp(&backend, query) {
+            Ok((output, wait)) if wait.is_zero() => return plain_response(Ok(output)),
+            Ok((output, wait)) => tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = backend.closing() => return plain_response(Ok(output)),
+            },
+            Err(failure) => return plain_response(Err(failure)),
+        }
+    }
 }
 
-fn current_totp(backend: &Backend, query: Option<&str>) -> Outcome {
+/// The first code that was not used, and how long until it is accepted.
+fn unused_totp(backend: &Backend, query: Option<&str>) -> Result<(Value, Duration), Failure> {
     let (pool_id, username) = (required(query, "user_pool_id")?, required(query, "username")?);
     let mut state = backend.state();
     let now = state.now().as_secs();
     let user = state.pool(&pool_id, None)?.user(&username)?;
     let token =
         user.software_token.as_ref().ok_or_else(|| Failure::resource_not_found("The user has no software token."))?;
-    let code = totp::code(&token.secret, now).ok_or_else(|| Failure::internal("a TOTP secret is not base32"))?;
-    Ok(json!({ "Code": code, "Secret": token.secret, "Verified": token.verified }))
+    let at = totp::unused_at(now, token.used_step);
+    let code = totp::code(&token.secret, at).ok_or_else(|| Failure::internal("a TOTP secret is not base32"))?;
+    let wait = Duration::from_secs(totp::accepted_in(now, at));
+    Ok((json!({ "Code": code, "Secret": token.secret, "Verified": token.verified }), wait))
 }
 
 #[derive(Deserialize)]
@@ -160,7 +189,7 @@ async fn advance(backend: &Backend, body: &[u8]) -> Outcome {
     let advance: Advance = read(body)?;
     let now = {
         let mut state = backend.state();
-        state.advance(Duration::from_secs(advance.advance_seconds));
+        state.advance(Duration::from_secs(advance.advance_seconds))?;
         state.now()
     };
     backend.save().await?;
@@ -212,6 +241,20 @@ async fn set_status(Shared(backend): Shared<Arc<Backend>>, body: Bytes) -> Respo
 async fn change_status(backend: &Backend, body: &[u8]) -> Outcome {
     let change: SetStatus = read(body)?;
     backend.state().pool(&change.user_pool_id, None)?.user_mut(&change.username)?.status = change.user_status;
+    backend.save().await?;
+    Ok(json!({}))
+}
+
+async fn reset(Shared(backend): Shared<Arc<Backend>>) -> Response<Body> {
+    plain_response(start_over(&backend).await)
+}
+
+/// Everything as at the first start; only the signing key stays.
+async fn start_over(backend: &Backend) -> Outcome {
+    let fresh = backend.fresh_state()?;
+    *backend.state() = fresh;
+    backend.faults().remove(None);
+    backend.requests().clear();
     backend.save().await?;
     Ok(json!({}))
 }

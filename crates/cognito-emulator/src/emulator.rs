@@ -11,13 +11,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Start};
 use crate::connection::{Connections, Peer};
+use crate::issuer::{Issuer, Issuers};
 use crate::protocol::Failure;
+use crate::server;
 use crate::signer::Signer;
 use crate::state::State;
 use crate::store::{self, Contents};
-use crate::{demo, server};
 
 /// How long in-flight requests may take before they are aborted.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,8 +28,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The file that keeps the state across restarts; without one the state is lost at shutdown.
     pub data: Option<PathBuf>,
-    /// Whether to create the demo pool ([`demo`]) unless it exists.
+    /// Whether to create the demo pools ([`demo`](crate::demo)) unless it exists.
     pub demo: bool,
+    /// Who tokens say that they are from.
+    pub issuer: Issuer,
 }
 
 /// Why an emulator did not start.
@@ -84,12 +87,11 @@ impl Emulator {
         if !address.ip().is_loopback() {
             return Err(StartError::NotLoopback(address));
         }
-        let (mut state, signer) = restore(options.data.clone()).await?;
-        if options.demo {
-            demo::seed(&mut state).map_err(StartError::Demo)?;
-        }
+        let Options { data, demo, issuer } = options;
+        let (state, signer) = restore(data.clone()).await?;
         let (closing, closed) = watch::channel(false);
-        let backend = Arc::new(Backend::new(state, signer, options.data, closed));
+        let start = Start { data, demo, issuers: Issuers { issuer, url: format!("http://{address}") } };
+        let backend = Arc::new(Backend::new(state, signer, start, closed).map_err(StartError::Demo)?);
         // Generated in the background, so that the first sign-in need not wait for the key.
         let early = Arc::clone(&backend);
         drop(tokio::spawn(async move { early.signer().await.map(drop) }));
@@ -133,10 +135,10 @@ impl Emulator {
     }
 }
 
-/// The state and key of the data file, or new ones if there is none.
-async fn restore(data: Option<PathBuf>) -> Result<(State, Option<Signer>), StartError> {
+/// The state and key of the data file, if there is one.
+async fn restore(data: Option<PathBuf>) -> Result<(Option<State>, Option<Signer>), StartError> {
     let Some(path) = data else {
-        return Ok((State::default(), None));
+        return Ok((None, None));
     };
     let read = {
         let path = path.clone();
@@ -145,10 +147,10 @@ async fn restore(data: Option<PathBuf>) -> Result<(State, Option<Signer>), Start
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     };
     match read {
-        Ok(None) => Ok((State::default(), None)),
-        Ok(Some(Contents { state, key: None })) => Ok((state, None)),
+        Ok(None) => Ok((None, None)),
+        Ok(Some(Contents { state, key: None })) => Ok((Some(state), None)),
         Ok(Some(Contents { state, key: Some(key) })) => match Signer::restore(&key) {
-            Some(signer) => Ok((state, Some(signer))),
+            Some(signer) => Ok((Some(state), Some(signer))),
             None => Err(StartError::DataFile(path, io::Error::other("its key is not a PKCS#8 RSA key"))),
         },
         Err(error) => Err(StartError::DataFile(path, error)),

@@ -24,6 +24,8 @@ mod control;
 pub mod demo;
 mod emulator;
 mod fault;
+mod guard;
+mod issuer;
 mod model;
 mod operation;
 mod password;
@@ -38,5 +40,7 @@ mod totp;
 mod webauthn;
 
 pub use crate::emulator::{Emulator, Options, StartError};
+pub use crate::guard::CONTROL_HEADER;
+pub use crate::issuer::Issuer;
 pub use crate::protocol::Failure;
 pub use crate::server::parse;

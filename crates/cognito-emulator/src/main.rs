@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cognito_emulator::{Emulator, Options, demo};
+use cognito_emulator::{Emulator, Issuer, Options, demo};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,6 +25,18 @@ struct Arguments {
     /// Create a demo pool with an app client and two users.
     #[arg(long)]
     demo: bool,
+
+    /// Who tokens say that they are from: AWS, or this emulator.
+    #[arg(long, default_value = "aws", value_name = "aws|embedded", value_parser = issuer)]
+    issuer: Issuer,
+}
+
+fn issuer(text: &str) -> Result<Issuer, &'static str> {
+    match text {
+        "aws" => Ok(Issuer::Aws),
+        "embedded" => Ok(Issuer::Embedded),
+        _ => Err("must be aws or embedded"),
+    }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, &'static str> {
@@ -45,12 +57,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { listen, data, demo } = arguments;
+    let Arguments { listen, data, demo, issuer } = arguments;
     // Before the address is printed, so that whoever has read it can end the program in good order.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let emulator = Emulator::start(listener, Options { data, demo }).await?;
+    let emulator = Emulator::start(listener, Options { data, demo, issuer }).await?;
     print_banner(&emulator.url(), demo)?;
     tokio::select! {
         _ = interrupt.recv() => {}

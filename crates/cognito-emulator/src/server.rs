@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use serde_json::{Value, json};
 
@@ -19,8 +20,7 @@ use crate::model::operation::{self as table, Access, Operation};
 use crate::operation;
 use crate::operation::call::Call;
 use crate::protocol::{self, Failure, TARGET_PREFIX};
-use crate::state::pool::Pool;
-use crate::{control, random};
+use crate::{control, guard, random};
 
 /// Larger requests are refused, as by AWS.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -37,6 +37,7 @@ pub(crate) fn router(backend: Arc<Backend>) -> Router {
         .nest("/_embedded", control::router())
         .fallback(|| async { Failure::silent("UnknownOperationException").into_response() })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(guard::from_this_machine))
         .with_state(backend)
 }
 
@@ -181,11 +182,14 @@ async fn key_set(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<Stri
 }
 
 async fn openid_configuration(Shared(backend): Shared<Arc<Backend>>, Path(pool_id): Path<String>) -> Response<Body> {
-    let issuer = backend.state().pools.get(&pool_id).map(Pool::issuer);
+    let (issuer, key_set_url) = {
+        let state = backend.state();
+        (state.issuer(&pool_id), state.issuers.key_set_url(&pool_id))
+    };
     protocol::plain_response(match issuer {
         Some(issuer) => Ok(json!({
             "issuer": issuer,
-            "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "jwks_uri": key_set_url,
             "id_token_signing_alg_values_supported": ["RS256"],
             "subject_types_supported": ["public"],
         })),

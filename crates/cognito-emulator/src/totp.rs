@@ -11,6 +11,16 @@ pub(crate) fn code(secret: &str, at: u64) -> Option<String> {
     code_of_step(secret, at / STEP)
 }
 
+/// The earliest time from `at` on whose code was not used.
+pub(crate) fn unused_at(at: u64, used: Option<u64>) -> u64 {
+    used.map_or(at, |used| at.max(used.saturating_add(1).saturating_mul(STEP)))
+}
+
+/// How long after `at` the code of a later time is accepted.
+pub(crate) fn accepted_in(at: u64, later: u64) -> u64 {
+    (later / STEP).saturating_sub(1).saturating_mul(STEP).saturating_sub(at)
+}
+
 /// The step of this code, if it is within one step of now and later than `used`.
 ///
 /// A used step is never accepted again, nor one before it (RFC 6238, section 5.2).
@@ -64,6 +74,19 @@ mod tests {
             let at = (now + 1_000).checked_add_signed(offset).unwrap();
             assert_eq!(matching_step(SECRET, &code, at).is_some(), accepted, "offset {offset}");
         }
+    }
+
+    #[test]
+    fn the_code_after_a_used_one_is_accepted_at_once_and_the_one_after_that_a_step_later() {
+        let now = 1_111_111_110;
+        let step = now / STEP;
+        assert_eq!(unused_at(now + 7, None), now + 7);
+        assert_eq!(unused_at(now + 7, Some(step - 1)), now + 7);
+        let next = unused_at(now + 7, Some(step));
+        assert_eq!((next, accepted_in(now + 7, next)), (now + 30, 0));
+        let after = unused_at(now + 7, Some(step + 1));
+        assert_eq!((after, accepted_in(now + 7, after)), (now + 60, 23));
+        assert!(accepted_in(now, unused_at(now, Some(u64::MAX))) > 0);
     }
 
     #[test]

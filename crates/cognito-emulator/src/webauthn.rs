@@ -13,6 +13,9 @@ use crate::protocol::Failure;
 /// The signature algorithms offered: ES256 and RS256, by their COSE numbers.
 pub(crate) const ALGORITHMS: [i64; 2] = [-7, -257];
 
+/// The registered names of transports (`WebAuthn` Level 3, section 5.8.4).
+const TRANSPORTS: [&str; 6] = ["usb", "nfc", "ble", "smart-card", "hybrid", "internal"];
+
 const USER_PRESENT: u8 = 0x01;
 const USER_VERIFIED: u8 = 0x04;
 const CREDENTIAL_INCLUDED: u8 = 0x40;
@@ -40,6 +43,7 @@ pub(crate) struct Registered {
 
 /// Checks a `RegistrationResponseJSON`.
 pub(crate) fn register(credential: &Value, ceremony: Ceremony<'_>) -> Result<Registered, Failure> {
+    let transports = transports(credential)?;
     let id = text(credential, "/id")?;
     if text(credential, "/type")? != "public-key" {
         return Err(not_supported("the credential is not a public key"));
@@ -49,12 +53,26 @@ pub(crate) fn register(credential: &Value, ceremony: Ceremony<'_>) -> Result<Reg
     if decode(id) != Some(attested) {
         return Err(malformed("id"));
     }
-    let transports = credential.pointer("/response/transports").and_then(Value::as_array);
     Ok(Registered {
         id: id.trim_end_matches('=').to_owned(),
         attachment: credential.get("authenticatorAttachment").and_then(Value::as_str).map(str::to_owned),
-        transports: transports.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        transports,
     })
+}
+
+/// The transports of a credential whose response has what Level 3 requires (T15).
+pub(crate) fn transports(credential: &Value) -> Result<Vec<String>, Failure> {
+    read_transports(credential).ok_or_else(|| Failure::invalid_parameter("Credential data is not valid"))
+}
+
+fn read_transports(credential: &Value) -> Option<Vec<String>> {
+    let response = credential.get("response")?;
+    for name in ["clientDataJSON", "attestationObject", "authenticatorData"] {
+        response.get(name)?.as_str()?;
+    }
+    response.get("publicKeyAlgorithm")?.as_f64()?;
+    let transport = |value: &Value| value.as_str().filter(|name| TRANSPORTS.contains(name)).map(str::to_owned);
+    response.get("transports")?.as_array()?.iter().map(transport).collect()
 }
 
 fn malformed(what: &str) -> Failure {

@@ -164,7 +164,7 @@ async fn a_directory_without_policies_is_refused() {
 #[tokio::test]
 async fn the_embedded_cognito_and_another_exclude_each_other() {
     let endpoint = ["dev", "--cognito-endpoint", "http://127.0.0.1:9"];
-    for other in [["--embedded-listen", "127.0.0.1:0"], ["--data", "state.json"]] {
+    for other in [["--embedded-listen", "127.0.0.1:0"], ["--embedded-issuer", "embedded"], ["--data", "state.json"]] {
         refuses(&[&endpoint[..], &other].concat(), &[], "cannot be used with").await;
     }
 }

@@ -322,3 +322,51 @@ async fn a_path_that_is_not_an_rpc_is_not_in_the_log() {
     let exit = process.terminate().await;
     assert!(!exit.stderr.contains("ostile"), "{exit:?}");
 }
+
+#[tokio::test]
+async fn the_ready_file_of_dev_says_where_everything_is_and_is_there_only_while_it_is_true() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ready.json");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "stale").unwrap();
+    let mut process = Process::dev(&["--ready-file", path, "--embedded-issuer", "embedded"], &[]).await;
+    while !file.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // It appears as a whole, so the first reading is valid.
+    let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+    let token = text("access_token");
+    assert_eq!(
+        ready,
+        json!({
+            "grpc": process.address().await.to_string(),
+            "cognito": process.banner_value("embedded Cognito"),
+            "region": "us-west-2",
+            "user_pool_id": POOL,
+            "client_id": cognito_emulator::demo::CLIENT_ID,
+            "username": USER,
+            "password": cognito_emulator::demo::PASSWORD,
+            "access_token": token,
+        })
+    );
+    let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["iss"], format!("{}/{POOL}", text("cognito")));
+    let channel = process.channel().await;
+    let request = mfagate::api::v1::GetUserRequest { access_token: token };
+    let user = MfaPreferenceServiceClient::new(channel).get_user(request).await.unwrap().into_inner();
+    assert_eq!(user.username, USER);
+    process.terminate().await;
+    assert!(!file.exists());
+    assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none(), "no draft is left");
+}
+
+#[tokio::test]
+async fn a_ready_file_that_cannot_be_written_is_named() {
+    let exit = Process::run(&["dev", "--listen", "127.0.0.1:0", "--ready-file", "/proc/no/ready.json"], &[]).await;
+    assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+    assert!(exit.stderr.contains("the ready file /proc/no/ready.json cannot be written"), "{exit:?}");
+}

@@ -35,6 +35,7 @@ impl Authenticator {
         data.extend(u16::try_from(self.id.len()).unwrap().to_be_bytes());
         data.extend(self.id);
         ciborium::into_writer(&key, &mut data).unwrap();
+        let authenticator_data = BASE64URL_NOPAD.encode(&data);
         let object = ciborium::Value::Map(vec![
             ("fmt".into(), self.format.into()),
             ("attStmt".into(), ciborium::Value::Map(vec![])),
@@ -51,6 +52,8 @@ impl Authenticator {
             "response": {
                 "clientDataJSON": BASE64URL_NOPAD.encode(client_data.to_string().as_bytes()),
                 "attestationObject": BASE64URL_NOPAD.encode(&attestation),
+                "authenticatorData": authenticator_data,
+                "publicKeyAlgorithm": self.algorithm,
                 "transports": ["internal", "hybrid"],
             },
         }))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cognito_emulator::{Emulator, Options, demo};
+use cognito_emulator::{CONTROL_HEADER, Emulator, Options, demo};
 use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -30,7 +30,7 @@ pub(crate) struct TestCognito {
 impl TestCognito {
     /// Starts one with the demo pool.
     pub(crate) async fn start() -> Self {
-        let embedded = Emulator::start(listen().await, Options { data: None, demo: true }).await.unwrap();
+        let embedded = Emulator::start(listen().await, Options { demo: true, ..Options::default() }).await.unwrap();
         Self { url: embedded.url(), _embedded: Some(Arc::new(embedded)) }
     }
 
@@ -136,7 +136,8 @@ impl TestCognito {
 
     /// Calls a control endpoint and returns its JSON response.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
-        self.send(Request::builder().method(method).uri(format!("{}{path}", self.url)), body).await
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        self.send(request.header(CONTROL_HEADER, "1"), body).await
     }
 
     async fn send(&self, request: Builder, body: Value) -> Value {

@@ -6,7 +6,7 @@ use crate::operation::sign_in::{self, Attempt, parameter};
 use crate::password::{self, PasswordHash};
 use crate::protocol::Failure;
 use crate::state::session::{Session, Step};
-use crate::state::user::{Factor, Status};
+use crate::state::user::{Factor, Status, temporarily_locked};
 use crate::totp;
 
 /// A response to a challenge, whose session is valid.
@@ -171,7 +171,7 @@ fn must_not_be_locked(call: &mut Call<'_>, attempt: &Attempt) -> Result<(), Fail
     let now = call.state.now();
     let user = call.state.user(&attempt.pool_id, &attempt.username)?;
     if user.failures.locked(now) {
-        return Err(Failure::not_authorized("User temporarily locked. Try again soon."));
+        return Err(temporarily_locked());
     }
     Ok(())
 }

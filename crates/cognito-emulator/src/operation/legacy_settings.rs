@@ -26,11 +26,14 @@ pub(super) fn admin_set(call: &mut Call<'_>) -> Outcome {
     Ok(nothing())
 }
 
-/// SMS to `phone_number` turns the legacy record on, an empty list turns it off (L2).
+/// An e-mail without an attribute, the sample of the AWS CLI, is accepted and leaves nothing; SMS to `phone_number` turns the legacy record on, an empty list turns it off (L2).
 fn options(input: Input<'_>) -> Result<Vec<MfaOption>, Failure> {
     let mut options = Vec::new();
     for option in input.structures("MFAOptions") {
         let (medium, attribute) = (option.optional_text("DeliveryMedium"), option.optional_text("AttributeName"));
+        if (medium, attribute) == (Some("EMAIL"), None) {
+            continue;
+        }
         if (medium, attribute) != (Some("SMS"), Some("phone_number")) {
             return Err(Failure::invalid_parameter(
                 "MFAOptions accepts the DeliveryMedium SMS with the AttributeName phone_number only",

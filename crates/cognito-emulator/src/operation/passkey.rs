@@ -31,7 +31,7 @@ pub(super) fn start(call: &mut Call<'_>) -> Outcome {
     user.passkey_challenge = Some(PasskeyChallenge {
         challenge: challenge.clone(),
         client_id: bearer.client_id,
-        expires: now + CHALLENGE_VALIDITY,
+        expires: now.saturating_add(CHALLENGE_VALIDITY),
     });
     let excluded: Vec<Value> = user
         .passkeys
@@ -64,6 +64,8 @@ pub(super) fn complete(call: &mut Call<'_>) -> Outcome {
     let credential = call.input.value("Credential").unwrap_or(&Value::Null);
     let pool = call.state.pool(&bearer.pool_id, None)?;
     let party = relying_party(pool)?;
+    // First, so that a document that no authenticator made is refused as one, with or without a challenge.
+    webauthn::transports(credential)?;
     let must_verify_user = pool.web_authn("UserVerification") == Some("required");
     let user = pool.user_mut(&bearer.username)?;
     let challenge = user.passkey_challenge.clone().filter(|challenge| now < challenge.expires);
@@ -149,9 +151,10 @@ fn describe(passkey: &Passkey) -> Value {
     description
 }
 
-/// The relying party of a pool in which passkeys are allowed, as first or as second factor.
+/// The relying party of a pool with passkeys: allowed as first or as second factor, or set up with a relying party.
 fn relying_party(pool: &Pool) -> Result<String, Failure> {
-    if !(pool.first_factors().contains(&"WEB_AUTHN") || pool.offers_web_authn_factor()) {
+    let set_up = pool.web_authn("RelyingPartyId").is_some();
+    if !(set_up || pool.first_factors().contains(&"WEB_AUTHN") || pool.offers_web_authn_factor()) {
         return Err(Failure::new("WebAuthnNotEnabledException", "WebAuthn is not enabled for the user pool."));
     }
     let party = pool.web_authn("RelyingPartyId").ok_or_else(|| {

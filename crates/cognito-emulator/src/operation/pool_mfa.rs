@@ -69,15 +69,14 @@ pub(super) fn check_new_pool(pool: &Pool) -> Result<(), Failure> {
 fn settings_with_sms(pool: &Pool, mode: MfaMode, sms: Option<Input<'_>>) -> Result<Map<String, Value>, Failure> {
     let mut settings = pool.settings.clone();
     let Some(sms) = sms else {
-        if !pool.has_sms() || mode == MfaMode::Off && pool.auto_verifies("phone_number") {
-            // MFA is off, but the channel still verifies phone numbers.
-            return Ok(settings);
+        let verifies_phones = pool.auto_verifies("phone_number");
+        if mode == MfaMode::Off {
+            // P12a: the pool keeps its channel, but P5: one that verifies phones is not turned off without saying so,
+            // and P2 leaves no way to say so.
+            return if verifies_phones { Err(phone_needs_sms()) } else { Ok(settings) };
         }
-        if pool.auto_verifies("phone_number") {
-            return Err(phone_needs_sms());
-        }
-        // P12: SMS is removed only by setting MFA to OFF.
-        if mode != MfaMode::Off && pool.mfa.mode != MfaMode::Off {
+        // P12: what counts is the verification of phones, not the mode before.
+        if verifies_phones && pool.has_sms() {
             return Err(Failure::invalid_parameter(
                 "Can't turn off SMS_MFA when SMS configuration is set for the user pool",
             ));
@@ -116,7 +115,9 @@ fn check_factors(pool: &Pool) -> Result<(), Failure> {
     }
     // P4.
     if !(pool.has_sms() || pool.offers_email() || pool.offers_software_token()) {
-        return Err(Failure::invalid_parameter("SMS MFA, Email MFA, or Software Token MFA must be enabled"));
+        return Err(Failure::invalid_parameter(
+            "Invalid MFA Configuration given. SMS MFA, Email MFA, or Software Token MFA must be enabled",
+        ));
     }
     // P9.
     if pool.has_sms() && pool.recovery_mechanisms().contains(&"verified_phone_number") {
@@ -164,11 +165,16 @@ fn check_first_factors(pool: &Pool) -> Result<(), Failure> {
     if pool.mfa.mode != MfaMode::On {
         return Ok(());
     }
-    let other = first.iter().any(|factor| !["PASSWORD", "WEB_AUTHN"].contains(factor));
-    if other || first.contains(&"WEB_AUTHN") && !pool.offers_web_authn_factor() {
+    if first.iter().any(|factor| !["PASSWORD", "WEB_AUTHN"].contains(factor)) {
         return Err(Failure::invalid_parameter(
             "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor if MFA \
              is enabled",
+        ));
+    }
+    if first.contains(&"WEB_AUTHN") && !pool.offers_web_authn_factor() {
+        return Err(Failure::invalid_parameter(
+            "Cannot set WebAuthn factor configuration to SINGLE_FACTOR if MFA is required and WebAuthn is an allowed \
+             first auth factor",
         ));
     }
     Ok(())

@@ -87,10 +87,8 @@ fn apply(pool: &Pool, user: &mut User, change: FactorChange) -> Result<(), Failu
             }
         }
         Some(false) if on_by_pool => return Ok(()),
-        Some(false) => {
-            check_off(user, factor)?;
-            user.turn_off(factor);
-        }
+        // U5: also where the user never had the factor.
+        Some(false) => user.turn_off(factor),
         None => {}
     }
     // U6: without PreferredMfa the preference stays, with false it is cleared.
@@ -107,11 +105,14 @@ fn check_on(pool: &Pool, user: &User, factor: Factor) -> Result<(), Failure> {
     let (has_means, recovery) = match factor {
         Factor::Sms => (user.attribute("phone_number").is_some(), Some("verified_phone_number")),
         Factor::Email => (user.attribute("email").is_some(), Some("verified_email")),
-        Factor::SoftwareToken => (user.has_software_token(), None),
+        Factor::SoftwareToken => (user.has_set_up_software_token(), None),
         Factor::WebAuthn => return check_web_authn_on(pool),
     };
     if !has_means {
-        return Err(no_delivery_config("on", factor));
+        return Err(Failure::invalid_parameter(format!(
+            "User does not have delivery config set to turn on {}",
+            factor.name()
+        )));
     }
     if let Some(recovery) = recovery
         && pool.recovery_mechanisms() == [recovery]
@@ -137,30 +138,4 @@ fn check_web_authn_on(pool: &Pool) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// U5: turning off what the user never had is refused.
-fn check_off(user: &User, factor: Factor) -> Result<(), Failure> {
-    if user.has_factor(factor) {
-        return Ok(());
-    }
-    let has_means = match factor {
-        Factor::Sms => user.attribute("phone_number").is_some(),
-        Factor::Email => user.attribute("email").is_some(),
-        Factor::WebAuthn => true,
-        Factor::SoftwareToken => match &user.software_token {
-            Some(token) if token.verified => true,
-            Some(_) => {
-                return Err(Failure::invalid_parameter("User has not verified software token mfa"));
-            }
-            None => {
-                return Err(Failure::invalid_parameter("User has not set up software token mfa"));
-            }
-        },
-    };
-    if has_means { Ok(()) } else { Err(no_delivery_config("off", factor)) }
-}
-
-fn no_delivery_config(direction: &str, factor: Factor) -> Failure {
-    Failure::invalid_parameter(format!("User does not have delivery config set to turn {direction} {}", factor.name()))
 }

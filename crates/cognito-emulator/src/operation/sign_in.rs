@@ -123,7 +123,8 @@ pub(super) fn after_password(call: &mut Call<'_>, attempt: &Attempt) -> Outcome 
     let user = pool.user(&attempt.username)?;
     let factors = asked_factors(pool, user);
     match factors.as_slice() {
-        [] if pool.mfa.mode == MfaMode::On && must_set_up(user) => set_up(call, attempt),
+        // T10: from the first sign-in on, whoever created the user.
+        [] if pool.mfa.mode == MfaMode::On => set_up(call, attempt),
         [] => tokens(call, attempt),
         [factor] => ask(call, attempt, *factor),
         several => {
@@ -171,11 +172,6 @@ fn asked_factors(pool: &Pool, user: &User) -> Vec<Factor> {
     }
 }
 
-/// T10: a self-registered user gets tokens once, to enrol with; others set up during the sign-in.
-fn must_set_up(user: &User) -> bool {
-    !user.self_registered || user.has_signed_in
-}
-
 fn set_up(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
     let pool = call.state.pool(&attempt.pool_id, None)?;
     let mut possible = Vec::new();
@@ -197,9 +193,9 @@ fn set_up(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
 
 /// Asks for a code of this factor, after sending it if it is one that is sent.
 pub(super) fn ask(call: &mut Call<'_>, attempt: &Attempt, factor: Factor) -> Outcome {
+    let user = call.state.user(&attempt.pool_id, &attempt.username)?.clone();
     let mut parameters = json!({ "USER_ID_FOR_SRP": attempt.username });
     let step = if delivery::channel(factor).is_some() {
-        let user = call.state.user(&attempt.pool_id, &attempt.username)?.clone();
         let sent = delivery::send(call, &attempt.pool_id, &user, factor)?;
         if let Some(members) = parameters.as_object_mut() {
             members.insert("CODE_DELIVERY_DELIVERY_MEDIUM".to_owned(), Value::from(sent.medium));
@@ -207,6 +203,14 @@ pub(super) fn ask(call: &mut Call<'_>, attempt: &Attempt, factor: Factor) -> Out
         }
         Step::SentCode(factor, sent.code)
     } else {
+        // As in AWS's samples: InitiateAuth returns the device's name only, AdminInitiateAuth the user as well.
+        if call.region.is_none() {
+            parameters = json!({});
+        }
+        let device = user.software_token.and_then(|token| token.device_name);
+        if let (Some(device), Some(members)) = (device, parameters.as_object_mut()) {
+            members.insert("FRIENDLY_DEVICE_NAME".to_owned(), Value::from(device));
+        }
         Step::SoftwareTokenCode
     };
     challenge(call, attempt, step, &parameters)
@@ -225,7 +229,6 @@ pub(super) fn tokens(call: &mut Call<'_>, attempt: &Attempt) -> Outcome {
     let pool = call.state.pool(&attempt.pool_id, None)?;
     let client = pool.client(&attempt.client_id)?.clone();
     let user = pool.user_mut(&attempt.username)?;
-    user.has_signed_in = true;
     let sign_in = token::start_sign_in(user, &client, now)?;
     let refresh_token = sign_in.refresh_token.clone();
     let mut result = token_set(call, attempt, &client, &sign_in)?;
@@ -239,10 +242,11 @@ fn token_set(call: &mut Call<'_>, attempt: &Attempt, client: &Client, sign_in: &
     let now = call.state.now();
     let validity = client.access_token_validity();
     let signer = call.signer.ok_or_else(|| Failure::internal("the operation has no key"))?;
+    let issuer = call.state.issuer(&attempt.pool_id).unwrap_or_default();
     let pool = call.state.pool(&attempt.pool_id, None)?;
     let user = pool.user(&attempt.username)?;
-    let grant = Grant { scope: ADMIN_SCOPE.to_owned(), issued: now, expires: now + validity };
-    let issue = Issue { signer, pool, user, sign_in };
+    let grant = Grant { scope: ADMIN_SCOPE.to_owned(), issued: now, expires: now.saturating_add(validity) };
+    let issue = Issue { signer, issuer: &issuer, pool, user, sign_in };
     Ok(json!({
         "AccessToken": issue.access_token(&grant)?,
         "IdToken": issue.id_token(now)?,

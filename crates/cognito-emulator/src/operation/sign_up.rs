@@ -25,7 +25,6 @@ pub(super) fn sign_up(call: &mut Call<'_>) -> Outcome {
     let attributes = attribute::read(pool, &input.structures("UserAttributes"))?;
     let mut user = user::new_user(pool, username, attributes, now)?;
     user.password = Some(PasswordHash::new(password)?);
-    user.self_registered = true;
     let output = json!({ "UserConfirmed": false, "UserSub": user.sub() });
     pool.users.insert(user.username.clone(), user);
     Ok(output)

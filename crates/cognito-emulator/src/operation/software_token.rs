@@ -7,7 +7,7 @@ use crate::operation::caller::{self, EVERY_STATE, NO_STATE, StateChecks};
 use crate::protocol::Failure;
 use crate::random;
 use crate::state::session::{Session, Step};
-use crate::state::user::{Factor, SoftwareToken};
+use crate::state::user::{Factor, SoftwareToken, temporarily_locked};
 use crate::totp;
 
 /// Who enrols: a signed-in user, or one during a sign-in (T2).
@@ -32,7 +32,13 @@ pub(super) fn associate(call: &mut Call<'_>) -> Outcome {
     let (secret, now) = (random::totp_secret()?, call.state.now());
     let user = call.state.user(pool_id, username)?;
     // T4: the previous token stops working at once, although its preference stays (B2).
-    user.software_token = Some(SoftwareToken { secret: secret.clone(), verified: false, used_step: None });
+    user.software_token = Some(SoftwareToken {
+        secret: secret.clone(),
+        verified: false,
+        replaces_verified: user.has_set_up_software_token(),
+        device_name: None,
+        used_step: None,
+    });
     user.touch(now);
     let output = json!({ "SecretCode": secret });
     next_session(call, &enrolment, Step::SetUp, output)
@@ -52,7 +58,7 @@ pub(super) fn verify(call: &mut Call<'_>) -> Outcome {
         ));
     };
     if user.failures.locked(now) {
-        return Ok(json!({ "Status": "ERROR" }));
+        return Err(temporarily_locked());
     }
     let Some(step) = totp::accepted_step(&token.secret, code, now.as_secs(), token.used_step) else {
         user.failures.add(now);
@@ -64,6 +70,7 @@ pub(super) fn verify(call: &mut Call<'_>) -> Outcome {
         });
     };
     token.verified = true;
+    token.device_name = call.input.optional_text("FriendlyDeviceName").map(str::to_owned);
     token.used_step = Some(step);
     user.failures.clear();
     user.touch(now);

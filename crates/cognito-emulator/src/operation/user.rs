@@ -35,13 +35,15 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let temporary = match input.optional_text("TemporaryPassword") {
         Some(temporary) => {
             password::check_policy(temporary, pool.password_policy())?;
-            temporary.to_owned()
+            Some(temporary.to_owned())
         }
-        None => format!("{}{ALL_CLASSES}", random::alphanumeric::<16>()?),
+        // T14: the user can sign in with a code, and needs no password.
+        None if pool.first_factors().contains(&"EMAIL_OTP") => None,
+        None => Some(format!("{}{ALL_CLASSES}", random::alphanumeric::<16>()?)),
     };
     let mut user = new_user(pool, given, attributes, now)?;
-    user.status = Status::ForceChangePassword;
-    user.password = Some(PasswordHash::new(&temporary)?);
+    user.status = if temporary.is_some() { Status::ForceChangePassword } else { Status::Confirmed };
+    user.password = temporary.map(|temporary| PasswordHash::new(&temporary)).transpose()?;
     let output = json!({ "User": user.profile() });
     pool.users.insert(user.username.clone(), user);
     Ok(output)

@@ -49,7 +49,7 @@ impl Client {
 
     pub(crate) fn session_validity(&self) -> Duration {
         let minutes = self.input().integer("AuthSessionValidity").unwrap_or(3);
-        Duration::from_mins(u64::try_from(minutes).unwrap_or(3))
+        Duration::from_secs(u64::try_from(minutes).unwrap_or(3).saturating_mul(60))
     }
 
     /// `None` for a validity of zero, which means Cognito's default.

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::issuer::Issuers;
 use crate::protocol::Failure;
 use crate::random;
 use crate::state::client::Client;
@@ -23,6 +24,9 @@ const MAX_LETTERS: usize = 256;
 /// How long a session lasts whose app client is gone.
 const DEFAULT_SESSION_VALIDITY: Duration = Duration::from_mins(3);
 
+/// How far the clock can be ahead: no sum of times that are within this overflows.
+pub(crate) const MAX_AHEAD: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// What a data file keeps besides the key.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
@@ -32,6 +36,8 @@ pub(crate) struct State {
     pub(crate) pools: BTreeMap<String, Pool>,
     pub(crate) sessions: BTreeMap<String, Session>,
     pub(crate) outbox: VecDeque<Letter>,
+    #[serde(skip)]
+    pub(crate) issuers: Issuers,
 }
 
 /// A message with a code that AWS would have sent.
@@ -52,12 +58,26 @@ pub(crate) struct Letter {
 impl State {
     /// The time since the epoch on the emulator's clock, by which everything expires.
     pub(crate) fn now(&self) -> Duration {
-        // A clock before 1970 counts as 1970.
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.ahead
+        // A clock before 1970 counts as 1970. A data file can say anything.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.ahead.min(MAX_AHEAD)
     }
 
-    pub(crate) fn advance(&mut self, by: Duration) {
-        self.ahead = self.ahead.saturating_add(by);
+    pub(crate) fn advance(&mut self, by: Duration) -> Result<(), Failure> {
+        let ahead = self.ahead.min(MAX_AHEAD).saturating_add(by);
+        if ahead > MAX_AHEAD {
+            return Err(Failure::invalid_parameter(format!(
+                "the clock can be ahead by {} seconds, no more",
+                MAX_AHEAD.as_secs()
+            )));
+        }
+        self.ahead = ahead;
+        Ok(())
+    }
+
+    /// The issuer of a pool's tokens, `None` for an unknown pool.
+    pub(crate) fn issuer(&self, pool_id: &str) -> Option<String> {
+        let pool = self.pools.get(pool_id)?;
+        Some(self.issuers.of(&pool.region, &pool.id))
     }
 
     /// The pool of this id, as seen from the region that the request was signed for.
@@ -101,7 +121,7 @@ impl State {
         let client = self.pool(pool_id, None)?.clients.get(client_id);
         let validity = client.map_or(DEFAULT_SESSION_VALIDITY, Client::session_validity);
         let name = random::opaque()?;
-        let session = Session::new(pool_id, username, client_id, step, now + validity);
+        let session = Session::new(pool_id, username, client_id, step, now.saturating_add(validity));
         self.sessions.insert(name.clone(), session);
         Ok(name)
     }

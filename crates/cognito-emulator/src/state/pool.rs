@@ -95,11 +95,6 @@ impl Pool {
         Input(&self.settings)
     }
 
-    /// The issuer of the pool's tokens.
-    pub(crate) fn issuer(&self) -> String {
-        format!("https://cognito-idp.{}.amazonaws.com/{}", self.region, self.id)
-    }
-
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:cognito-idp:{}:123456789012:userpool/{}", self.region, self.id)
     }

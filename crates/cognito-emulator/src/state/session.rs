@@ -77,7 +77,7 @@ impl Session {
 
     /// Whether nothing needs to be remembered of it.
     pub(super) fn is_forgotten(&self, now: Duration) -> bool {
-        self.expires + REMEMBERED <= now
+        self.expires.saturating_add(REMEMBERED) <= now
     }
 
     pub(super) fn mark_used(&mut self) {

@@ -84,6 +84,12 @@ pub(crate) struct SoftwareToken {
     pub(crate) secret: String,
     /// Whether a code has proved that the user has it.
     pub(crate) verified: bool,
+    /// Whether it is to replace a verified one, which stopped working (T4).
+    #[serde(default)]
+    pub(crate) replaces_verified: bool,
+    /// The `FriendlyDeviceName` of its verification.
+    #[serde(default)]
+    pub(crate) device_name: Option<String>,
     /// The last step whose code was accepted.
     pub(crate) used_step: Option<u64>,
 }
@@ -136,13 +142,18 @@ impl Failures {
         self.count = self.count.saturating_add(1);
         if let Some(exponent) = self.count.checked_sub(FREE_FAILURES).filter(|over| *over > 0) {
             let lock = Duration::from_secs(1_u64.checked_shl(exponent).unwrap_or(u64::MAX));
-            self.locked_until = now + lock.min(MAX_LOCK);
+            self.locked_until = now.saturating_add(lock.min(MAX_LOCK));
         }
     }
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+/// The refusal of a code while a user is locked, right or wrong (T13).
+pub(crate) fn temporarily_locked() -> Failure {
+    Failure::not_authorized("User temporarily locked. Try again soon.")
 }
 
 /// One entry of the legacy `MFAOptions`.
@@ -163,9 +174,6 @@ pub(crate) struct User {
     pub(crate) modified: Duration,
     pub(crate) enabled: bool,
     pub(crate) status: Status,
-    /// Whether the user was created by `SignUp`, which decides the first sign-in of an ON pool.
-    pub(crate) self_registered: bool,
-    pub(crate) has_signed_in: bool,
     pub(crate) password: Option<PasswordHash>,
     pub(crate) software_token: Option<SoftwareToken>,
     /// The factors turned on, in the order of [`Factor`].
@@ -188,8 +196,6 @@ impl User {
             modified: now,
             enabled: true,
             status,
-            self_registered: false,
-            has_signed_in: false,
             password: None,
             software_token: None,
             factors: Vec::new(),
@@ -217,6 +223,11 @@ impl User {
     /// Whether the user has a verified authenticator app.
     pub(crate) fn has_software_token(&self) -> bool {
         self.software_token.as_ref().is_some_and(|token| token.verified)
+    }
+
+    /// Whether the user has ever set one up: B2, a replacement that waits for its code leaves the preference as it is.
+    pub(crate) fn has_set_up_software_token(&self) -> bool {
+        self.software_token.as_ref().is_some_and(|token| token.verified || token.replaces_verified)
     }
 
     pub(crate) fn has_factor(&self, factor: Factor) -> bool {

@@ -302,3 +302,20 @@ async fn the_demo_pool_is_as_documented() {
     let new = cognito.ok("AdminGetUserAuthFactors", factors("newuser")).await;
     assert_eq!(new["ConfiguredUserAuthFactors"], json!(["PASSWORD"]));
 }
+
+#[tokio::test]
+async fn t14_a_user_who_can_sign_in_with_an_email_code_needs_no_password_and_is_confirmed() {
+    let cognito = Cognito::start().await;
+    for (factors, status, with_temporary) in [
+        (json!(["PASSWORD", "EMAIL_OTP"]), "CONFIRMED", "FORCE_CHANGE_PASSWORD"),
+        (json!(["PASSWORD"]), "FORCE_CHANGE_PASSWORD", "FORCE_CHANGE_PASSWORD"),
+    ] {
+        let policies = json!({ "SignInPolicy": { "AllowedFirstAuthFactors": factors } });
+        let created = cognito.ok("CreateUserPool", json!({ "PoolName": "p", "Policies": policies })).await;
+        let pool_id = created["UserPool"]["Id"].clone();
+        let user = json!({ "UserPoolId": pool_id, "Username": "jane" });
+        assert_eq!(cognito.ok("AdminCreateUser", user).await["User"]["UserStatus"], status, "{factors}");
+        let user = json!({ "UserPoolId": pool_id, "Username": "joe", "TemporaryPassword": "Correct-Horse1" });
+        assert_eq!(cognito.ok("AdminCreateUser", user).await["User"]["UserStatus"], with_temporary, "{factors}");
+    }
+}

@@ -22,6 +22,9 @@ pub(crate) const PASSWORD: &str = "Correct-Horse1";
 pub(crate) const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-west-2/cognito-idp/aws4_request, \
      SignedHeaders=host;x-amz-date, Signature=0123456789abcdef";
 
+/// What every request to a control endpoint needs.
+pub(crate) const CONTROL: (&str, &str) = (cognito_emulator::CONTROL_HEADER, "1");
+
 /// An emulator of one test.
 pub(crate) struct Cognito {
     pub(crate) emulator: Emulator,
@@ -104,10 +107,23 @@ impl Cognito {
         self.request("POST", "/", body, &all).await.unwrap()
     }
 
+    /// As [`post`](Self::post), `None` if there is no response, or none in this time.
+    pub(crate) async fn post_within(
+        &self,
+        operation: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+        limit: std::time::Duration,
+    ) -> Option<Response> {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        let all = [&[("X-Amz-Target", target.as_str())], headers].concat();
+        tokio::time::timeout(limit, self.request("POST", "/", body, &all)).await.ok()?.ok()
+    }
+
     /// Calls a control endpoint.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let response = self.request(method, &format!("/_embedded/{path}"), &body, &[]).await.unwrap();
+        let response = self.request(method, &format!("/_embedded/{path}"), &body, &[CONTROL]).await.unwrap();
         assert_eq!(response.status, 200, "{response:?}");
         response.json()
     }

@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::error::SdkError;
 use cognito_emulator::demo;
 use serde_json::{Value, json};
 
-use crate::cognito::{Cognito, SIGNATURE, refusal};
+use crate::cognito::{CONTROL, Cognito, SIGNATURE, refusal};
 
 const POOL: &str = demo::POOL_ID;
 
@@ -78,7 +78,7 @@ async fn a_fault_that_cannot_be_read_is_refused() {
     let cognito = Cognito::start().await;
     for fault in [json!({}), json!({ "kind": "flood" }), json!({ "kind": "error" })] {
         let body = fault.to_string();
-        let response = cognito.request("PUT", "/_embedded/faults", &body, &[]).await.unwrap();
+        let response = cognito.request("PUT", "/_embedded/faults", &body, &[CONTROL]).await.unwrap();
         assert_eq!(response.status, 400, "{fault}");
     }
     let headers = [("x-embedded-fault", "{"), ("Authorization", SIGNATURE)];
@@ -190,4 +190,33 @@ async fn no_answer_outlasts_the_client_and_ends_with_the_server() {
     cognito.emulator.shutdown().await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(matches!(waiting.await.unwrap(), Err(SdkError::DispatchFailure(_))));
+}
+
+#[tokio::test]
+async fn the_numbers_of_a_fault_do_no_harm_at_their_ends() {
+    let cognito = Cognito::demo().await;
+    let user = json!({ "UserPoolId": demo::POOL_ID, "Username": "testuser" }).to_string();
+    let fault = async |fault: Value| {
+        let fault = fault.to_string();
+        let headers = [("Authorization", SIGNATURE), ("x-embedded-fault", fault.as_str())];
+        let response = cognito.post_within("AdminGetUser", &user, &headers, Duration::from_millis(200)).await;
+        assert_eq!(cognito.post("AdminGetUser", &user, &headers[..1]).await.status, 200, "after {fault}");
+        response
+    };
+    for status in [0, 1, 99, 100, 101, 199, 200, 204, 304, 599, 600, 999, 1000, 65535_u32] {
+        fault(json!({ "kind": "error", "code": "X", "status": status })).await;
+    }
+    for delay in [u64::MAX, u64::MAX / 2, 1 << 40] {
+        for kind in ["latency", "html", "no_answer"] {
+            let response = fault(json!({ "kind": kind, "delay_ms": delay })).await;
+            assert!(response.is_none(), "{kind} answered within {delay} ms");
+        }
+    }
+    for number in [json!(-1), json!(1.5), json!(1e300), json!(65536)] {
+        let response = fault(json!({ "kind": "error", "code": "X", "status": number })).await.unwrap();
+        assert_eq!(response.error().0, "InvalidParameterException", "{number}");
+    }
+    let many = json!({ "kind": "html", "operation": "ListUsers", "count": u32::MAX });
+    cognito.control("PUT", "faults", &many).await;
+    assert_eq!(cognito.post("AdminGetUser", &user, &[("Authorization", SIGNATURE)]).await.status, 200);
 }

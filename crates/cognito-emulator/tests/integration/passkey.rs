@@ -46,6 +46,7 @@ impl Registration {
         data.extend(&self.id);
         let key = Cbor::Map(vec![(Cbor::from(1), Cbor::from(2)), (Cbor::from(3), Cbor::from(self.algorithm))]);
         ciborium::into_writer(&key, &mut data).unwrap();
+        let authenticator_data = data.clone();
         let object = Cbor::Map(vec![
             (Cbor::from("fmt"), Cbor::from(self.format)),
             (Cbor::from("attStmt"), Cbor::Map(vec![])),
@@ -62,6 +63,8 @@ impl Registration {
             "response": {
                 "clientDataJSON": BASE64URL_NOPAD.encode(client_data.to_string().as_bytes()),
                 "attestationObject": BASE64URL_NOPAD.encode(&attestation),
+                "authenticatorData": BASE64URL_NOPAD.encode(&authenticator_data),
+                "publicKeyAlgorithm": self.algorithm,
                 "transports": ["internal", "hybrid"],
             },
         })
@@ -153,6 +156,31 @@ async fn each_flaw_of_a_registration_has_its_exception() {
     let again = completion(&token, &good().credential());
     let refused = cognito.refused("CompleteWebAuthnRegistration", again).await;
     assert_eq!(refused.0, "WebAuthnChallengeNotFoundException", "a challenge is used once");
+}
+
+#[tokio::test]
+async fn t15_a_credential_without_what_level_3_requires_is_not_valid() {
+    let cognito = Cognito::demo().await;
+    let token = cognito.token(POOL, "testuser").await;
+    let options = start(&cognito, &token).await;
+    let good = Registration::of(&options).credential();
+    let not_valid = ("InvalidParameterException".to_owned(), "Credential data is not valid".to_owned());
+    let other = cognito.token(POOL, "newuser").await;
+    let refused = cognito.refused("CompleteWebAuthnRegistration", completion(&other, &json!({ "id": "AAAA" }))).await;
+    assert_eq!(refused, not_valid, "also without a challenge");
+    for name in ["authenticatorData", "publicKeyAlgorithm", "transports", "clientDataJSON", "attestationObject"] {
+        let mut credential = good.clone();
+        credential["response"].as_object_mut().unwrap().remove(name);
+        let refused = cognito.refused("CompleteWebAuthnRegistration", completion(&token, &credential)).await;
+        assert_eq!(refused, not_valid, "without {name}");
+    }
+    for transports in [json!(["internal", "pigeon"]), json!([""]), json!([5]), json!("internal")] {
+        let mut credential = good.clone();
+        credential["response"]["transports"] = transports;
+        let refused = cognito.refused("CompleteWebAuthnRegistration", completion(&token, &credential)).await;
+        assert_eq!(refused, not_valid, "{}", credential["response"]["transports"]);
+    }
+    cognito.ok("CompleteWebAuthnRegistration", completion(&token, &good)).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::cognito::Cognito;
 const POOL: &str = demo::POOL_ID;
 
 fn options(path: &Path) -> Options {
-    Options { data: Some(path.to_owned()), demo: true }
+    Options { data: Some(path.to_owned()), demo: true, ..Options::default() }
 }
 
 #[tokio::test]
@@ -108,4 +108,22 @@ async fn a_change_that_cannot_be_kept_is_an_internal_error() {
     let response = cognito.call("CreateUserPool", &json!({ "PoolName": "lost" })).await;
     assert_eq!((response.status, response.error().0.as_str()), (500, "InternalErrorException"));
     cognito.ok("AdminGetUser", json!({ "UserPoolId": POOL, "Username": "testuser" })).await;
+}
+
+#[tokio::test]
+async fn a_file_whose_clock_is_beyond_the_bound_does_no_harm() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cognito.json");
+    let first = Cognito::with(options(&path)).await;
+    first.advance(1).await;
+    first.emulator.shutdown().await;
+    let mut contents: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    contents["state"]["ahead"]["secs"] = json!(u64::MAX);
+    std::fs::write(&path, contents.to_string()).unwrap();
+
+    let second = Cognito::with(options(&path)).await;
+    let token = second.token(POOL, "testuser").await;
+    second.ok("GetUser", json!({ "AccessToken": token })).await;
+    second.ok("AssociateSoftwareToken", json!({ "AccessToken": token })).await;
+    second.control("POST", "clock", &json!({ "advance_seconds": 0 })).await;
 }

@@ -102,23 +102,24 @@ async fn p4_on_and_optional_need_a_factor() {
             members["MfaConfiguration"] = Value::from(mode);
             assert_eq!(
                 refused(&cognito, &pool_id, members).await,
-                invalid("SMS MFA, Email MFA, or Software Token MFA must be enabled")
+                invalid("Invalid MFA Configuration given. SMS MFA, Email MFA, or Software Token MFA must be enabled")
             );
         }
     }
 }
 
 #[tokio::test]
-async fn p5_a_pool_that_verifies_phones_cannot_lose_its_sms_channel() {
+async fn p5_a_pool_that_verifies_phones_is_not_turned_off_and_not_made_without_a_channel() {
     let cognito = Cognito::start().await;
-    let channel = json!({ "SnsCallerArn": ROLE });
-    let settings = json!({ "AutoVerifiedAttributes": ["phone_number"], "SmsConfiguration": channel });
-    let pool_id = pool(&cognito, settings).await;
-    let totp_only = json!({ "MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": totp() });
     let text = "SMS configuration is required when phone_number is selected for auto verification";
-    assert_eq!(refused(&cognito, &pool_id, totp_only).await, invalid(text));
-    let off = set(&cognito, &pool_id, json!({ "MfaConfiguration": "OFF" })).await;
-    assert_eq!(off["SmsMfaConfiguration"]["SmsConfiguration"], channel);
+    let settings = json!({ "AutoVerifiedAttributes": ["phone_number"], "SmsConfiguration": { "SnsCallerArn": ROLE } });
+    let pool_id = pool(&cognito, settings).await;
+    for off in [json!({ "MfaConfiguration": "OFF" }), json!({})] {
+        assert_eq!(refused(&cognito, &pool_id, off).await, invalid(text));
+    }
+    let optional = json!({ "MfaConfiguration": "OPTIONAL", "SmsMfaConfiguration": sms() });
+    assert_eq!(set(&cognito, &pool_id, optional.clone()).await, optional);
+    assert_eq!(refused(&cognito, &pool_id, json!({ "MfaConfiguration": "OFF" })).await, invalid(text));
     let without = json!({ "PoolName": "p", "AutoVerifiedAttributes": ["phone_number"] });
     assert_eq!(cognito.refused("CreateUserPool", without).await, invalid(text));
 }
@@ -179,7 +180,7 @@ async fn p8_an_on_pool_has_passwords_and_multi_factor_passkeys_as_first_factors(
     let text = "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor if MFA is enabled";
     let policy = |factors: &[&str]| json!({ "Policies": { "SignInPolicy": { "AllowedFirstAuthFactors": factors } } });
     let members = |mode: &str| json!({ "MfaConfiguration": mode, "SoftwareTokenMfaConfiguration": totp() });
-    for other in ["EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"] {
+    for other in ["EMAIL_OTP", "SMS_OTP"] {
         let pool_id = pool(&cognito, policy(&["PASSWORD", other])).await;
         assert_eq!(refused(&cognito, &pool_id, members("ON")).await, invalid(text), "{other}");
         set(&cognito, &pool_id, members("OPTIONAL")).await;
@@ -188,6 +189,19 @@ async fn p8_an_on_pool_has_passwords_and_multi_factor_passkeys_as_first_factors(
     let mut with_passkeys = members("ON");
     with_passkeys["WebAuthnConfiguration"] = second_factor_passkeys();
     set(&cognito, &pool_id, with_passkeys).await;
+    // What the pool held before does not count.
+    let text = "Cannot set WebAuthn factor configuration to SINGLE_FACTOR if MFA is required and WebAuthn is an allowed \
+                first auth factor";
+    for passkeys in [
+        Value::Null,
+        json!({ "RelyingPartyId": "example.com" }),
+        json!({ "RelyingPartyId": "example.com", "FactorConfiguration": "SINGLE_FACTOR" }),
+    ] {
+        let mut single = members("ON");
+        single["WebAuthnConfiguration"] = passkeys;
+        assert_eq!(refused(&cognito, &pool_id, single.clone()).await, invalid(text), "{single}");
+    }
+    set(&cognito, &pool_id, members("OPTIONAL")).await;
 }
 
 #[tokio::test]
@@ -205,17 +219,39 @@ async fn p9_recovery_by_phone_rules_sms_mfa_out() {
 }
 
 #[tokio::test]
-async fn p12_sms_in_use_comes_off_only_by_going_off() {
+async fn p12_the_sms_block_can_be_left_out_unless_the_pool_verifies_phones() {
+    let cognito = Cognito::start().await;
+    let totp_only = json!({ "MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": totp() });
+    for mode in ["ON", "OPTIONAL"] {
+        let settings = json!({ "MfaConfiguration": mode, "SmsConfiguration": { "SnsCallerArn": ROLE } });
+        let pool_id = pool(&cognito, settings).await;
+        assert_eq!(set(&cognito, &pool_id, totp_only.clone()).await, totp_only, "{mode}");
+    }
+    let verifies = json!({ "AutoVerifiedAttributes": ["phone_number"], "SmsConfiguration": { "SnsCallerArn": ROLE } });
+    for mode in ["OFF", "OPTIONAL"] {
+        let mut settings = verifies.clone();
+        settings["MfaConfiguration"] = Value::from(mode);
+        let pool_id = pool(&cognito, settings).await;
+        assert_eq!(
+            refused(&cognito, &pool_id, totp_only.clone()).await,
+            invalid("Can't turn off SMS_MFA when SMS configuration is set for the user pool"),
+            "{mode}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn p12a_off_keeps_the_channel_and_its_message() {
     let cognito = Cognito::start().await;
     let pool_id = pool(&cognito, json!({})).await;
-    set(&cognito, &pool_id, json!({ "MfaConfiguration": "OPTIONAL", "SmsMfaConfiguration": sms() })).await;
-    let totp_only = json!({ "MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": totp() });
-    assert_eq!(
-        refused(&cognito, &pool_id, totp_only.clone()).await,
-        invalid("Can't turn off SMS_MFA when SMS configuration is set for the user pool")
-    );
-    assert_eq!(set(&cognito, &pool_id, json!({})).await, json!({ "MfaConfiguration": "OFF" }));
-    assert_eq!(set(&cognito, &pool_id, totp_only.clone()).await, totp_only);
+    let mut block = sms();
+    block["SmsAuthenticationMessage"] = Value::from("Code {####}");
+    set(&cognito, &pool_id, json!({ "MfaConfiguration": "ON", "SmsMfaConfiguration": block })).await;
+    let off = set(&cognito, &pool_id, json!({ "MfaConfiguration": "OFF" })).await;
+    assert_eq!(off, json!({ "MfaConfiguration": "OFF", "SmsMfaConfiguration": block }));
+    let described = cognito.ok("DescribeUserPool", json!({ "UserPoolId": pool_id })).await["UserPool"].take();
+    assert_eq!(described["SmsConfiguration"], block["SmsConfiguration"]);
+    assert_eq!(described["SmsAuthenticationMessage"], "Code {####}");
 }
 
 #[tokio::test]

@@ -104,21 +104,28 @@ async fn u4_an_omitted_block_leaves_its_factor_as_it_is() {
 }
 
 #[tokio::test]
-async fn u5_turning_off_what_the_user_never_had_is_refused_and_nothing_is_changed() {
+async fn u5_turning_off_what_the_user_never_had_is_accepted_and_changes_nothing() {
     let cognito = Cognito::demo().await;
-    let message = refused(&cognito, POOL, "newuser", &[("SoftwareToken", off())]).await;
-    assert_eq!(message, "User has not set up software token mfa");
-    let message = refused(&cognito, POOL, "newuser", &[("SMS", off())]).await;
-    assert_eq!(message, "User does not have delivery config set to turn off SMS_MFA");
     let token = cognito.token(POOL, "newuser").await;
-    cognito.ok("AssociateSoftwareToken", json!({ "AccessToken": token })).await;
-    let message = refused(&cognito, POOL, "newuser", &[("SoftwareToken", off())]).await;
-    assert_eq!(message, "User has not verified software token mfa");
-
+    let everything_off = json!({ "Enabled": false, "PreferredMfa": false });
+    for associated in [false, true] {
+        if associated {
+            cognito.ok("AssociateSoftwareToken", json!({ "AccessToken": token })).await;
+        }
+        for factor in ["SMS", "SoftwareToken", "Email", "WebAuthn"] {
+            set(&cognito, POOL, "newuser", &[(factor, off())]).await;
+            let mut own = json!({ "AccessToken": token });
+            own[format!("{factor}MfaSettings")] = if factor == "WebAuthn" { off() } else { everything_off.clone() };
+            cognito.ok("SetUserMFAPreference", own).await;
+        }
+        assert_eq!(read(&cognito, POOL, "newuser").await, state(&[], None));
+    }
     cognito.user(POOL, "phone", &[("phone_number", "+12065550199")]).await;
-    let half = [("SMS", on()), ("SoftwareToken", off())];
-    refused(&cognito, POOL, "phone", &half).await;
-    assert_eq!(read(&cognito, POOL, "phone").await, state(&[], None));
+    set(&cognito, POOL, "phone", &[("SMS", on()), ("SoftwareToken", off())]).await;
+    assert_eq!(read(&cognito, POOL, "phone").await, state(&["SMS_MFA"], None));
+    // A refusal changes nothing, also if another block could be applied.
+    refused(&cognito, POOL, "phone", &[("SMS", off()), ("SoftwareToken", on())]).await;
+    assert_eq!(read(&cognito, POOL, "phone").await, state(&["SMS_MFA"], None));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use cognito_emulator::{demo, parse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::cognito::Cognito;
+use crate::cognito::{CONTROL, Cognito, SIGNATURE};
 
 const OPERATIONS: [&str; 6] = [
     "AdminSetUserMFAPreference",
@@ -228,14 +228,180 @@ proptest! {
                     prop_assert_eq!(&response.json(), &after);
                     request.as_object_mut().unwrap().remove("UserPoolId");
                     request["MfaConfiguration"] = json!(mode.unwrap_or("OFF"));
-                    prop_assert_eq!(&after, &request, "P1: what was sent is what there is");
+                    if let ("OFF", Some(channel)) = (mode.unwrap_or("OFF"), before.get("SmsMfaConfiguration")) {
+                        request["SmsMfaConfiguration"] = channel.clone();
+                    }
+                    prop_assert_eq!(&after, &request, "P1, P12a: what was sent is what there is, and the channel");
                 } else {
                     prop_assert_eq!(&after, &before, "a refused write changes nothing");
                 }
-                let has_factor = after.get("SmsMfaConfiguration").is_some()
-                    || after["SoftwareTokenMfaConfiguration"]["Enabled"] == true;
-                prop_assert_eq!(after["MfaConfiguration"] != "OFF", has_factor);
+                let (channel, token) = (after.get("SmsMfaConfiguration"), after.get("SoftwareTokenMfaConfiguration"));
+                if after["MfaConfiguration"] == "OFF" {
+                    prop_assert_eq!(token, None, "P12a: a channel can stay, another factor cannot");
+                } else {
+                    prop_assert!(channel.is_some() || token.is_some_and(|token| token["Enabled"] == true));
+                }
                 before = after;
+            }
+            Ok(())
+        })?;
+    }
+}
+
+/// JSON with the numbers at which arithmetic ends.
+fn any_body() -> impl Strategy<Value = Value> {
+    let number = prop::sample::select(vec![
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(1e308),
+        json!(0.5),
+        json!(3_155_760_000_u64),
+    ]);
+    let text =
+        prop::sample::select(vec!["", "testuser", "newuser", "nobody", demo::POOL_ID, "CONFIRMED", "seconds", "ON"]);
+    let value = prop_oneof![3 => number, 2 => text.prop_map(Value::from), 2 => any_json()];
+    let names = prop::sample::select(vec![
+        "advance_seconds",
+        "ExpiresIn",
+        "UserPoolId",
+        "Username",
+        "UserStatus",
+        "Scope",
+        "ClientId",
+        "kind",
+        "count",
+        "delay_ms",
+        "status",
+        "code",
+        "match",
+        "operation",
+        "perform",
+        "MaxResults",
+        "Limit",
+        "Filter",
+        "NextToken",
+        "PaginationToken",
+        "RefreshTokenValidity",
+        "AccessTokenValidity",
+        "IdTokenValidity",
+        "AuthSessionValidity",
+        "TokenValidityUnits",
+        "ClientName",
+        "PoolName",
+        "Policies",
+        "Schema",
+        "MFAOptions",
+        "SMSMfaSettings",
+        "MfaConfiguration",
+        "SmsMfaConfiguration",
+        "WebAuthnConfiguration",
+        "AuthFlow",
+        "AuthParameters",
+        "Session",
+        "ChallengeName",
+        "ChallengeResponses",
+        "UserCode",
+        "Credential",
+        "CredentialId",
+        "UserAttributes",
+        "Password",
+    ]);
+    let members = prop::collection::vec((names, value), 0..6)
+        .prop_map(|members| Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
+    prop_oneof![6 => members, 1 => any_json()]
+}
+
+const CONTROL_PATHS: [(&str, &str); 8] = [
+    ("POST", "/_embedded/token"),
+    ("POST", "/_embedded/token?format=text"),
+    ("POST", "/_embedded/clock"),
+    ("POST", "/_embedded/user"),
+    ("POST", "/_embedded/reset"),
+    ("GET", "/_embedded/totp?user_pool_id=us-west-2_EXAMPLE&username=testuser"),
+    ("GET", "/_embedded/outbox"),
+    ("DELETE", "/_embedded/faults?id=18446744073709551615"),
+];
+
+const EVERY_OPERATION: [&str; 38] = [
+    "AdminConfirmSignUp",
+    "AdminCreateUser",
+    "AdminDeleteSoftwareToken",
+    "AdminDeleteUser",
+    "AdminDisableUser",
+    "AdminEnableUser",
+    "AdminGetUser",
+    "AdminGetUserAuthFactors",
+    "AdminInitiateAuth",
+    "AdminResetUserPassword",
+    "AdminRespondToAuthChallenge",
+    "AdminSetUserMFAPreference",
+    "AdminSetUserPassword",
+    "AdminSetUserSettings",
+    "AdminUpdateUserAttributes",
+    "AdminUserGlobalSignOut",
+    "AssociateSoftwareToken",
+    "CompleteWebAuthnRegistration",
+    "CreateUserPool",
+    "CreateUserPoolClient",
+    "DeleteUserPool",
+    "DeleteWebAuthnCredential",
+    "DescribeUserPool",
+    "GetUser",
+    "GetUserAuthFactors",
+    "GetUserPoolMfaConfig",
+    "GlobalSignOut",
+    "InitiateAuth",
+    "ListUserPools",
+    "ListUsers",
+    "ListWebAuthnCredentials",
+    "RespondToAuthChallenge",
+    "SetUserMFAPreference",
+    "SetUserPoolMfaConfig",
+    "SetUserSettings",
+    "SignUp",
+    "StartWebAuthnRegistration",
+    "VerifySoftwareToken",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// A handler that panics ends its connection without a response.
+    #[test]
+    fn no_request_panics(
+        steps in prop::collection::vec(
+            (any::<prop::sample::Index>(), any_body(), any::<bool>(), any::<bool>()), 1..40,
+        ),
+    ) {
+        runtime().block_on(async {
+            let cognito = Cognito::demo().await;
+            for (index, body, known_user, with_token) in steps {
+                let step = index.index(CONTROL_PATHS.len() * 3 + EVERY_OPERATION.len());
+                let (what, response) = if let Some((method, path)) = CONTROL_PATHS.get(step / 3) {
+                    (*path, cognito.request(method, path, &body.to_string(), &[CONTROL]).await)
+                } else {
+                    let operation = EVERY_OPERATION[step - CONTROL_PATHS.len() * 3];
+                    let mut body = body.clone();
+                    if let (true, Some(members)) = (known_user, body.as_object_mut()) {
+                        members.insert("UserPoolId".to_owned(), json!(demo::POOL_ID));
+                        members.insert("Username".to_owned(), json!("testuser"));
+                        members.insert("ClientId".to_owned(), json!(demo::CLIENT_ID));
+                    }
+                    if let (true, Some(members)) = (with_token, body.as_object_mut()) {
+                        let minted = cognito.request("POST", "/_embedded/token", "", &[CONTROL]).await;
+                        let minted = minted.map(|minted| minted.json()["AccessToken"].clone());
+                        members.insert("AccessToken".to_owned(), minted.unwrap_or_default());
+                    }
+                    let target = format!("AWSCognitoIdentityProviderService.{operation}");
+                    let headers = [("X-Amz-Target", target.as_str()), ("Authorization", SIGNATURE)];
+                    (operation, cognito.request("POST", "/", &body.to_string(), &headers).await)
+                };
+                prop_assert!(response.is_ok(), "{} {}: {:?}", what, body, response);
+                prop_assert!(response.as_ref().is_ok_and(|response| response.status < 500), "{} {}", what, body);
             }
             Ok(())
         })?;

@@ -297,6 +297,7 @@ async fn an_address_can_be_given_while_setting_up() {
         "MfaConfiguration": "ON",
         "SmsMfaConfiguration": { "SmsConfiguration": { "SnsCallerArn": "arn:aws:iam::123456789012:role/sms" } },
         "EmailMfaConfiguration": {},
+        "WebAuthnConfiguration": { "FactorConfiguration": "MULTI_FACTOR_WITH_USER_VERIFICATION" },
     });
     cognito.ok("SetUserPoolMfaConfig", config).await;
     cognito.user(POOL, "jane", &[]).await;
@@ -327,4 +328,26 @@ async fn the_outbox_tells_where_each_code_went() {
     assert_eq!(letter["DeliveryMedium"], "SMS");
     assert_eq!(letter["Destination"], "+12065550199");
     assert_eq!(letter["Code"].as_str().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn t13_six_wrong_codes_are_mismatches_and_the_session_stays_usable_until_it_is_used() {
+    let cognito = Cognito::demo().await;
+    let client_id = jane(&cognito).await;
+    prefer(&cognito, &[("Email", true)]).await;
+    let asked = cognito.sign_in(&client_id, "jane").await;
+    let session = asked.session().unwrap();
+    let answer = async |code: &str| {
+        respond(&cognito, &client_id, session, ChallengeNameType::EmailOtp, ("EMAIL_OTP_CODE", code)).await
+    };
+    let sent = cognito.sent_code(POOL, "jane").await;
+    for _ in 0..6 {
+        assert_eq!(answer("no code").await.unwrap_err().0, "CodeMismatchException");
+    }
+    let locked = ("NotAuthorizedException".to_owned(), "User temporarily locked. Try again soon.".to_owned());
+    assert_eq!(answer(&sent).await.unwrap_err(), locked);
+    cognito.advance(2).await;
+    assert!(answer(&sent).await.unwrap().authentication_result().is_some());
+    let used = "Invalid session for the user, session can only be used once.";
+    assert_eq!(answer(&sent).await.unwrap_err(), ("NotAuthorizedException".to_owned(), used.to_owned()));
 }

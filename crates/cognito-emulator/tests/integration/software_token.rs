@@ -211,7 +211,7 @@ async fn t5_a_wrong_code_of_a_signed_in_user_does_not_enable_the_token() {
 }
 
 #[tokio::test]
-async fn t5_after_too_many_wrong_codes_verify_returns_200_with_status_error() {
+async fn t13_after_too_many_wrong_codes_the_user_is_locked_for_a_while() {
     let cognito = Cognito::demo().await;
     let token = cognito.token(POOL, "newuser").await;
     let secret = associate(&cognito, &token).await;
@@ -225,7 +225,8 @@ async fn t5_after_too_many_wrong_codes_verify_returns_200_with_status_error() {
     }
     let right = cognito.totp(POOL, "newuser").await;
     let locked = verify(&cognito, &token, &right).await;
-    assert_eq!(locked, Ok(json!({ "Status": "ERROR" })), "even for the right code");
+    let text = "User temporarily locked. Try again soon.";
+    assert_eq!(locked, Err(("NotAuthorizedException".to_owned(), text.to_owned())), "even for the right code");
     cognito.advance(32).await;
     let right = cognito.totp(POOL, "newuser").await;
     assert_eq!(verify(&cognito, &token, &right).await, Ok(json!({ "Status": "SUCCESS" })));
@@ -345,17 +346,46 @@ async fn verifying_without_having_associated_finds_no_token() {
 }
 
 #[tokio::test]
-async fn t10_who_registered_alone_gets_tokens_once_to_enrol_with() {
+async fn t10_who_has_no_factor_sets_one_up_at_the_very_first_sign_in_to_an_on_pool() {
     let cognito = Cognito::start().await;
     let pool_id = cognito.pool(UserPoolMfaType::On).await;
     let client_id = cognito.client(&pool_id).await;
     let password = crate::cognito::PASSWORD;
     cognito.ok("SignUp", json!({ "ClientId": client_id, "Username": "jane", "Password": password })).await;
     cognito.ok("AdminConfirmSignUp", json!({ "UserPoolId": pool_id, "Username": "jane" })).await;
-    let first = cognito.sign_in(&client_id, "jane").await;
-    assert!(first.authentication_result().is_some());
-    let second = cognito.sign_in(&client_id, "jane").await;
-    assert_eq!(second.challenge_name(), Some(&ChallengeNameType::MfaSetup));
+    cognito.user(&pool_id, "joe", &[]).await;
+    for name in ["jane", "joe"] {
+        let first = cognito.sign_in(&client_id, name).await;
+        assert_eq!(first.challenge_name(), Some(&ChallengeNameType::MfaSetup), "{name}");
+        assert!(first.authentication_result().is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_tells_the_devices_name_and_to_an_administrator_the_user_too() {
+    let cognito = Cognito::demo().await;
+    let preference = json!({
+        "UserPoolId": POOL, "Username": "testuser", "SoftwareTokenMfaSettings": { "Enabled": true },
+    });
+    cognito.ok("AdminSetUserMFAPreference", preference).await;
+    let own = sign_in_body(demo::CLIENT_ID, "testuser", demo::PASSWORD);
+    let mut admin = own.clone();
+    admin["AuthFlow"] = json!("ADMIN_USER_PASSWORD_AUTH");
+    admin["UserPoolId"] = json!(POOL);
+    let own = own.to_string();
+    // Unsigned, as SDKs send it.
+    let parameters = async || cognito.post("InitiateAuth", &own, &[]).await.json()["ChallengeParameters"].clone();
+    assert_eq!(parameters().await, json!({}), "a device without a name");
+    let token = cognito.token(POOL, "testuser").await;
+    associate(&cognito, &token).await;
+    let code = cognito.totp(POOL, "testuser").await;
+    let body = json!({ "AccessToken": token, "UserCode": code, "FriendlyDeviceName": "my phone" });
+    cognito.ok("VerifySoftwareToken", body).await;
+    assert_eq!(parameters().await, json!({ "FRIENDLY_DEVICE_NAME": "my phone" }));
+    let asked = cognito.ok("AdminInitiateAuth", admin).await;
+    assert_eq!(asked["ChallengeName"], "SOFTWARE_TOKEN_MFA");
+    let both = json!({ "FRIENDLY_DEVICE_NAME": "my phone", "USER_ID_FOR_SRP": "testuser" });
+    assert_eq!(asked["ChallengeParameters"], both);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Configurations that are refused, by mfagate and by Cognito.
 
+use cognito_emulator::demo;
 use mfagate::api::v1::{
     EmailMfaConfiguration, EumsSmsConfiguration, GetUserPoolMfaConfigRequest, SetUserPoolMfaConfigRequest,
     SmsConfiguration, SmsMfaConfiguration, UserPoolMfaType, WebAuthnConfiguration,
@@ -116,6 +117,7 @@ async fn a_pool_that_asks_for_mfa_needs_a_factor() {
 async fn a_pool_whose_other_settings_forbid_it_names_the_conflict() {
     let service = TestService::start().await;
     let without_sms = SetUserPoolMfaConfigRequest {
+        user_pool_id: demo::OTHER_POOL_ID.to_owned(),
         software_token_mfa_configuration: Some(totp(true)),
         ..only(UserPoolMfaType::Optional)
     };

@@ -98,10 +98,14 @@ async fn every_member_reaches_cognito_under_its_name() {
 #[tokio::test]
 async fn what_is_left_out_is_not_sent_and_is_dropped() {
     let service = TestService::start().await;
+    let channel = get(&service).await.unwrap().sms_mfa_configuration;
+    assert!(channel.is_some());
     let answer = set(&service, only(UserPoolMfaType::Off)).await.unwrap();
     assert_eq!(sent(&service).await, [json!({ "UserPoolId": POOL, "MfaConfiguration": "OFF" })]);
-    assert_eq!(as_read(answer), same(only(UserPoolMfaType::Off)));
-    assert_eq!(get(&service).await.unwrap(), same(only(UserPoolMfaType::Off)));
+    // OFF keeps the pool's SMS channel, and nothing else.
+    let kept = SetUserPoolMfaConfigRequest { sms_mfa_configuration: channel, ..only(UserPoolMfaType::Off) };
+    assert_eq!(as_read(answer), same(kept.clone()));
+    assert_eq!(get(&service).await.unwrap(), same(kept));
 
     let request =
         SetUserPoolMfaConfigRequest { software_token_mfa_configuration: Some(totp(true)), ..only(UserPoolMfaType::On) };
@@ -134,6 +138,7 @@ async fn an_empty_block_is_sent_as_one() {
 #[tokio::test]
 async fn off_together_with_passkeys_is_accepted() {
     let service = TestService::start().await;
+    let channel = get(&service).await.unwrap().sms_mfa_configuration;
     let request = SetUserPoolMfaConfigRequest {
         web_authn_configuration: Some(WebAuthnConfiguration {
             relying_party_id: Some("example.com".to_owned()),
@@ -143,7 +148,8 @@ async fn off_together_with_passkeys_is_accepted() {
         ..only(UserPoolMfaType::Off)
     };
     set(&service, request.clone()).await.unwrap();
-    assert_eq!(get(&service).await.unwrap(), same(request));
+    let kept = SetUserPoolMfaConfigRequest { sms_mfa_configuration: channel, ..request };
+    assert_eq!(get(&service).await.unwrap(), same(kept));
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn a_response_with_a_status_other_than_success_is_an_error() {
 }
 
 #[tokio::test]
-async fn many_wrong_codes_end_in_a_status_that_is_an_error() {
+async fn many_wrong_codes_lock_the_user_which_is_no_matter_of_the_token() {
     let service = TestService::start().await;
     let token = service.cognito.mint_token(json!({ "UserPoolId": POOL, "Username": USER, "ExpiresIn": 86400 })).await;
     // The lock doubles with each code from the sixth on; this many make it longer than any test.
@@ -101,7 +101,8 @@ async fn many_wrong_codes_end_in_a_status_that_is_an_error() {
         refused(verify(&service, code_by_token(&token, &code)).await, Code::InvalidArgument, "USER_CODE_MISMATCH");
     }
     let right = service.cognito.totp_code(USER).await;
-    refused(verify(&service, code_by_token(&token, &right)).await, Code::InvalidArgument, "TOTP_NOT_VERIFIED");
+    let locked = verify(&service, code_by_token(&token, &right)).await;
+    refused(locked, Code::ResourceExhausted, "ATTEMPT_LIMIT_EXCEEDED");
 }
 
 #[tokio::test]
