@@ -105,6 +105,12 @@ impl Groups {
         self.entities.get(uid).is_some()
     }
 
+    /// Some pool or caller that the file lists in the group.
+    pub(super) fn member_of(&self, group: &EntityUid) -> Option<EntityUid> {
+        let member = self.entities.iter().find(|entity| self.entities.is_ancestor_of(group, &entity.uid()));
+        member.map(Entity::uid)
+    }
+
     /// The groups that the entity is in, directly or through other groups.
     pub(super) fn groups_of(&self, uid: &EntityUid) -> HashSet<EntityUid> {
         self.entities.ancestors(uid).into_iter().flatten().cloned().collect()

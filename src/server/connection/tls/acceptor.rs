@@ -39,7 +39,7 @@ impl TlsAcceptor {
     /// Reads the files again. If they changed and are valid, new handshakes use them, and connections stay. If they are not,
     /// everything stays as it was, and the errors are logged.
     pub fn reload(&self) -> Result<Reload, TlsError> {
-        self.attempt(|_is_news| true)
+        self.attempt(|_is_due| true)
     }
 
     /// Reloads every `interval`, for as long as it is polled. Logs an error when it is first seen.
@@ -50,7 +50,7 @@ impl TlsAcceptor {
             ticks.tick().await;
             let this = Arc::clone(&self);
             // Files are read on a thread that may block.
-            let reloaded = tokio::task::spawn_blocking(move || this.attempt(|is_new| is_new));
+            let reloaded = tokio::task::spawn_blocking(move || this.attempt(|is_due| is_due));
             if let Err(error) = reloaded.await {
                 tracing::error!(%error, "reload of the TLS files aborted");
             }
@@ -72,8 +72,8 @@ impl TlsAcceptor {
                 }
                 Ok(reload)
             }
-            Err(Rejected { error, is_new }) => {
-                for error in error.0.iter().filter(|_| is_logged(is_new)) {
+            Err(Rejected { error, is_due }) => {
+                for error in error.0.iter().filter(|_| is_logged(is_due)) {
                     tracing::error!(%error, "changed TLS files rejected, the last valid ones stay active");
                 }
                 Err(error)
