@@ -8,6 +8,7 @@ use crate::support::certificate_authority::{CertificateAuthority, payments};
 use crate::support::disk::make_fifo;
 use crate::support::jwks_server::{JwksReply, JwksServer};
 use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer, claims_for};
+use crate::support::process::{Process, command_line};
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{ServeHarness, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
@@ -26,15 +27,19 @@ fn peers(fixture: &PolicyFixture) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_sighup_activates_new_certificates_and_open_connections_continue() {
+async fn a_sighup_activates_new_certificates_and_ends_connections_of_a_removed_authority() {
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
 
     let (pair, clients) = (authority.server(), CertificateAuthority::new("another authority of callers"));
+    served.fixture.write_tls(&pair, &format!("{}{}", authority.certificate, clients.certificate));
+    served.process.reload().await;
+    assert_eq!(served.read(None, POOL).await.unwrap(), USER);
     served.fixture.write_tls(&pair, &clients.certificate);
     served.process.reload().await;
+    served.process.wait_for_log("client certificate no longer accepted").await;
     assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
     let address = served.process.address().await;
     assert!(authority.alert(address, Some(&client)).await.contains("UnknownCA"));
@@ -42,9 +47,9 @@ async fn a_sighup_activates_new_certificates_and_open_connections_continue() {
     let channel = authority.channel(address, Some(&newcomer)).await.unwrap();
     assert_eq!(read_user(channel, None, POOL).await.unwrap(), USER);
 
-    assert_eq!(served.read(None, POOL).await.unwrap(), USER);
+    assert!(served.read(None, POOL).await.is_err());
     let peers = peers(&served.fixture);
-    assert!(peers.len() == 3 && peers[0] == peers[2] && peers[0] != peers[1], "{peers:?}");
+    assert!(peers.len() == 3 && peers[0] == peers[1] && peers[0] != peers[2], "{peers:?}");
 }
 
 #[tokio::test]
@@ -125,6 +130,38 @@ async fn an_emptied_policy_directory_is_refused_and_the_old_set_stays_active() {
     refused(served.read_as("console", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
 }
 
+#[tokio::test]
+async fn a_forbid_that_a_reload_loses_is_logged_with_its_id() {
+    let forbid = |name: &str| format!("forbid (principal == Mfagate::Caller::\"{name}\", action, resource);\n");
+    let first = forbid("first");
+    let mut served = ServeHarness::with(&format!("{ALLOW_ALL}\n{first}@id(\"guard\") {}", forbid("support"))).await;
+    refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    // The first forbid takes another position, and is still there.
+    served.fixture.write("policies/all.cedar", &format!("{first}{ALLOW_ALL}"));
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("forbid removed by a reload policy_id=\"guard\"").await;
+    served.process.wait_for_next_log("policies replaced").await;
+    assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+    assert_eq!(served.process.stderr().matches("forbid removed").count(), 1, "{}", served.process.stderr());
+}
+
+#[tokio::test]
+async fn a_policy_nested_too_deep_is_refused_at_a_reload_and_by_check_alike() {
+    let mut served = ServeHarness::with(ALLOW_ALL).await;
+    for levels in [150, 585] {
+        let (open, close) = ("(".repeat(levels), ")".repeat(levels));
+        let nested = format!("forbid (principal, action, resource) when {{ {open}true{close} }};");
+        served.fixture.write("policies/more.cedar", &nested);
+        served.process.signal("HUP").await;
+        served.process.wait_for_next_log("more.cedar:1: nests brackets deeper than 32 levels").await;
+        served.process.wait_for_next_log("reload incomplete").await;
+        assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+        let check = Process::run(&command_line(&["check"], &served.fixture.options()), &[]).await;
+        assert_eq!(check.status.code(), Some(2), "{check:?}");
+        assert!(check.stderr.contains("more.cedar:1: nests brackets deeper than 32 levels"), "{check:?}");
+    }
+}
+
 /// `mfagate serve` with its keys at that URL.
 async fn served_with_keys_at(url: &str) -> ServeHarness {
     let fixture = PolicyFixture::allow_all();
@@ -180,7 +217,7 @@ async fn an_endless_file_delays_neither_calls_nor_shutdown() {
     std::fs::remove_file(&keys).unwrap();
     make_fifo(&keys);
     served.process.signal("HUP").await;
-    served.process.wait_for_log("did not arrive in time").await;
+    served.process.wait_for_log("it is not a regular file").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     served.process.terminate().await;
 }
