@@ -17,6 +17,7 @@ VOLATILE = re.compile(
     r'|(?P<number>"duration_ms":)[\d.]+'
     # The documents leave the hash out: each change to the schema or to an example makes another.
     r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"
+    r'|(?P<expiry>certificate_expires=)"[^"]*"'
     r"|(?P<port>127\.0\.0\.1:)\d+"
 )
 
