@@ -32,6 +32,24 @@ fn an_emptied_file_beside_others_is_refused_and_so_is_one_of_zeros() {
     assert!(directory.faults()[0].starts_with("policies/guard.cedar:1: "), "{:?}", directory.faults());
 }
 
+#[test]
+fn groups_that_nest_too_deep_are_refused_before_anything_is_computed_of_them() {
+    let chain = |length: usize| {
+        let uid = |level: usize| format!(r#"{{ "type": "Mfagate::CallerGroup", "id": "g{level}" }}"#);
+        let entity = |level: usize| {
+            let parent = if level == 0 { String::new() } else { uid(level - 1) };
+            format!(r#"{{ "uid": {}, "parents": [{parent}] }}"#, uid(level))
+        };
+        let json = format!("[{}]", (0..length).map(entity).collect::<Vec<_>>().join(",\n"));
+        PolicyDirectory::with(PERMIT).and_entities(&json)
+    };
+    chain(33).load();
+    for length in [34, 20_000] {
+        let faults = chain(length).faults();
+        assert!(faults.len() == 1 && faults[0].contains("nests groups deeper than 32 levels"), "{faults:?}");
+    }
+}
+
 /// Loads on a thread with the stack of a worker of the runtime, on which an overflow would end the process.
 fn faults_on_small_stack(condition: &str) -> Vec<String> {
     let directory = PolicyDirectory::with(&format!("\npermit (principal, action, resource) when {{ {condition} }};"));
