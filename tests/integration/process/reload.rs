@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tonic::Code;
 
-use crate::support::certificate_authority::{CertificateAuthority, payments};
+use crate::support::certificate_authority::{CertificateAuthority, dns, payments};
 use crate::support::disk::make_fifo;
 use crate::support::jwks_server::{JwksReply, JwksServer};
+use crate::support::loopback::unused_url;
 use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer, claims_for};
 use crate::support::process::{Process, command_line};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ServeHarness, credential_problem, read_user};
+use crate::support::serve_harness::{AWS_CREDENTIALS, ServeHarness, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::token_issuer::{SigningKey, jwks};
 
@@ -86,6 +87,25 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_one_stays_in_use() 
     served.fixture.write("server.key", &good);
     served.process.signal("HUP").await;
     served.process.wait_for_next_log("TLS files valid again").await;
+}
+
+#[tokio::test]
+async fn the_start_names_what_is_active_and_the_log_says_when_a_certificate_expires() {
+    let authority = CertificateAuthority::new("the authority");
+    let expires = time::OffsetDateTime::now_utc() + time::Duration::seconds(12);
+    let pair = authority.sign(vec![dns("localhost")], |params| params.not_after = expires);
+    let fixture = PolicyFixture::allow_all();
+    fixture.write_tls(&pair, &authority.certificate);
+    let options = [fixture.options(), fixture.tls_options()].concat();
+    let mut process = Process::serve_with(&options, &unused_url().await, AWS_CREDENTIALS).await;
+    let stderr = process.stderr();
+    let start = stderr.lines().find(|line| line.contains("starting")).unwrap();
+    for field in ["endpoint=", "policy_set_hash=", "certificate_expires=", "keys=1", "key_set_age="] {
+        assert!(start.contains(field), "{start}");
+    }
+    process.wait_for_log("certificate expires soon").await;
+    process.wait_for_log("certificate expired").await;
+    assert!(process.stderr().contains("server.pem: the certificate has expired"), "{}", process.stderr());
 }
 
 /// The hash of the policies that decided the last call.
