@@ -107,7 +107,7 @@ fn alone(authorize: &AuthzInterceptor, gate: &Gate, attempt: &Attempt) -> BoxFut
             trust_domain: Some("example.org".to_owned()),
         });
         let (address, authenticated) = (([127, 0, 0, 1], 4711).into(), AuthenticatedFlag::default());
-        request.extensions_mut().insert(PeerIdentity { address, certificate, authenticated });
+        request.extensions_mut().insert(PeerIdentity { address, certificate, thumbprint: None, authenticated });
         let refused = |response: http::Response<tonic::body::Body>| error::render(&response, "").unwrap();
         let admitted = authorize.authorize(request).await.map_err(refused)?;
         let call = admitted.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();

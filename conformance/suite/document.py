@@ -17,6 +17,7 @@ VOLATILE = re.compile(
     r'|(?P<number>"duration_ms":)[\d.]+'
     # The documents omit the hash: it changes with the schema and the examples.
     r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"
+    r'|(?P<expiry>certificate_expires=)"[^"]*"'
     r"|(?P<port>127\.0\.0\.1:)\d+"
 )
 

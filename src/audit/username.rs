@@ -11,6 +11,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::domain::text::{Text, Username};
+use crate::reload::file;
 
 /// The minimum size of a key, in bytes: as many as SHA-256 gives, so that the hash is no weaker than its key (RFC 2104, section
 /// 3).
@@ -53,7 +54,8 @@ impl UsernameKey {
         use io::Read as _;
         let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_KEY_BYTES).unwrap_or(u64::MAX).saturating_add(3);
-        let file = std::fs::File::open(path).map_err(UsernameKeyError::Unreadable)?;
+        let file = file::open(path).map_err(UsernameKeyError::Unreadable)?;
+        let file = file.ok_or_else(|| UsernameKeyError::Unreadable(io::Error::other("it is not a regular file")))?;
         file.take(limit).read_to_end(&mut bytes).map_err(UsernameKeyError::Unreadable)?;
         Self::new(&bytes)
     }

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use crate::api::v1::ErrorReason;
+use crate::authn::peer::PeerIdentity;
 use crate::authn::token::{TokenError, TokenVerifier};
 use crate::domain::{Caller, CertificateIdentity, TokenIdentity};
 use crate::error::Error;
@@ -26,9 +27,11 @@ impl Authenticator {
 
     /// The caller, or why it is not authenticated. An invalid token is rejected even beside a valid certificate: the caller
     /// meant it to count.
-    pub async fn caller(&self, certificate: Option<CertificateIdentity>, headers: &HeaderMap) -> Result<Caller, Error> {
+    pub async fn caller(&self, peer: Option<&PeerIdentity>, headers: &HeaderMap) -> Result<Caller, Error> {
+        let certificate = peer.and_then(|peer| peer.certificate.clone());
+        let thumbprint = peer.and_then(|peer| peer.thumbprint.as_deref());
         let token = match &self.tokens {
-            Some(tokens) => tokens.verify(headers).await.map_err(|error| rejected(&error))?,
+            Some(tokens) => tokens.verify_beside(headers, thumbprint).await.map_err(|error| rejected(&error))?,
             None => None,
         };
         // Certificates and tokens share the names of callers, and only a certificate can prove a SPIFFE ID.

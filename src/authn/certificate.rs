@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::BASE64URL_NOPAD;
 use thiserror::Error;
 use x509_parser::extensions::GeneralName;
 
@@ -40,6 +42,11 @@ pub enum CertificateIdentityError {
     /// Its first DNS name is not the name of one host.
     #[error("the certificate's first DNS name is not the name of one host")]
     InvalidDnsName,
+}
+
+/// The SHA-256 of a certificate in base64url, as the `x5t#S256` of a token that is bound to it has it (RFC 8705, 3.1).
+pub fn thumbprint(der: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(digest(&SHA256, der).as_ref())
 }
 
 /// The holder that the certificate in `der` names. This only reads: the certificate must have been verified, or be about to be.
@@ -88,7 +95,8 @@ fn spiffe(uri: &str) -> Result<CertificateIdentity, CertificateIdentityError> {
     Ok(CertificateIdentity { name: uri.to_owned(), trust_domain: Some(trust_domain.to_owned()) })
 }
 
-fn is_trust_domain(text: &str) -> bool {
+/// Whether a text is a trust domain (SPIFFE-ID 2.1).
+pub fn is_trust_domain(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
     (1..=MAX_TRUST_DOMAIN_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }

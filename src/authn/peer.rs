@@ -13,6 +13,8 @@ pub struct PeerIdentity {
     pub address: SocketAddr,
     /// What the client certificate proved; `None` without a certificate, or if it named nobody.
     pub certificate: Option<CertificateIdentity>,
+    /// The client certificate's [thumbprint](crate::authn::certificate::thumbprint), whether or not it named anybody.
+    pub thumbprint: Option<Arc<str>>,
     /// Whether a caller has authenticated on the connection.
     pub authenticated: AuthenticatedFlag,
 }

@@ -16,7 +16,7 @@ use crate::api::Rpc;
 use crate::audit::Target;
 use crate::authn::{Authenticator, PeerIdentity};
 use crate::authz::gate::{Gate, PolicyEnforcer};
-use crate::domain::{Call, CertificateIdentity, RequestId, TraceId};
+use crate::domain::{Call, RequestId, TraceId};
 use crate::error::{Error, rejection};
 
 /// Admits requests, or rejects them.
@@ -76,9 +76,8 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for AuthzInterceptor {
             let mut call = call(&request);
             if let Gate::Enforced(enforcer) = &this.gate {
                 let peer = request.extensions().get::<PeerIdentity>();
-                let certificate = peer.and_then(|peer| peer.certificate.clone());
                 let endpoint = Endpoint::of(request.uri().path());
-                let admitted = this.admit(enforcer, endpoint, certificate, request.headers(), &mut call).await;
+                let admitted = this.admit(enforcer, endpoint, peer, request.headers(), &mut call).await;
                 if let Some(peer) = peer.filter(|_| call.caller.is_some()) {
                     peer.authenticated.set();
                 }
@@ -97,7 +96,7 @@ impl AuthzInterceptor {
         &self,
         enforcer: &PolicyEnforcer,
         endpoint: Endpoint,
-        certificate: Option<CertificateIdentity>,
+        peer: Option<&PeerIdentity>,
         headers: &HeaderMap,
         call: &mut Call,
     ) -> Result<(), Error> {
@@ -105,7 +104,7 @@ impl AuthzInterceptor {
         if endpoint == Endpoint::Health {
             return Ok(());
         }
-        let caller = match self.authenticator.caller(certificate, headers).await {
+        let caller = match self.authenticator.caller(peer, headers).await {
             Ok(caller) => caller,
             Err(error) => {
                 enforcer.record_unauthenticated(call, endpoint.target(), started.elapsed()).await;

@@ -44,6 +44,11 @@ impl ConfigErrors {
         &self.0
     }
 
+    /// These errors, of which there is one at least.
+    pub(super) fn of(errors: Vec<String>) -> Self {
+        Self(errors)
+    }
+
     /// The value, or `None` with its error added.
     fn collect<T>(&mut self, result: Result<T, impl fmt::Display>) -> Option<T> {
         result.map_err(|error| self.0.push(error.to_string())).ok()
@@ -71,7 +76,7 @@ impl Plan {
         let mut errors = ConfigErrors(Vec::new());
 
         let token_options = token_options(jwt, &mut errors);
-        let by_certificate = tls.tls_client_ca.is_some();
+        let by_certificate = !tls.tls_client_ca.is_empty();
         if !by_certificate && matches!(token_options, TokenAuth::No) {
             errors.push(
                 "callers cannot be authenticated: give --tls-client-ca, or --jwt-issuer, --jwt-audience and --jwks-url or --jwks-file",
@@ -81,12 +86,6 @@ impl Plan {
             errors.push(format!(
                 "{listen} is not on loopback and nothing is encrypted: give --tls-certificate and --tls-key, or --plaintext-behind-mesh"
             ));
-        }
-        if let TokenAuth::Yes(options) = &token_options
-            && by_certificate
-            && options.caller_prefix.is_none()
-        {
-            tracing::warn!("certificates and tokens share the names of callers; --jwt-caller-prefix keeps them apart");
         }
         let tls = load_tls(tls, matches!(token_options, TokenAuth::No), &mut errors);
         let verifier = match token_options {
@@ -139,6 +138,9 @@ enum TokenAuth {
 fn token_options(jwt: config::Jwt, errors: &mut ConfigErrors) -> TokenAuth {
     let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim, jwt_caller_prefix } = jwt;
     let keys = jwks_url.map(JwksSource::Url).or(jwks_file.map(JwksSource::File));
+    if jwt_issuer.as_deref() == Some("") {
+        errors.push("--jwt-issuer is empty: a token without an issuer could be anybody's");
+    }
     if jwt_issuer.is_none() && jwt_audience.is_none() && keys.is_none() {
         return TokenAuth::No;
     }

@@ -1,5 +1,6 @@
 //! The commands of the program.
 
+mod advice;
 mod assemble;
 mod dev;
 mod policy;
@@ -58,6 +59,9 @@ pub enum CommandError {
     /// The policies are wrong.
     #[error(transparent)]
     Policies(LoadError),
+    /// Policies name callers that no entities file lists, and all must be listed.
+    #[error("policies name callers that no entities file lists")]
+    Unlisted(Vec<PolicyProblem>),
     /// The arguments of `policy explain` are not a query.
     #[error(transparent)]
     Query(QueryError),
@@ -70,7 +74,7 @@ impl CommandError {
     /// The exit code: 2 if what the command was given is wrong, 1 if it could not do its work.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Policies(_) | Self::Query(_) | Self::Unexpected(_) => 2,
+            Self::Config(_) | Self::Policies(_) | Self::Unlisted(_) | Self::Query(_) | Self::Unexpected(_) => 2,
             Self::Runtime(_)
             | Self::SensitiveBodies
             | Self::Listen(..)
@@ -88,6 +92,7 @@ impl CommandError {
         match self {
             Self::Config(errors) => errors.all().to_vec(),
             Self::Policies(error) => error.problems().iter().map(PolicyProblem::to_string).collect(),
+            Self::Unlisted(problems) => problems.iter().map(PolicyProblem::to_string).collect(),
             Self::Runtime(_)
             | Self::SensitiveBodies
             | Self::Listen(..)

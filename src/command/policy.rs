@@ -22,6 +22,13 @@ fn explain(options: &Explain) -> Result<(), CommandError> {
 fn test(options: &Test) -> Result<(), CommandError> {
     let policies = load(&options.files)?;
     let report = test_table(&policies, &options.table).map_err(CommandError::Policies)?;
+    let unlisted = policies.unlisted_callers();
+    if options.strict && !unlisted.is_empty() {
+        return Err(CommandError::Unlisted(unlisted));
+    }
+    for problem in &unlisted {
+        tracing::warn!(%problem, "policies are questionable");
+    }
     print(&report.text())?;
     if report.passed() { Ok(()) } else { Err(CommandError::Unexpected(report.mismatches.len())) }
 }

@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::command::assemble::{Plan, Strictness};
-use crate::command::{CommandError, signal};
-use crate::config::Serve;
+use crate::authn::token::TokenVerifier;
+use crate::command::assemble::{ConfigErrors, Plan, Strictness};
+use crate::command::{CommandError, advice, signal};
+use crate::config::{Check, Serve};
 use crate::error::chain;
 use crate::server;
 
@@ -21,8 +22,19 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 pub async fn serve(options: Serve) -> Result<(), CommandError> {
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
     let hangups = signal::hangups().map_err(CommandError::Signal)?;
+    let warnings = advice::warnings(&options);
     let plan = Arc::new(Plan::assemble(options, Strictness::Serve).await.map_err(CommandError::Config)?);
-    tracing::info!(endpoint = ?plan.endpoint, "cognito endpoint");
+    for warning in &warnings {
+        tracing::warn!(%warning, "configuration is questionable");
+    }
+    tracing::info!(
+        endpoint = ?plan.endpoint,
+        policy_set_hash = %plan.policies.current().hash(),
+        certificate_expires = plan.tls.as_ref().map(|tls| tls.certificate_expires()),
+        keys = plan.authenticator.tokens().map(TokenVerifier::key_count),
+        key_set_age = plan.authenticator.tokens().and_then(TokenVerifier::key_set_age).map(tracing::field::debug),
+        "starting"
+    );
 
     let listener = TcpListener::bind(plan.listen).await.map_err(|error| CommandError::Listen(plan.listen, error))?;
     // Dropping it ends the watches.
@@ -46,9 +58,20 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
 }
 
 /// Assembles all that serving needs, and serves nothing.
-pub async fn check(options: Serve) -> Result<(), CommandError> {
-    let plan = Plan::assemble(options, Strictness::Check).await.map_err(CommandError::Config)?;
-    tracing::info!(policy_set_hash = %plan.policies.current().hash(), "configuration is valid");
+pub async fn check(options: Check) -> Result<(), CommandError> {
+    let Check { strict, serve } = options;
+    let mut warnings = advice::warnings(&serve);
+    let plan = Plan::assemble(serve, Strictness::Check).await.map_err(CommandError::Config)?;
+    let policies = plan.policies.current();
+    warnings.extend(policies.unlisted_callers().iter().map(ToString::to_string));
+    warnings.extend(plan.tls.iter().flat_map(|tls| tls.expiry_warnings()));
+    if strict && !warnings.is_empty() {
+        return Err(CommandError::Config(ConfigErrors::of(warnings)));
+    }
+    for warning in &warnings {
+        tracing::warn!(%warning, "configuration is questionable");
+    }
+    tracing::info!(policy_set_hash = %policies.hash(), warnings = warnings.len(), "configuration is valid");
     Ok(())
 }
 

@@ -13,12 +13,13 @@ use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::RoleArn;
 use crate::config::value::duration;
+use crate::server::connection::tls::ClientCa;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
 
 /// What applies to every command, a paragraph a line: clap wraps them.
 const NOTES: &str = "\
-Most options have an environment variable; the flag wins. A duration is a number with `ms`, `s` or `m`.
+Most options have an environment variable; the flag wins. A duration is a number with `ms`, `s` or `m`, an hour at most.
 
 `RUST_LOG` sets the log level, `info` by default. Errors are always logged, and other crates are capped at INFO, since the \
 AWS SDK logs access tokens at TRACE. The AWS SDK's variables for credentials apply; those for endpoints, retries and timeouts \
@@ -44,8 +45,10 @@ pub enum Action {
     Dev(Dev),
     /// Runs the service. Requires a way to authenticate callers (`--tls-client-ca`, or a token issuer) and `--policies`.
     Serve(Box<Serve>),
-    /// Validates everything that `serve` would, without serving: exit code 0, or 2 with every problem named.
-    Check(Box<Serve>),
+    /// Validates everything that `serve` would, without serving: exit code 0, or 2 with every problem named. What `serve` would start
+    /// with but an operator should know is a warning: files that everybody can read or change, a key that can be guessed, an audit log
+    /// on a device, options that contradict each other, certificates about to expire, callers in policies that no entities file lists.
+    Check(Box<Check>),
     /// Inspects and tests policies.
     #[command(subcommand)]
     Policy(Policy),
@@ -98,7 +101,7 @@ pub enum EmbeddedIssuer {
     Embedded,
 }
 
-/// The options of `mfagate serve` and `mfagate check`.
+/// The options of `mfagate serve`, which `mfagate check` takes as well.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The address to serve gRPC on.
@@ -138,6 +141,18 @@ pub struct Serve {
     pub common: Common,
 }
 
+/// The options of `mfagate check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Treat warnings as errors.
+    #[arg(long)]
+    pub strict: bool,
+
+    /// The options of `serve`.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
 /// The options of TLS. The files are read again when they change.
 #[derive(Debug, Args)]
 pub struct Tls {
@@ -150,9 +165,16 @@ pub struct Tls {
     pub tls_key: Option<PathBuf>,
 
     /// The authorities that issue callers' certificates, PEM. Callers must present a certificate, unless tokens are accepted
-    /// as well.
-    #[arg(long, env = "MFAGATE_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_certificate")]
-    pub tls_client_ca: Option<PathBuf>,
+    /// as well. With `=spiffe://example.org` behind the file, its authorities may name callers of that trust domain only. May be
+    /// repeated, or hold several separated by commas. A certificate that is not an authority's or has expired is refused.
+    #[arg(
+        long,
+        env = "MFAGATE_TLS_CLIENT_CA",
+        value_name = "FILE[=spiffe://DOMAIN]",
+        value_delimiter = ',',
+        requires = "tls_certificate"
+    )]
+    pub tls_client_ca: Vec<ClientCa>,
 
     /// Serve without TLS outside loopback, because a mesh encrypts the traffic and nothing else can reach the address.
     #[arg(long, env = "MFAGATE_PLAINTEXT_BEHIND_MESH")]
@@ -285,6 +307,10 @@ pub struct Test {
     /// The policies.
     #[command(flatten)]
     pub files: PolicyFiles,
+
+    /// Fail if a policy names a caller that no entities file lists, which may be misspelled.
+    #[arg(long)]
+    pub strict: bool,
 
     /// The table of expected decisions.
     #[arg(value_name = "FILE")]

@@ -67,7 +67,10 @@ impl FromStr for AwsUrl {
     }
 }
 
-/// A number with a unit: `500ms`, `5s` or `2m`; never zero.
+/// The longest duration: no call and no shutdown takes longer, and much longer ones are beyond the clock.
+const MAX_DURATION: Duration = Duration::from_hours(1);
+
+/// A number with a unit: `500ms`, `5s` or `2m`; never zero, and an hour at most.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
     let number: u64 = text
@@ -81,7 +84,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "m" => number.checked_mul(60).map(Duration::from_secs),
         _ => None,
     };
-    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "must be a number and ms, s or m".to_owned())
+    let duration =
+        duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "must be a number and ms, s or m".to_owned())?;
+    if duration > MAX_DURATION { Err("must be an hour at most".to_owned()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -140,6 +145,8 @@ mod tests {
         assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
         assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(duration("3m"), Ok(Duration::from_mins(3)));
+        assert_eq!(duration("60m"), Ok(Duration::from_hours(1)));
+        assert!(duration("61m").is_err() && duration("3601s").is_err());
         let overflow = format!("{}m", u64::MAX);
         for text in ["", "0s", "0ms", "5", "s", "1h", "1.5s", "1s2", "1 s", "-1s", "+1s", "1S", "٣s", &overflow] {
             assert!(duration(text).is_err(), "{text}");

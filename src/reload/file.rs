@@ -1,4 +1,4 @@
-//! Opens files that are read again and again: regular ones only. A FIFO without a writer would block the start, every later
+//! Opens every file that an option names, regular ones only. A FIFO without a writer would block the start, every later
 //! reload, and the shutdown.
 
 use std::fs::{self, File};

@@ -4,9 +4,13 @@ pub mod file;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
+
+/// How often a failure that persists is logged again: a restart would fail, and nobody would know from the log of the last hour.
+const REMINDER_INTERVAL: Duration = Duration::from_mins(5);
 
 /// The SHA-256 of what a value is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,12 +49,16 @@ struct State {
     failure: Option<Failure>,
     /// The digest that the last look found to be new. It counts when the next look finds the same.
     candidate: Option<Digest>,
+    /// How often a failure that persists is logged.
+    reminder_interval: Duration,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Failure {
     digest: Option<Digest>,
     text: String,
+    /// When it was last logged.
+    logged: Instant,
 }
 
 /// What an attempt that did not fail did.
@@ -69,8 +77,8 @@ pub enum Reload {
 pub struct Rejected<E> {
     /// Why.
     pub error: E,
-    /// Whether the previous attempt did not fail in the same way, so that the failure is logged once.
-    pub is_new: bool,
+    /// Whether to log it: the previous attempt did not fail in the same way, or that was logged long ago.
+    pub is_due: bool,
 }
 
 /// The right to replace the value.
@@ -83,7 +91,7 @@ pub struct ReloadGuard<'a, T> {
 impl<T> Reloadable<T> {
     /// A value made of sources with this digest; `None` for a value that stands in until the first load.
     pub fn new(value: T, digest: Option<Digest>) -> Self {
-        let state = State { active: digest, failure: None, candidate: None };
+        let state = State { active: digest, failure: None, candidate: None, reminder_interval: REMINDER_INTERVAL };
         Self { current: ArcSwap::from_pointee(value), state: Mutex::new(state) }
     }
 
@@ -150,10 +158,19 @@ impl<T> ReloadGuard<'_, T> {
 
     /// Keeps the value because the sources could not be read at all, or have no valid value.
     pub fn reject<E: fmt::Display>(&mut self, digest: Option<Digest>, error: E) -> Rejected<E> {
-        let failure = Some(Failure { digest, text: error.to_string() });
-        let is_new = self.state.failure != failure;
-        self.state.failure = failure;
-        Rejected { error, is_new }
+        let text = error.to_string();
+        let last = self.state.failure.take().filter(|last| last.digest == digest && last.text == text);
+        let recent = last.map(|last| last.logged).filter(|logged| logged.elapsed() < self.state.reminder_interval);
+        self.state.failure = Some(Failure { digest, text, logged: recent.unwrap_or_else(Instant::now) });
+        Rejected { error, is_due: recent.is_none() }
+    }
+
+    /// The failure of the last attempt, if it persists and was logged long ago. It counts as logged now.
+    pub fn reminder(&mut self) -> Option<String> {
+        let interval = self.state.reminder_interval;
+        let failure = self.state.failure.as_mut().filter(|failure| failure.logged.elapsed() >= interval)?;
+        failure.logged = Instant::now();
+        Some(failure.text.clone())
     }
 }
 
@@ -170,7 +187,7 @@ mod tests {
         let reloadable = Reloadable::new(1, Some(Digest::of(b"1")));
         let mut guard = reloadable.begin_reload();
         let (two, three) = (Digest::of(b"2"), Digest::of(b"3"));
-        let news = |refused: Result<Reload, Rejected<&str>>| refused.unwrap_err().is_new;
+        let news = |refused: Result<Reload, Rejected<&str>>| refused.unwrap_err().is_due;
         let broken = fails(&guard);
         assert!(news(guard.replace(two, || broken)));
         assert!(!news(guard.replace(two, || broken)));
@@ -181,6 +198,21 @@ mod tests {
         assert_eq!(guard.replace(two, || Ok::<_, &str>(2)).unwrap(), Reload::Replaced);
         drop(guard);
         assert_eq!(*reloadable.current(), 2);
+    }
+
+    #[test]
+    fn a_failure_that_persists_is_due_again_at_intervals() {
+        let reloadable = Reloadable::new(1, Some(Digest::of(b"1")));
+        let mut guard = reloadable.begin_reload();
+        assert_eq!(guard.reminder(), None);
+        assert!(guard.reject(None, "broken").is_due);
+        assert!(!guard.reject(None, "broken").is_due);
+        assert_eq!(guard.reminder(), None);
+        guard.state.reminder_interval = Duration::ZERO;
+        assert!(guard.reject(None, "broken").is_due);
+        assert_eq!(guard.reminder().as_deref(), Some("broken"));
+        assert_eq!(guard.replace(Digest::of(b"1"), || Err("broken")).unwrap(), Reload::Recovered);
+        assert_eq!(guard.reminder(), None);
     }
 
     #[test]

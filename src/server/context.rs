@@ -27,11 +27,25 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
+/// The mark of a request whose `grpc-timeout` says nothing: its caller waits for less time than it would be served for.
+#[derive(Clone, Copy, Debug)]
+struct MalformedTimeout;
+
 /// Adds the deadline, and drops a request id that could not be logged as it is.
 pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
-    let timeout = request.headers().get("grpc-timeout").and_then(grpc_timeout);
-    let deadline = Deadline::at(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
-    request.extensions_mut().insert(deadline);
+    let mut timeouts = request.headers().get_all("grpc-timeout").iter();
+    let timeout = match (timeouts.next(), timeouts.next()) {
+        (None, _) => Some(None),
+        (Some(timeout), None) => grpc_timeout(timeout).map(Some),
+        (Some(_), Some(_)) => None,
+    };
+    match timeout {
+        Some(timeout) => {
+            let deadline = Deadline::at(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
+            request.extensions_mut().insert(deadline);
+        }
+        None => drop(request.extensions_mut().insert(MalformedTimeout)),
+    }
     let id = request.headers().get(REQUEST_ID);
     if !id.is_none_or(|id| id.to_str().is_ok_and(|id| domain::RequestId::parse(id).is_some())) {
         request.headers_mut().remove(REQUEST_ID);
@@ -39,10 +53,13 @@ pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Rejects a call without time at once: on the first poll, before tonic's timer ends it as CANCELLED.
-pub(super) fn reject_expired<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
+/// Rejects a call whose timeout is malformed or there twice, and a call without time at once: on the first poll, before tonic's timer ends it as CANCELLED.
+pub(super) fn check_deadline<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
     let deadline: Deadline = request.extensions().get().copied().unwrap_or_default();
-    ready(if deadline.is_spent() {
+    ready(if request.extensions().get::<MalformedTimeout>().is_some() {
+        let error = Error::new(ErrorReason::RequestMalformed).cause("grpc-timeout is malformed, or there twice");
+        Err(rejection(error))
+    } else if deadline.is_spent() {
         let error = Error::new(ErrorReason::NoTimeLeft).cause("no time left when the call arrived");
         Err(rejection(error))
     } else {
@@ -50,8 +67,8 @@ pub(super) fn reject_expired<B>(request: Request<B>) -> Ready<Result<Request<B>,
     })
 }
 
-/// The value of a `grpc-timeout` header: at most eight digits and a unit (gRPC over HTTP/2). Anything else is ignored, as
-/// tonic does.
+/// The value of a `grpc-timeout` header: at most eight digits and a unit (gRPC over HTTP/2). tonic ignores anything
+/// else.
 fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?;
     let unit = value.chars().last().filter(char::is_ascii)?;

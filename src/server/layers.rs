@@ -53,7 +53,7 @@ pub(super) fn layers(
         // Inside whatever renders errors, so that a panic is rendered and logged like any other failure.
         .layer(CatchPanicLayer::custom(response::panic_response))
         // From here on a response has the type of the services' own.
-        .layer(AsyncRequireAuthorizationLayer::new(context::reject_expired))
+        .layer(AsyncRequireAuthorizationLayer::new(context::check_deadline))
         // Innermost: nothing is between the decision and what it was taken on.
         .layer(AsyncRequireAuthorizationLayer::new(AuthzInterceptor::new(gate, authenticator)))
 }

@@ -7,5 +7,6 @@ mod layers;
 mod response;
 mod routes;
 mod serve;
+mod unary_body;
 
 pub use serve::{ServeError, Service, serve};

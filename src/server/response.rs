@@ -8,9 +8,11 @@ use axum::middleware::Next;
 use http::header::CONTENT_TYPE;
 use http::{Method, Response, StatusCode};
 
+use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
 use crate::error::{self, Error};
 use crate::server::context::REQUEST_ID;
+use crate::server::unary_body::UnaryBody;
 
 /// The header that says which encodings are read. gRPC requires it in the response to an unknown encoding.
 const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
@@ -29,7 +31,8 @@ pub(super) fn render_error<B: Default>(response: Response<B>) -> Response<B> {
     rendered
 }
 
-/// Rejects what is not a gRPC request, which tonic 0.14 would serve: another HTTP method than POST, or another content type.
+/// Rejects what is not a gRPC request, which tonic 0.14 would serve: another HTTP method than POST, or another content type; and a
+/// second message of a unary call, as its body is read.
 /// The HTTP status is an error too, so that no client that does not know gRPC takes the response for a success.
 pub(super) async fn reject_non_grpc(request: Request, next: Next) -> Response<Body> {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -39,6 +42,8 @@ pub(super) async fn reject_non_grpc(request: Request, next: Next) -> Response<Bo
     } else if !format.is_some_and(|format| format.is_empty() || format.starts_with(['+', ';'])) {
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type is not application/grpc")
     } else {
+        let is_unary = Rpc::from_path(request.uri().path()).is_some();
+        let request = if is_unary { request.map(|body| Body::new(UnaryBody::new(body))) } else { request };
         return next.run(request).await;
     };
     let mut response = error::rejection(Error::new(ErrorReason::RequestMalformed).cause(cause));

@@ -8,13 +8,11 @@ use serde_json::{Map, Value};
 use crate::authn::token::audience::Audience;
 use crate::authn::token::caller_prefix::CallerPrefix;
 use crate::authn::token::error::{Rejection, TokenError};
+use crate::authn::token::name::is_name;
 use crate::domain::TokenIdentity;
 
 /// The leeway for clocks that are apart.
 const LEEWAY: Duration = Duration::from_secs(30);
-
-/// The maximum length of a caller's name, in characters.
-const MAX_NAME_LEN: usize = 256;
 
 /// What the claims must contain.
 #[derive(Clone, Debug)]
@@ -77,16 +75,17 @@ fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Duration>, To
     Duration::try_from_secs_f64(seconds.max(0.0)).map(Some).map_err(|_| bad(claim))
 }
 
-/// Whether a name is safe in a log and in a policy.
-fn is_name(name: &str) -> bool {
-    let hidden = |character: char| character.is_control() || is_invisible(character);
-    !name.is_empty() && name.chars().count() <= MAX_NAME_LEN && !name.chars().any(hidden)
-}
-
-/// Whether a character is invisible and makes others look like another name, or another line: direction marks, zero widths and
-/// line separators. Users who choose the claim could otherwise look like others in the record.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Whether whoever presents the token may: a token with a confirmation (RFC 7800) is only for the holder of what it names, which
+/// for us is the client certificate (RFC 8705, 3.1). Any other confirmation is one that we cannot check.
+pub(super) fn is_held_by(claims: &Map<String, Value>, thumbprint: Option<&str>) -> Result<(), TokenError> {
+    let Some(confirmation) = claims.get("cnf") else { return Ok(()) };
+    let bound_to = confirmation.as_object().filter(|methods| methods.len() == 1);
+    let bound_to = bound_to.and_then(|methods| methods.get("x5t#S256")).and_then(Value::as_str);
+    if bound_to.is_some() && bound_to == thumbprint {
+        Ok(())
+    } else {
+        Err(TokenError::NotAccepted(Rejection::Confirmation))
+    }
 }
 
 /// A list of scopes, or a text of scopes with spaces between them.
@@ -188,9 +187,45 @@ mod tests {
             json!("a\u{202e}b"),
             json!("a\u{200b}"),
             json!("a\u{2028}b"),
+            json!("a b"),
+            json!(" a"),
+            json!("a\u{a0}b"),
+            json!("a\u{3000}b"),
+            json!("a\u{ad}b"),
+            json!("a\u{34f}b"),
+            json!("a\u{61c}b"),
+            json!("a\u{115f}"),
+            json!("a\u{180e}b"),
+            json!("a\u{3164}b"),
+            json!("a\u{fe0f}"),
+            json!("a\u{e0041}"),
+            json!("a\u{7f}"),
+            json!("a\u{85}"),
             json!("a".repeat(257)),
         ] {
             assert_eq!(identity(&json!({ "sub": name })), refused(Rejection::Claim("sub".to_owned())), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_bound_to_a_certificate_counts_only_with_that_one() {
+        let held = |claims: Value, thumbprint| is_held_by(claims.as_object().unwrap(), thumbprint);
+        let refused = Err(TokenError::NotAccepted(Rejection::Confirmation));
+        assert_eq!(held(json!({}), None), Ok(()));
+        let bound = json!({ "cnf": { "x5t#S256": "abc" } });
+        assert_eq!(held(bound.clone(), Some("abc")), Ok(()));
+        assert_eq!(held(bound.clone(), Some("abd")), refused);
+        assert_eq!(held(bound, None), refused);
+        for cnf in [
+            json!(null),
+            json!({}),
+            json!("abc"),
+            json!({ "jkt": "abc" }),
+            json!({ "x5t#S256": ["abc"] }),
+            json!({ "x5t#S256": "abc", "jkt": "abc" }),
+        ] {
+            assert_eq!(held(json!({ "cnf": cnf }), Some("abc")), refused, "{cnf}");
+            assert_eq!(held(json!({ "cnf": cnf }), None), refused, "{cnf}");
         }
     }
 

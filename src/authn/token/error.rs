@@ -48,6 +48,9 @@ pub enum Rejection {
     /// It is the token of a user, where clients are the callers.
     #[error("it is the token of a user, not of the client that it names")]
     User,
+    /// It is bound to another certificate than that of the connection, or to a key that we cannot check.
+    #[error("cnf binds it to a certificate or key that the connection does not have")]
+    Confirmation,
     /// Its `nbf` is in the future.
     #[error("nbf is in the future")]
     NotYetValid,

@@ -87,6 +87,17 @@ impl KeyStore {
         let _: Result<Reload, JwksSourceError> = self.fetch(&mut last_fetch).await;
     }
 
+    /// The number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.keys.current().len()
+    }
+
+    /// How long ago the last fetch began; `None` if there was none, or one is in flight.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let last_fetch = *self.last_fetch.try_lock().ok()?;
+        self.clock.now().duration_since(last_fetch?).ok()
+    }
+
     /// Fetches the key set, whenever that was last done.
     pub(super) async fn fetch_now(&self) -> Result<Reload, JwksSourceError> {
         let mut last_fetch = self.last_fetch.lock().await;
@@ -111,8 +122,8 @@ impl KeyStore {
                 }
                 Ok(reload)
             }
-            Err(Rejected { error, is_new }) => {
-                if is_new {
+            Err(Rejected { error, is_due }) => {
+                if is_due {
                     let cause = chain(&error);
                     if keys == 0 {
                         tracing::error!(%source, cause, "no key set, every token is rejected");

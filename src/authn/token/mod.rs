@@ -8,6 +8,7 @@ mod error;
 mod jwks;
 mod jws;
 mod key_store;
+mod name;
 mod source;
 mod verifier;
 

@@ -1,8 +1,8 @@
 //! Fetches a key set from a file or over HTTP, within limits of time and size.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
-use tokio::io::AsyncReadExt as _;
 use tonic::codegen::Bytes;
 
 use crate::authn::token::jwks::JwksError;
 use crate::domain::url;
+use crate::reload::file;
 
 /// The maximum size of a key set, in bytes.
 const MAX_JWKS_BYTES: usize = 256 * 1024;
@@ -139,10 +139,15 @@ impl Source {
     }
 }
 
-async fn read(path: &PathBuf) -> Result<Bytes, JwksSourceError> {
-    let file = tokio::fs::File::open(path).await.map_err(JwksSourceError::Unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_JWKS_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(JwksSourceError::Unreadable)?;
+async fn read(path: &Path) -> Result<Bytes, JwksSourceError> {
+    let path = path.to_owned();
+    let read = move || {
+        let file = file::open(&path)?.ok_or_else(|| io::Error::other("it is not a regular file"))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_JWKS_BYTES as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten();
+    let bytes = bytes.map_err(JwksSourceError::Unreadable)?;
     if bytes.len() > MAX_JWKS_BYTES { Err(JwksSourceError::TooLarge) } else { Ok(bytes.into()) }
 }
 
@@ -163,7 +168,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
     use rustls::ServerConfig;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;

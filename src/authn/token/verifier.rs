@@ -1,12 +1,13 @@
 //! Verifies the bearer token of a request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, header};
 
 use crate::authn::token::audience::Audience;
 use crate::authn::token::caller_prefix::CallerPrefix;
-use crate::authn::token::claims::Expected;
+use crate::authn::token::claims::{Expected, is_held_by};
 use crate::authn::token::clock::Clock;
 use crate::authn::token::error::{Rejection, TokenError};
 use crate::authn::token::jws::{Token, bearer};
@@ -71,6 +72,16 @@ impl TokenVerifier {
         Ok(Self { expected, keys, clock, _refresh: task })
     }
 
+    /// The number of keys.
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How long ago the key set was last fetched, with or without success.
+    pub fn key_set_age(&self) -> Option<Duration> {
+        self.keys.age()
+    }
+
     /// Fetches the key set again, whenever that was last done. If it is invalid, the last valid one stays active.
     pub async fn reload(&self) -> Result<Reload, JwksSourceError> {
         self.keys.fetch_now().await
@@ -80,6 +91,15 @@ impl TokenVerifier {
     ///
     /// This waits only for a fetch of the key set, when the token's key is unknown and the last such fetch was long ago.
     pub async fn verify(&self, headers: &HeaderMap) -> Result<Option<TokenIdentity>, TokenError> {
+        self.verify_beside(headers, None).await
+    }
+
+    /// The same beside a client certificate with this thumbprint. A token that is bound to a certificate counts only with that one.
+    pub async fn verify_beside(
+        &self,
+        headers: &HeaderMap,
+        thumbprint: Option<&str>,
+    ) -> Result<Option<TokenIdentity>, TokenError> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
@@ -91,6 +111,9 @@ impl TokenVerifier {
         };
         // No claim is looked at before the signature is verified.
         key.verify(&token)?;
-        self.expected.identity(&token.claims()?, self.clock.now()).map(Some)
+        let claims = token.claims()?;
+        let identity = self.expected.identity(&claims, self.clock.now())?;
+        is_held_by(&claims, thumbprint)?;
+        Ok(Some(identity))
     }
 }

@@ -1,6 +1,6 @@
 //! Tables of expected decisions, with which a team tests its policies before they are active.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -9,6 +9,7 @@ use toml::Spanned;
 use crate::authz::policy::error::{LoadError, PolicyProblem};
 use crate::authz::policy::policies::{Decision, Policies};
 use crate::authz::policy::query::{Query, QueryArgs};
+use crate::reload::file;
 
 /// The result of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +62,8 @@ enum Expected {
 
 /// Asks the policies every query of the table. Fails if the file is not a table, with every problem in it.
 pub fn test_table(policies: &Policies, file: &Path) -> Result<TableReport, LoadError> {
-    let failed = |error: std::io::Error| PolicyProblem::at(file, None, format!("cannot be read: {error}"));
-    let text = fs::read_to_string(file).map_err(failed)?;
+    let failed = |error: io::Error| PolicyProblem::at(file, None, format!("cannot be read: {error}"));
+    let text = read(file).map_err(failed)?;
     let line = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     let table: Table = toml::from_str(&text)
         .map_err(|error| PolicyProblem::at(file, error.span().map(|span| line(span.start)), error.message()))?;
@@ -85,6 +86,11 @@ pub fn test_table(policies: &Policies, file: &Path) -> Result<TableReport, LoadE
     }
     LoadError::check(problems)?;
     Ok(TableReport { expected, mismatches })
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let file = file::open(file)?.ok_or_else(|| io::Error::other("it is not a regular file"))?;
+    io::read_to_string(file)
 }
 
 /// How the decision differs from what is expected, if it does.

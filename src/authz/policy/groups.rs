@@ -18,6 +18,9 @@ pub(super) struct Groups {
     entities: Entities,
 }
 
+/// How deep groups may nest. Cedar lists the groups around each group, which takes minutes for a chain of thousands.
+const MAX_GROUP_DEPTH: usize = 32;
+
 /// One entity, in Cedar's JSON form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,8 +93,11 @@ impl Groups {
                 Err(error) => problems.push(error.to_string()),
             }
         }
+        if problems.is_empty() && nests_too_deep(&rows) {
+            problems
+                .push(format!("nests groups deeper than {MAX_GROUP_DEPTH} levels, or a group is in itself: a cycle"));
+        }
         if problems.is_empty() {
-            // What is left for Cedar to find is a group that is in itself.
             match Entities::from_entities(entities.into_values(), Some(&schema.cedar)) {
                 Ok(entities) => return Ok(Self { entities }),
                 Err(error) => problems.push(chain(&error)),
@@ -105,10 +111,33 @@ impl Groups {
         self.entities.get(uid).is_some()
     }
 
+    /// Some pool or caller that the file lists in the group.
+    pub(super) fn member_of(&self, group: &EntityUid) -> Option<EntityUid> {
+        let member = self.entities.iter().find(|entity| self.entities.is_ancestor_of(group, &entity.uid()));
+        member.map(Entity::uid)
+    }
+
     /// The groups that the entity is in, directly or through other groups.
     pub(super) fn groups_of(&self, uid: &EntityUid) -> HashSet<EntityUid> {
         self.entities.ancestors(uid).into_iter().flatten().cloned().collect()
     }
+}
+
+/// Whether there are entities left after those whose groups all have been taken away, so many times.
+fn nests_too_deep(rows: &[Row]) -> bool {
+    let mut left: HashMap<(&str, &str), &Row> = rows.iter().map(|row| (key(&row.uid), row)).collect();
+    for _ in 0..=MAX_GROUP_DEPTH {
+        let is_ready = |row: &Row| row.parents.iter().all(|parent| !left.contains_key(&key(parent)));
+        let ready: Vec<_> = left.values().filter(|row| is_ready(row)).map(|row| key(&row.uid)).collect();
+        for uid in &ready {
+            left.remove(uid);
+        }
+    }
+    !left.is_empty()
+}
+
+fn key(name: &Name) -> (&str, &str) {
+    (&name.type_name, &name.id)
 }
 
 fn entity_uid(schema: &CedarSchema, name: &Name) -> Option<EntityUid> {

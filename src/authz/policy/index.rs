@@ -76,7 +76,8 @@ impl PolicyIndex {
     }
 }
 
-fn covers_action(schema: &CedarSchema, policy: &Policy, action: Action) -> bool {
+/// Whether the scope of the policy covers calls of the action.
+pub(super) fn covers_action(schema: &CedarSchema, policy: &Policy, action: Action) -> bool {
     let uid = schema.action(action);
     let named = match policy.action_constraint() {
         ActionConstraint::Any => true,

@@ -10,6 +10,7 @@ use miette::Diagnostic;
 
 use crate::authz::policy::error::PolicyProblem;
 use crate::authz::policy::groups::Groups;
+use crate::authz::policy::nesting::{self, TooDeep};
 use crate::authz::policy::schema::CedarSchema;
 use crate::authz::policy::source::{SourceFile, Sources};
 use crate::domain::text::UserPoolIdText;
@@ -26,11 +27,19 @@ pub(super) struct Place {
 pub(super) fn policies(sources: &Sources, problems: &mut Vec<PolicyProblem>) -> (PolicySet, BTreeMap<String, Place>) {
     let mut set = PolicySet::new();
     let mut places = BTreeMap::new();
+    let mut empty = Vec::new();
     for file in &sources.policies {
+        let (before, problems_before) = (set.num_of_policies(), problems.len());
         add_file(file, &mut set, &mut places, problems);
+        if set.num_of_policies() == before && problems.len() == problems_before {
+            empty.push(PolicyProblem::at(&file.path, None, "holds no policy; remove the file if that is meant"));
+        }
     }
     if set.is_empty() && problems.is_empty() {
         problems.push(PolicyProblem::at(&sources.directory, None, "holds no policy, so nobody could call anything"));
+    } else {
+        // A file that was cut off or emptied by mistake would take its guards with it.
+        problems.extend(empty);
     }
     (set, places)
 }
@@ -42,6 +51,10 @@ fn add_file(
     places: &mut BTreeMap<String, Place>,
     problems: &mut Vec<PolicyProblem>,
 ) {
+    if let Err(TooDeep { offset, problem }) = nesting::check(&file.text) {
+        problems.push(PolicyProblem::at(&file.path, Some(file.line(offset)), problem));
+        return;
+    }
     let parsed: PolicySet = match file.text.parse() {
         Ok(parsed) => parsed,
         Err(errors) => {

@@ -14,10 +14,14 @@ mod explain;
 mod groups;
 mod index;
 mod load;
+mod loading;
+mod nesting;
 mod policies;
+mod probe;
 mod query;
 mod schema;
 mod source;
+mod stack;
 mod store;
 
 pub use action::Action;

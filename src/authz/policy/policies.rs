@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -36,10 +35,10 @@ pub struct Decision {
 
 /// A set of policies that conforms to the schema. It is immutable: a reload makes another.
 pub struct Policies {
-    schema: CedarSchema,
-    set: PolicySet,
+    pub(super) schema: CedarSchema,
+    pub(super) set: PolicySet,
     places: BTreeMap<String, Place>,
-    groups: Groups,
+    pub(super) groups: Groups,
     /// Entities that conditions name, with their groups: `in` may ask for them.
     named: Vec<Entity>,
     index: PolicyIndex,
@@ -54,12 +53,8 @@ impl fmt::Debug for Policies {
 }
 
 impl Policies {
-    /// Loads the `.cedar` files of a directory and, if given, the entities file, or finds every problem in them.
-    pub fn load(directory: &Path, entities: Option<&Path>) -> Result<Self, LoadError> {
-        Self::from_sources(&Sources::read(directory, entities))
-    }
-
-    pub(super) fn from_sources(sources: &Sources) -> Result<Self, LoadError> {
+    /// Makes a set of these files, or finds every problem in them.
+    pub(super) fn build(sources: &Sources) -> Result<Self, LoadError> {
         // Without its own schema mfagate could not validate anything else.
         let schema = CedarSchema::parse(TEXT)?;
         let mut problems = sources.problems.clone();
@@ -90,6 +85,26 @@ impl Policies {
     /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
     pub fn hash(&self) -> &Arc<str> {
         &self.hash
+    }
+
+    /// The callers that policies name and that the entities file does not list: a name that is misspelled permits and forbids nobody.
+    pub fn unlisted_callers(&self) -> Vec<PolicyProblem> {
+        let unlisted = |policy: &Policy| {
+            let mut literals = policy.entity_literals();
+            literals.retain(|literal| *literal.type_name() == self.schema.caller && !self.groups.lists(literal));
+            literals.sort();
+            literals.dedup();
+            let id = policy.id().to_string();
+            literals.into_iter().map(move |literal| (id.clone(), literal)).collect::<Vec<_>>()
+        };
+        let problem = |(id, literal): (String, EntityUid)| {
+            let text = format!("for policy `{id}`, {literal} is not listed in the entities file");
+            match self.place(&id) {
+                Some(place) => PolicyProblem::at(&place.file, Some(place.line), text),
+                None => PolicyProblem::built_in(text),
+            }
+        };
+        self.set.policies().flat_map(unlisted).map(problem).collect()
     }
 
     /// The number of policies.
@@ -153,6 +168,20 @@ impl Policies {
         Ok(self.authorizer.is_authorized(&request, &policies, &entities))
     }
 
+    /// What one policy says to a call of that caller in those groups.
+    pub(super) fn evaluate_alone(
+        &self,
+        policy: &Policy,
+        (caller, groups): (&Caller, HashSet<EntityUid>),
+        action: Action,
+        user_pool_id: &str,
+        effect: &Effect,
+    ) -> Result<Response, String> {
+        let alone = PolicySet::from_policies([policy.clone()]).map_err(|error| error.to_string())?;
+        let (request, entities) = self.request(caller, groups, action, user_pool_id, effect)?;
+        Ok(self.authorizer.is_authorized(&request, &alone, &entities))
+    }
+
     /// The call as a Cedar request, with the entities that policies may refer to.
     fn request(
         &self,
@@ -184,6 +213,23 @@ impl Policies {
     fn forbids(&self, policy_id: &str) -> bool {
         let policy = self.set.policy(&PolicyId::new(policy_id));
         policy.is_some_and(|policy| policy.effect() == cedar_policy::Effect::Forbid)
+    }
+
+    /// The ids of the forbids that `next` does not have. An `@id` names a forbid whose text changed; an id that is a position in a
+    /// file does not.
+    pub(super) fn forbids_missing_in(&self, next: &Self) -> Vec<String> {
+        let text = |policies: &Self, policy: &Policy| {
+            policies.place(policy.id().as_ref()).map(|place| place.text.clone()).unwrap_or_default()
+        };
+        let is_forbid = |policy: &&Policy| policy.effect() == cedar_policy::Effect::Forbid;
+        let texts: HashSet<String> = next.set.policies().filter(is_forbid).map(|policy| text(next, policy)).collect();
+        let is_kept = |policy: &Policy| {
+            policy.annotation("id").is_some_and(|id| next.forbids(id)) || texts.contains(&text(self, policy))
+        };
+        let missing = self.set.policies().filter(is_forbid).filter(|policy| !is_kept(policy));
+        let mut ids: Vec<_> = missing.map(|policy| policy.id().to_string()).collect();
+        ids.sort();
+        ids
     }
 
     /// The place of the policy of that id.

@@ -17,7 +17,7 @@ use tokio_stream::{Stream, StreamExt as _};
 
 use crate::authn::certificate;
 use crate::server::connection::slots::{ConnectionSlots, Slot};
-use crate::server::connection::stream::Connection;
+use crate::server::connection::stream::{ClientCertificate, Connection};
 use crate::server::connection::tls::TlsAcceptor;
 
 /// The maximum number of connections that have made their handshake and wait for the server.
@@ -195,8 +195,21 @@ async fn secure(
     info: (SocketAddr, Slot),
     preface_timeout: Duration,
 ) -> io::Result<Connection> {
-    let stream = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream).await?;
-    let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let named = presented.map(|der| certificate::named(der)).transpose().map_err(io::Error::other)?;
-    Ok(Connection::secure(stream, info, named, preface_timeout))
+    let revocation = acceptor.revocation();
+    let stream = tokio_rustls::TlsAcceptor::from(Arc::clone(&acceptor.config().server)).accept(stream).await?;
+    let session = stream.get_ref().1;
+    // A client that asks for no protocol may be made to speak to the wrong server (ALPACA); gRPC's clients ask (RFC 9113, 3.2).
+    if session.alpn_protocol() != Some(b"h2") {
+        return Err(io::Error::other("the client does not ask for h2 (ALPN)"));
+    }
+    let chain = session.peer_certificates().unwrap_or_default();
+    let client = match chain.first() {
+        Some(der) => Some(ClientCertificate {
+            named: certificate::named(der).map_err(io::Error::other)?,
+            thumbprint: certificate::thumbprint(der).into(),
+            revoked: revocation(chain.iter().map(|der| der.clone().into_owned()).collect()),
+        }),
+        None => None,
+    };
+    Ok(Connection::secure(stream, info, client, preface_timeout))
 }

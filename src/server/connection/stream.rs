@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -16,8 +17,8 @@ use tonic::transport::server::Connected;
 
 use crate::authn::PeerIdentity;
 use crate::authn::certificate::Named;
-use crate::domain::CertificateIdentity;
 use crate::server::connection::slots::Slot;
+use crate::server::connection::tls::BoxFuture;
 
 /// The length of what every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE_BYTES: usize = 24;
@@ -34,7 +35,18 @@ pub struct Connection {
     preface: Option<(usize, Pin<Box<Sleep>>)>,
     /// Done when the connection is evicted.
     evicted: Pin<Box<WaitForCancellationFutureOwned>>,
-    is_logged: bool,
+    /// Done when the client's certificate is not accepted any more.
+    revoked: Option<BoxFuture>,
+    /// Why the connection is closed.
+    closed: Option<&'static str>,
+}
+
+/// The certificate of a client, verified.
+pub(super) struct ClientCertificate {
+    pub(super) named: Named,
+    pub(super) thumbprint: Arc<str>,
+    /// Done when the certificate is not accepted any more.
+    pub(super) revoked: BoxFuture,
 }
 
 /// The bytes, encrypted or not.
@@ -46,36 +58,35 @@ enum Stream {
 impl Connection {
     /// A connection that is not encrypted.
     pub(super) fn plain(stream: TcpStream, address: SocketAddr, slot: Slot, preface_timeout: Duration) -> Self {
-        Self::new(Stream::Plain(stream), (address, None), slot, None, preface_timeout)
+        let peer = PeerIdentity { address, certificate: None, thumbprint: None, authenticated: slot.authenticated() };
+        Self::new(Stream::Plain(stream), peer, slot, preface_timeout)
     }
 
-    /// The connection of a client that presented a certificate with this name, or none.
+    /// The connection of a client that presented this certificate, or none.
     pub(super) fn secure(
         stream: TlsStream<TcpStream>,
         (address, slot): (SocketAddr, Slot),
-        named: Option<Named>,
+        client: Option<ClientCertificate>,
         preface_timeout: Duration,
     ) -> Self {
-        let expires = named.as_ref().and_then(|named| named.expires).and_then(instant);
-        let certificate = named.and_then(|named| named.identity);
-        if certificate.is_some() {
-            slot.authenticated().set();
+        let stream = Stream::Secure(Box::new(stream));
+        let mut peer =
+            PeerIdentity { address, certificate: None, thumbprint: None, authenticated: slot.authenticated() };
+        let Some(ClientCertificate { named: Named { identity, expires }, thumbprint, revoked }) = client else {
+            return Self::new(stream, peer, slot, preface_timeout);
+        };
+        if identity.is_some() {
+            peer.authenticated.set();
         }
-        Self::new(Stream::Secure(Box::new(stream)), (address, certificate), slot, expires, preface_timeout)
+        (peer.certificate, peer.thumbprint) = (identity, Some(thumbprint));
+        let expiry = expires.and_then(instant).map(|expires| Box::pin(tokio::time::sleep_until(expires)));
+        Self { expiry, revoked: Some(revoked), ..Self::new(stream, peer, slot, preface_timeout) }
     }
 
-    fn new(
-        stream: Stream,
-        (address, certificate): (SocketAddr, Option<CertificateIdentity>),
-        slot: Slot,
-        expires: Option<Instant>,
-        preface_timeout: Duration,
-    ) -> Self {
-        let expiry = expires.map(|expires| Box::pin(tokio::time::sleep_until(expires)));
+    fn new(stream: Stream, peer: PeerIdentity, slot: Slot, preface_timeout: Duration) -> Self {
         let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(preface_timeout))));
         let evicted = Box::pin(slot.evicted());
-        let peer = PeerIdentity { address, certificate, authenticated: slot.authenticated() };
-        Self { stream, peer, _slot: slot, expiry, preface, evicted, is_logged: false }
+        Self { stream, peer, _slot: slot, expiry: None, preface, evicted, revoked: None, closed: None }
     }
 
     /// Fails once there is a reason to close the connection. Polled when reading and when writing: a client that reads nothing
@@ -83,19 +94,22 @@ impl Connection {
     /// an error on each call would leave it on the old connection forever.
     fn poll_close_reason(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let is_over = |timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>| timer.as_mut().poll(context).is_ready();
+        if let Some(cause) = self.closed {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, cause));
+        }
         let cause = if self.expiry.as_mut().is_some_and(|expiry| is_over(expiry, context)) {
             "client certificate expired"
         } else if self.preface.as_mut().is_some_and(|(_, late)| is_over(late, context)) {
             "preface timeout"
         } else if self.evicted.as_mut().poll(context).is_ready() {
             "evicted"
+        } else if self.revoked.as_mut().is_some_and(|revoked| revoked.as_mut().poll(context).is_ready()) {
+            "client certificate no longer accepted"
         } else {
             return Ok(());
         };
-        if !self.is_logged {
-            tracing::info!(peer = %self.peer.address, cause, "connection closed");
-            self.is_logged = true;
-        }
+        tracing::info!(peer = %self.peer.address, cause, "connection closed");
+        self.closed = Some(cause);
         Err(io::Error::new(io::ErrorKind::ConnectionAborted, cause))
     }
 }

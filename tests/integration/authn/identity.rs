@@ -63,6 +63,33 @@ async fn a_bad_token_is_refused_even_with_a_good_certificate_and_so_is_no_creden
 }
 
 #[tokio::test]
+async fn a_token_that_is_bound_to_a_certificate_is_accepted_only_over_its_connections() {
+    let authority = CertificateAuthority::new("the authority");
+    let client = authority.client(payments());
+    let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &client.der);
+    let thumbprint = data_encoding::BASE64URL_NOPAD.encode(hash.as_ref());
+    let bound = bearer(&served.fixture.token("batch", json!({ "cnf": { "x5t#S256": thumbprint } })));
+    let by_key = bearer(&served.fixture.token("batch", json!({ "cnf": { "jkt": thumbprint } })));
+    assert_eq!(served.read(Some(&bound), POOL).await.unwrap(), USER);
+    assert_eq!(credential_problem(served.read(Some(&by_key), POOL).await), "not accepted");
+    let address = served.process.address().await;
+    for other in [None, Some(authority.client(payments()))] {
+        let channel = authority.channel(address, other.as_ref()).await.unwrap();
+        assert_eq!(credential_problem(read_user(channel, Some(&bound), POOL).await), "not accepted");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_hidden_characters_is_refused() {
+    let served = ServeHarness::with(ALLOW_ALL).await;
+    for name in ["sup port", "support\u{200b}", "support\u{3164}", "sup\u{ad}port", "support\u{fe0f}", "support\t"] {
+        assert_eq!(credential_problem(served.read_as(name, POOL).await), "not accepted", "{name:?}");
+    }
+    assert_eq!(served.read_as("supp\u{f6}rt", POOL).await.unwrap(), USER);
+}
+
+#[tokio::test]
 async fn client_credentials_tokens_are_accepted_by_scope_and_name_their_client() {
     let fixture = PolicyFixture::with(r#"permit (principal == Mfagate::Caller::"client-1", action, resource);"#);
     let options =

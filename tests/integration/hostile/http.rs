@@ -89,24 +89,33 @@ async fn methods_other_than_post_are_not_allowed() {
 }
 
 #[tokio::test]
-async fn invalid_timeouts_are_ignored() {
+async fn invalid_timeouts_are_refused() {
     let (_service, mut raw) = service().await;
     for timeout in
         ["", "5", "S", "abc", "1x", "-5S", "+5S", "5 S", "1.5S", "999999999S", "99999999999999999999H", "0x5S"]
     {
         let (mut request, body) = valid_request();
         request.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
-        let answer = raw.call(request, body).await;
-        assert_eq!(answer.status().code(), Code::Ok, "{timeout:?}: {answer:?}");
+        raw.refused(request, body, Code::InvalidArgument, "REQUEST_MALFORMED").await;
     }
 }
 
 #[tokio::test]
-async fn a_timeout_that_is_not_text_is_ignored() {
+async fn a_timeout_that_is_there_twice_is_refused_even_if_both_agree() {
+    let (_service, mut raw) = service().await;
+    let (mut request, body) = valid_request();
+    for _ in 0..2 {
+        request.headers_mut().append("grpc-timeout", "5S".parse().unwrap());
+    }
+    raw.refused(request, body, Code::InvalidArgument, "REQUEST_MALFORMED").await;
+}
+
+#[tokio::test]
+async fn a_timeout_that_is_not_text_is_refused() {
     let (_service, mut raw) = service().await;
     let (mut request, body) = valid_request();
     request.headers_mut().insert("grpc-timeout", HeaderValue::from_bytes(b"5\xc3\xa9").unwrap());
-    assert_eq!(raw.call(request, body).await.status().code(), Code::Ok);
+    raw.refused(request, body, Code::InvalidArgument, "REQUEST_MALFORMED").await;
 }
 
 #[tokio::test]

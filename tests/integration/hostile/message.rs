@@ -43,6 +43,18 @@ async fn a_truncated_frame_is_malformed() {
 }
 
 #[tokio::test]
+async fn a_second_message_is_refused_and_nothing_is_sent() {
+    let (service, mut raw) = service().await;
+    let message =
+        framed(&AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() }.encode_to_vec());
+    for second in [&message[..], &framed(b"")[..], b"\0"] {
+        let body = [&message[..], second].concat();
+        raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_MALFORMED").await;
+    }
+    assert_eq!(service.cognito.requests("AdminGetUser").await, Vec::<serde_json::Value>::new());
+}
+
+#[tokio::test]
 async fn a_truncated_frame_header_is_malformed() {
     malformed(&b"\0\0"[..]).await;
 }

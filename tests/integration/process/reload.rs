@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tonic::Code;
 
-use crate::support::certificate_authority::{CertificateAuthority, payments};
+use crate::support::certificate_authority::{CertificateAuthority, dns, payments};
 use crate::support::disk::make_fifo;
 use crate::support::jwks_server::{JwksReply, JwksServer};
+use crate::support::loopback::unused_url;
 use crate::support::policy_fixture::{ALLOW_ALL, PolicyFixture, bearer, claims_for};
+use crate::support::process::{Process, command_line};
 use crate::support::refusal::refused;
-use crate::support::serve_harness::{ServeHarness, credential_problem, read_user};
+use crate::support::serve_harness::{AWS_CREDENTIALS, ServeHarness, credential_problem, read_user};
 use crate::support::test_cognito::{POOL, USER};
 use crate::support::token_issuer::{SigningKey, jwks};
 
@@ -26,15 +28,19 @@ fn peers(fixture: &PolicyFixture) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_sighup_activates_new_certificates_and_open_connections_continue() {
+async fn a_sighup_activates_new_certificates_and_ends_connections_of_a_removed_authority() {
     let authority = CertificateAuthority::new("the authority");
     let client = authority.client(payments());
     let mut served = ServeHarness::with_tls(ALLOW_ALL, &authority, Some(&client)).await;
     assert_eq!(served.read(None, POOL).await.unwrap(), USER);
 
     let (pair, clients) = (authority.server(), CertificateAuthority::new("another authority of callers"));
+    served.fixture.write_tls(&pair, &format!("{}{}", authority.certificate, clients.certificate));
+    served.process.reload().await;
+    assert_eq!(served.read(None, POOL).await.unwrap(), USER);
     served.fixture.write_tls(&pair, &clients.certificate);
     served.process.reload().await;
+    served.process.wait_for_log("client certificate no longer accepted").await;
     assert_eq!(server_certificate(&mut served, &authority).await, pair.der.to_vec());
     let address = served.process.address().await;
     assert!(authority.alert(address, Some(&client)).await.contains("UnknownCA"));
@@ -42,9 +48,9 @@ async fn a_sighup_activates_new_certificates_and_open_connections_continue() {
     let channel = authority.channel(address, Some(&newcomer)).await.unwrap();
     assert_eq!(read_user(channel, None, POOL).await.unwrap(), USER);
 
-    assert_eq!(served.read(None, POOL).await.unwrap(), USER);
+    assert!(served.read(None, POOL).await.is_err());
     let peers = peers(&served.fixture);
-    assert!(peers.len() == 3 && peers[0] == peers[2] && peers[0] != peers[1], "{peers:?}");
+    assert!(peers.len() == 3 && peers[0] == peers[1] && peers[0] != peers[2], "{peers:?}");
 }
 
 #[tokio::test]
@@ -81,6 +87,25 @@ async fn a_key_of_another_certificate_is_refused_and_the_old_one_stays_in_use() 
     served.fixture.write("server.key", &good);
     served.process.signal("HUP").await;
     served.process.wait_for_next_log("TLS files valid again").await;
+}
+
+#[tokio::test]
+async fn the_start_names_what_is_active_and_the_log_says_when_a_certificate_expires() {
+    let authority = CertificateAuthority::new("the authority");
+    let expires = time::OffsetDateTime::now_utc() + time::Duration::seconds(12);
+    let pair = authority.sign(vec![dns("localhost")], |params| params.not_after = expires);
+    let fixture = PolicyFixture::allow_all();
+    fixture.write_tls(&pair, &authority.certificate);
+    let options = [fixture.options(), fixture.tls_options()].concat();
+    let mut process = Process::serve_with(&options, &unused_url().await, AWS_CREDENTIALS).await;
+    let stderr = process.stderr();
+    let start = stderr.lines().find(|line| line.contains("starting")).unwrap();
+    for field in ["endpoint=", "policy_set_hash=", "certificate_expires=", "keys=1", "key_set_age="] {
+        assert!(start.contains(field), "{start}");
+    }
+    process.wait_for_log("certificate expires soon").await;
+    process.wait_for_log("certificate expired").await;
+    assert!(process.stderr().contains("server.pem: the certificate has expired"), "{}", process.stderr());
 }
 
 /// The hash of the policies that decided the last call.
@@ -123,6 +148,38 @@ async fn an_emptied_policy_directory_is_refused_and_the_old_set_stays_active() {
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     assert_eq!(policy_set(&served.fixture), before);
     refused(served.read_as("console", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_forbid_that_a_reload_loses_is_logged_with_its_id() {
+    let forbid = |name: &str| format!("forbid (principal == Mfagate::Caller::\"{name}\", action, resource);\n");
+    let first = forbid("first");
+    let mut served = ServeHarness::with(&format!("{ALLOW_ALL}\n{first}@id(\"guard\") {}", forbid("support"))).await;
+    refused(served.read_as("support", POOL).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    // The first forbid takes another position, and is still there.
+    served.fixture.write("policies/all.cedar", &format!("{first}{ALLOW_ALL}"));
+    served.process.signal("HUP").await;
+    served.process.wait_for_next_log("forbid removed by a reload policy_id=\"guard\"").await;
+    served.process.wait_for_next_log("policies replaced").await;
+    assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+    assert_eq!(served.process.stderr().matches("forbid removed").count(), 1, "{}", served.process.stderr());
+}
+
+#[tokio::test]
+async fn a_policy_nested_too_deep_is_refused_at_a_reload_and_by_check_alike() {
+    let mut served = ServeHarness::with(ALLOW_ALL).await;
+    for levels in [150, 585] {
+        let (open, close) = ("(".repeat(levels), ")".repeat(levels));
+        let nested = format!("forbid (principal, action, resource) when {{ {open}true{close} }};");
+        served.fixture.write("policies/more.cedar", &nested);
+        served.process.signal("HUP").await;
+        served.process.wait_for_next_log("more.cedar:1: nests brackets deeper than 32 levels").await;
+        served.process.wait_for_next_log("reload incomplete").await;
+        assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
+        let check = Process::run(&command_line(&["check"], &served.fixture.options()), &[]).await;
+        assert_eq!(check.status.code(), Some(2), "{check:?}");
+        assert!(check.stderr.contains("more.cedar:1: nests brackets deeper than 32 levels"), "{check:?}");
+    }
 }
 
 /// `mfagate serve` with its keys at that URL.
@@ -180,7 +237,7 @@ async fn an_endless_file_delays_neither_calls_nor_shutdown() {
     std::fs::remove_file(&keys).unwrap();
     make_fifo(&keys);
     served.process.signal("HUP").await;
-    served.process.wait_for_log("did not arrive in time").await;
+    served.process.wait_for_log("it is not a regular file").await;
     assert_eq!(served.read_as("support", POOL).await.unwrap(), USER);
     served.process.terminate().await;
 }

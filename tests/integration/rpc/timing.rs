@@ -92,11 +92,13 @@ async fn an_expired_deadline_is_exceeded_without_a_call_to_cognito() {
 }
 
 #[tokio::test]
-async fn an_invalid_deadline_limits_nothing() {
+async fn an_invalid_deadline_is_refused_and_nothing_is_sent() {
     let service = TestService::start().await;
     for grpc_timeout in ["soon", "-1S", "123456789S", ""] {
-        service.untimed_client().admin_get_user(read(grpc_timeout)).await.unwrap();
+        let answer = service.untimed_client().admin_get_user(read(grpc_timeout)).await;
+        refused(answer, Code::InvalidArgument, "REQUEST_MALFORMED");
     }
+    assert_eq!(service.cognito.requests("AdminGetUser").await, Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -3,37 +3,34 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::SHA256;
-use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys, RootCertStore, ServerConfig,
-    SignatureScheme,
-};
+use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use crate::authn::certificate;
 use crate::reload::{self, Digest};
+use crate::server::connection::tls::authority::{Authority, CallerVerifier, expiry};
 use crate::server::connection::tls::error::{TlsError, TlsFileError, TlsProblem};
-use crate::server::connection::tls::files::{ClientCertificates, MAX_FILE_BYTES, TlsFiles};
+use crate::server::connection::tls::files::{ClientCa, ClientCertificates, MAX_FILE_BYTES, TlsFiles};
 
 /// The contents of the files at one time.
 pub(super) struct Contents {
     certificate: Result<Vec<u8>, TlsProblem>,
     key: Result<Vec<u8>, TlsProblem>,
-    client_ca: Option<Result<Vec<u8>, TlsProblem>>,
+    client_ca: Vec<Result<Vec<u8>, TlsProblem>>,
 }
 
 pub(super) fn read(files: &TlsFiles) -> Contents {
     Contents {
         certificate: contents(&files.certificate),
         key: contents(&files.key),
-        client_ca: files.client_ca.as_deref().map(contents),
+        client_ca: files.client_ca.iter().map(|ca| contents(&ca.file)).collect(),
     }
 }
 
@@ -47,7 +44,7 @@ fn contents(file: &Path) -> Result<Vec<u8>, TlsProblem> {
 
 pub(super) fn digest(contents: &Contents) -> Digest {
     let mut digests = Vec::new();
-    for file in [Some(&contents.certificate), Some(&contents.key), contents.client_ca.as_ref()].into_iter().flatten() {
+    for file in [&contents.certificate, &contents.key].into_iter().chain(&contents.client_ca) {
         match file {
             Ok(bytes) => digests.extend_from_slice(aws_lc_rs::digest::digest(&SHA256, bytes).as_ref()),
             Err(problem) => digests.extend_from_slice(problem.to_string().as_bytes()),
@@ -57,49 +54,59 @@ pub(super) fn digest(contents: &Contents) -> Digest {
     Digest::of(&digests)
 }
 
-pub(super) fn build(
-    files: &TlsFiles,
-    contents: &Contents,
-    clients: ClientCertificates,
-) -> Result<ServerConfig, TlsError> {
+/// What handshakes use.
+#[derive(Debug)]
+pub(in crate::server) struct TlsConfig {
+    /// The configuration of rustls.
+    pub(in crate::server) server: Arc<ServerConfig>,
+    /// The verifier of callers' certificates, if callers are asked for them.
+    pub(super) callers: Option<Arc<CallerVerifier>>,
+    /// When the server's certificate expires.
+    pub(super) expires: SystemTime,
+}
+
+pub(super) fn build(files: &TlsFiles, contents: &Contents, clients: ClientCertificates) -> Result<TlsConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = contents.certificate.as_deref().map_err(Clone::clone).and_then(chain);
     let key = contents.key.as_deref().map_err(Clone::clone).and_then(|pem| key(pem, &provider));
-    let verifier = contents.client_ca.as_ref().map(|ca| {
-        let pem = ca.as_deref().map_err(Clone::clone);
-        pem.and_then(|pem| verifier(pem, clients, &provider))
-    });
 
     let mut errors = Vec::new();
     let mut push = |file: &Path, problem: TlsProblem| errors.push(TlsFileError::new(file, problem));
     let chain = chain.map_err(|problem| push(&files.certificate, problem)).ok();
     let key = key.map_err(|problem| push(&files.key, problem)).ok();
     let certified = match (chain, key) {
-        (Some(chain), Some(key)) => {
+        (Some((chain, expires)), Some(key)) => {
             let certified = CertifiedKey::new(chain, key);
             if let Err(problem) = matches(&certified) {
                 push(&files.key, problem);
             }
-            Some(certified)
+            Some((certified, expires))
         }
         _ => None,
     };
-    let verifier = match (verifier, &files.client_ca) {
-        (Some(Err(problem)), Some(file)) => {
-            push(file, problem);
-            None
+    let mut callers = Vec::new();
+    for (ca, pem) in files.client_ca.iter().zip(&contents.client_ca) {
+        let pem = pem.as_deref().map_err(Clone::clone);
+        match pem.and_then(|pem| authorities(ca, pem, &provider)) {
+            Ok(authorities) => callers.extend(authorities),
+            Err(problem) => push(&ca.file, problem),
         }
-        (verifier, _) => verifier.and_then(Result::ok),
-    };
+    }
     match certified {
-        Some(certified) if errors.is_empty() => server(provider, certified, verifier)
-            .map_err(|problem| TlsError(vec![TlsFileError::new(&files.certificate, problem)])),
+        Some((certified, expires)) if errors.is_empty() => {
+            let callers = (!callers.is_empty()).then(|| Arc::new(CallerVerifier::new(callers, clients)));
+            let server = server(provider, certified, callers.clone())
+                .map_err(|problem| TlsError(vec![TlsFileError::new(&files.certificate, problem)]))?;
+            Ok(TlsConfig { server: Arc::new(server), callers, expires })
+        }
         _ => Err(TlsError(errors)),
     }
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+/// The chain, and when the first certificate expires.
+fn chain(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, SystemTime), TlsProblem> {
     let chain = certificates(pem)?;
+    let mut expires = None;
     for (position, certificate) in chain.iter().enumerate() {
         let (_, certificate) =
             x509_parser::parse_x509_certificate(certificate).map_err(|_| TlsProblem::BadCertificate)?;
@@ -107,8 +114,9 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
         if position == 0 && !certificate.validity().is_valid() {
             return Err(TlsProblem::NotValidNow);
         }
+        expires.get_or_insert_with(|| expiry(&certificate));
     }
-    Ok(chain)
+    expires.map(|expires| (chain, expires)).ok_or(TlsProblem::NoCertificate)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
@@ -144,34 +152,24 @@ fn matches(certified: &CertifiedKey) -> Result<(), TlsProblem> {
     })
 }
 
-fn verifier(
-    pem: &[u8],
-    clients: ClientCertificates,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsProblem> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|_| TlsProblem::BadCertificate)?;
+fn authorities(ca: &ClientCa, pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Vec<Authority>, TlsProblem> {
+    if ca.trust_domain.as_deref().is_some_and(|domain| !certificate::is_trust_domain(domain)) {
+        return Err(TlsProblem::BadTrustDomain);
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let builder = match clients {
-        ClientCertificates::Required => builder,
-        ClientCertificates::Optional => builder.allow_unauthenticated(),
-    };
-    let chain = builder.build().map_err(|_| TlsProblem::BadCertificate)?;
-    Ok(Arc::new(NamedClients { chain }))
+    let certificates = certificates(pem)?.into_iter();
+    certificates.map(|certificate| Authority::new(certificate, ca.trust_domain.clone(), provider)).collect()
 }
 
 fn server(
     provider: Arc<CryptoProvider>,
     certified: CertifiedKey,
-    verifier: Option<Arc<dyn ClientCertVerifier>>,
+    callers: Option<Arc<CallerVerifier>>,
 ) -> Result<ServerConfig, TlsProblem> {
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|_| TlsProblem::BadKey)?;
-    let builder = match verifier {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
+    let builder = match callers {
+        Some(callers) => builder.with_client_cert_verifier(callers),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
@@ -180,60 +178,4 @@ fn server(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
-}
-
-/// Rejects, besides what the verifier of the chain rejects, certificates that do not name their holder unambiguously.
-#[derive(Debug)]
-struct NamedClients {
-    chain: Arc<dyn ClientCertVerifier>,
-}
-
-impl ClientCertVerifier for NamedClients {
-    fn offer_client_auth(&self) -> bool {
-        self.chain.offer_client_auth()
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        self.chain.client_auth_mandatory()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        certificate::named(end_entity).map_err(|error| {
-            tracing::warn!(%error, "client certificate of a trusted authority rejected");
-            Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
-        })?;
-        Ok(verified)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
 }

@@ -44,8 +44,14 @@ pub enum TlsProblem {
     /// A certificate in it is malformed, or cannot be used.
     #[error("has a certificate that cannot be used")]
     BadCertificate,
-    /// The server's certificate has expired or is not valid yet.
-    #[error("the certificate has expired or is not valid yet")]
+    /// A certificate for callers' authorities is not that of an authority: its holder could sign for every caller.
+    #[error("has a certificate that is not an authority's (CA:TRUE, and keyCertSign if it has key usages)")]
+    NotAnAuthority,
+    /// The trust domain that an authority is bound to is none.
+    #[error("is bound to what is not a trust domain")]
+    BadTrustDomain,
+    /// The server's certificate, or that of an authority, has expired or is not valid yet.
+    #[error("a certificate has expired or is not valid yet")]
     NotValidNow,
     /// The key is of no kind that TLS can use.
     #[error("the key is of no kind that TLS can use")]

@@ -1,5 +1,6 @@
 //! The TLS listener: who may connect, how clients are identified, what handshakes cost, and how files are reloaded.
 
+mod authority;
 mod certificate;
 mod handshake;
 mod reload;
@@ -68,10 +69,21 @@ impl TestServer {
         write(&directory, &authority.server(), &authority.certificate);
         let mut files = files(&directory);
         if clients.is_none() {
-            files.client_ca = None;
+            files.client_ca.clear();
         }
         let clients = clients.unwrap_or(ClientCertificates::Required);
-        let acceptor = Arc::new(TlsAcceptor::load(files, clients).unwrap());
+        let acceptor = TlsAcceptor::load(files, clients).unwrap();
+        Self::serving((authority, directory, acceptor), address, incoming, limits).await
+    }
+
+    /// A server with these files and this acceptor.
+    async fn serving(
+        (authority, directory, acceptor): (CertificateAuthority, TempDir, TlsAcceptor),
+        address: SocketAddr,
+        incoming: impl Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
+        limits: ConnectionLimits,
+    ) -> Self {
+        let acceptor = Arc::new(acceptor);
         let incoming = mfagate::server::connection::incoming(Some(Arc::clone(&acceptor)), incoming, limits);
 
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -116,14 +128,14 @@ impl TestServer {
 
 fn files(directory: &TempDir) -> TlsFiles {
     let path = |name: &str| -> PathBuf { directory.path().join(name) };
-    TlsFiles { certificate: path("server.pem"), key: path("server.key"), client_ca: Some(path("ca.pem")) }
+    TlsFiles { certificate: path("server.pem"), key: path("server.key"), client_ca: vec![path("ca.pem").into()] }
 }
 
 fn write(directory: &TempDir, server: &CertificateAndKey, client_ca: &str) {
     let TlsFiles { certificate, key, client_ca: ca } = files(directory);
     std::fs::write(certificate, &server.certificate).unwrap();
     std::fs::write(key, &server.key).unwrap();
-    std::fs::write(ca.unwrap(), client_ca).unwrap();
+    std::fs::write(&ca[0].file, client_ca).unwrap();
 }
 
 async fn check(channel: &Channel) -> Result<(), tonic::Status> {

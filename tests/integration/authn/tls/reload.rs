@@ -21,19 +21,27 @@ async fn new_files_apply_to_new_connections_and_open_connections_stay() {
     check(&old_channel).await.unwrap();
     assert_eq!(server.acceptor.reload(), Ok(Reload::Unchanged));
 
-    // A new server certificate of the same authority, and another authority for clients.
+    // A new server certificate of the same authority, and another authority for clients beside the old one.
     let new_clients = CertificateAuthority::new("another authority");
     let new_pair = server.authority.server();
-    write(&server.directory, &new_pair, &new_clients.certificate);
+    let both = format!("{}{}", server.authority.certificate, new_clients.certificate);
+    write(&server.directory, &new_pair, &both);
     assert_eq!(server.acceptor.reload(), Ok(Reload::Replaced));
     assert_eq!(server.acceptor.reload(), Ok(Reload::Unchanged));
-
     check(&old_channel).await.unwrap();
+    let new_channel = server.channel(Some(&new_clients.client(payments()))).await.unwrap();
+    check(&new_channel).await.unwrap();
+
+    // Without the old one, its client is let in no more.
+    write(&server.directory, &new_pair, &new_clients.certificate);
+    assert_eq!(server.acceptor.reload(), Ok(Reload::Replaced));
+    check(&new_channel).await.unwrap();
+    assert!(check(&old_channel).await.is_err());
     assert!(server.alert(Some(&old_client)).await.contains("UnknownCA"));
     let new_client = new_clients.client(payments());
     let stream = server.connect(Some(&new_client)).await.unwrap();
     assert_eq!(stream.get_ref().1.peer_certificates().unwrap()[0], new_pair.der);
-    check(&old_channel).await.unwrap();
+    check(&new_channel).await.unwrap();
     while server.connections.try_recv().is_ok() {}
     assert!(server.seen(Some(&new_client)).await.certificate.is_some());
 }
@@ -59,7 +67,7 @@ async fn a_bad_new_certificate_is_refused_and_the_old_one_stays_in_use() {
         pair
     };
     let TlsFiles { certificate, key, client_ca } = files(&server.directory);
-    let client_ca = client_ca.unwrap();
+    let client_ca = client_ca[0].file.clone();
     let ca = server.authority.certificate.clone();
     for (pair, ca, file, problem) in [
         (mixed, ca.as_str(), &key, TlsProblem::KeyMismatch),
@@ -117,7 +125,7 @@ async fn every_problem_is_reported_at_once() {
     let faults = TlsAcceptor::load(files(&directory), ClientCertificates::Required).unwrap_err();
     let TlsFiles { certificate, key, client_ca } = files(&directory);
     let unreadable = |file| TlsFileError { file, problem: TlsProblem::Unreadable(io::ErrorKind::NotFound) };
-    assert_eq!(faults.0, [certificate, key, client_ca.unwrap()].map(unreadable));
+    assert_eq!(faults.0, [certificate, key, client_ca[0].file.clone()].map(unreadable));
 }
 
 #[tokio::test]

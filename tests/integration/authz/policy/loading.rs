@@ -3,7 +3,7 @@
 use mfagate::api::Rpc;
 use mfagate::domain::Effect;
 
-use super::{POOL, PolicyDirectory, decide, workload};
+use super::{POOL, PolicyDirectory, client, decide, workload};
 
 use crate::support::disk::make_fifo;
 
@@ -18,6 +18,81 @@ fn an_empty_directory_is_refused() {
 fn a_directory_whose_files_contain_no_policy_is_refused() {
     let directory = PolicyDirectory::with("// nothing yet\n").and("permit.cedar.bak", PERMIT);
     assert_eq!(directory.faults(), ["policies: holds no policy, so nobody could call anything"]);
+}
+
+#[test]
+fn an_emptied_file_beside_others_is_refused_and_so_is_one_of_zeros() {
+    let directory = PolicyDirectory::with(PERMIT).and("guard.cedar", "").and("notes.cedar", "// later\n");
+    let holds_none = "holds no policy; remove the file if that is meant";
+    assert_eq!(
+        directory.faults(),
+        [format!("policies/guard.cedar: {holds_none}"), format!("policies/notes.cedar: {holds_none}"),]
+    );
+    let directory = PolicyDirectory::with(PERMIT).and("guard.cedar", &"\0".repeat(512));
+    assert!(directory.faults()[0].starts_with("policies/guard.cedar:1: "), "{:?}", directory.faults());
+}
+
+#[test]
+fn groups_that_nest_too_deep_are_refused_before_anything_is_computed_of_them() {
+    let chain = |length: usize| {
+        let uid = |level: usize| format!(r#"{{ "type": "Mfagate::CallerGroup", "id": "g{level}" }}"#);
+        let entity = |level: usize| {
+            let parent = if level == 0 { String::new() } else { uid(level - 1) };
+            format!(r#"{{ "uid": {}, "parents": [{parent}] }}"#, uid(level))
+        };
+        let json = format!("[{}]", (0..length).map(entity).collect::<Vec<_>>().join(",\n"));
+        PolicyDirectory::with(PERMIT).and_entities(&json)
+    };
+    chain(33).load();
+    for length in [34, 20_000] {
+        let faults = chain(length).faults();
+        assert!(faults.len() == 1 && faults[0].contains("nests groups deeper than 32 levels"), "{faults:?}");
+    }
+}
+
+/// Loads on a thread with the stack of a worker of the runtime, on which an overflow would end the process.
+fn faults_on_small_stack(condition: &str) -> Vec<String> {
+    let directory = PolicyDirectory::with(&format!("\npermit (principal, action, resource) when {{ {condition} }};"));
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    let load = move || directory.try_load().err().map_or_else(Vec::new, |_| directory.faults());
+    thread.spawn(load).unwrap().join().unwrap()
+}
+
+#[test]
+fn deep_nesting_is_refused_before_a_parser_sees_it() {
+    for levels in [150, 585, 100_000] {
+        for (open, close) in [("(", ")"), ("[", "]"), ("{a: ", "}"), ("(if true then ", " else false)")] {
+            let condition = format!("{}true{}", open.repeat(levels), close.repeat(levels));
+            let expected = "policies/policies.cedar:2: nests brackets deeper than 32 levels";
+            assert_eq!(faults_on_small_stack(&condition), [expected], "{levels} {open}");
+        }
+    }
+    let within = format!("{}true{}", "(".repeat(31), ")".repeat(31));
+    assert_eq!(faults_on_small_stack(&within), [""; 0]);
+}
+
+#[test]
+fn long_chains_are_refused_before_they_deny_everybody() {
+    for operator in [" && ", " || "] {
+        for length in [130, 20_000] {
+            let faults = faults_on_small_stack(&vec!["principal.scopes.contains(\"a\")"; length].join(operator));
+            assert!(faults.len() == 1 && faults[0].contains("nests expressions deeper than 128"), "{faults:?}");
+        }
+    }
+    let faults = faults_on_small_stack(&format!("{}true", "!".repeat(20_000)));
+    assert!(faults[0].contains("nests expressions"), "{faults:?}");
+    let faults = faults_on_small_stack(&format!("{}true", "if context.legacy then true else ".repeat(20_000)));
+    assert!(faults[0].contains("nests expressions"), "{faults:?}");
+}
+
+#[test]
+fn a_long_chain_that_is_loaded_can_be_decided_by() {
+    let chain = [r#"principal.scopes.contains("a")"#; 16].join(" && ");
+    let policies = PolicyDirectory::with(&format!("permit (principal, action, resource) when {{ {chain} }};")).load();
+    let asked = move || decide(&policies, &client("a", "issuer", &["a"], &[]), Rpc::GetUser, POOL);
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    let decision = thread.spawn(asked).unwrap().join().unwrap();
+    assert!(decision.allowed && decision.errors.is_empty(), "{decision:?}");
 }
 
 #[test]

@@ -73,6 +73,40 @@ fn an_invalid_set_is_refused_as_a_whole_and_the_last_valid_one_kept() {
 }
 
 #[test]
+fn an_emptied_or_hostile_file_does_not_replace_a_guard() {
+    let directory = PolicyDirectory::with(PERMIT).and("guard.cedar", GUARD);
+    let store = open(&directory);
+    let nested = format!("permit (principal, action, resource) when {{ {}true{} }};", "(".repeat(150), ")".repeat(150));
+    let long = format!("permit (principal, action, resource) when {{ {}true }};", "true && ".repeat(20_000));
+    for hostile in ["", "\n", "// guards nothing\n", &nested, &long] {
+        directory.write("guard.cedar", hostile);
+        // On the stack that a thread of the runtime has, as at a reload.
+        let reloaded = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+            thread.spawn_scoped(scope, || store.reload()).unwrap().join().unwrap()
+        });
+        assert!(reloaded.unwrap_err().to_string().contains("guard.cedar"));
+        assert!(!is_allowed(&store));
+    }
+}
+
+#[test]
+fn a_reload_waits_until_the_files_are_quiet() {
+    let directory = PolicyDirectory::with(PERMIT);
+    let store = open(&directory);
+    // The guard arrives a moment after the file that needs it.
+    directory.write("more.cedar", "permit (principal, action, resource) when { context.legacy };");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            directory.write("guard.cedar", GUARD);
+        });
+        assert_eq!(store.reload(), Ok(Reload::Replaced));
+    });
+    assert!(!is_allowed(&store));
+}
+
+#[test]
 fn deleted_policies_stay_active() {
     let directory = PolicyDirectory::with(PERMIT);
     let store = open(&directory);
