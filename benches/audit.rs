@@ -79,7 +79,7 @@ fn records(criterion: &mut Criterion) {
         ("file", AuditTarget::File(directory.path().join("audit.jsonl"))),
         ("null", AuditTarget::File("/dev/null".into())),
     ] {
-        let log = AuditLog::open(target, UsernameForm::Hmac(key.clone()));
+        let log = AuditLog::open(target, UsernameForm::Hmac(key.clone()), None);
         let log = Arc::new(log.unwrap_or_else(|error| unreachable!("no log: {error}")));
         let mut group = criterion.benchmark_group(format!("audit record to a {name}"));
         group.throughput(Throughput::Elements(1));

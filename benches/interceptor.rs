@@ -167,7 +167,7 @@ async fn main() {
     std::fs::create_dir(&policies).unwrap();
     std::fs::write(policies.join("all.cedar"), POLICIES).unwrap();
     let audit = AuditTarget::File(directory.path().join("audit.jsonl"));
-    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None).unwrap());
+    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None, None).unwrap());
     let gate =
         Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::new(PolicyStore::open(policies, None).unwrap()), audit)));
     let key = SigningKey::rsa("key-1");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::audit::chain::{Chain, ChainKey};
 use crate::audit::job::{AuditUnavailable, Job, Work};
 use crate::audit::record::{DecisionRecord, MutationRecord};
 use crate::audit::target::{AuditTarget, Open};
@@ -42,15 +43,22 @@ pub enum OpenError {
 }
 
 impl AuditLog {
-    /// Opens the target, which must be writable now.
-    pub fn open(target: AuditTarget, username: UsernameForm) -> Result<Self, OpenError> {
+    /// Opens the target, which must be writable now. Records are chained if there is a key for that.
+    pub fn open(target: AuditTarget, username: UsernameForm, chain: Option<ChainKey>) -> Result<Self, OpenError> {
         let open = target.open().map_err(|error| OpenError::Target(target.clone(), error))?;
-        Self::start(target, open, username, WRITE_TIMEOUT)
+        let chain = chain.map(|key| Chain::resume(key, &target));
+        Self::start(target, open, username, chain, WRITE_TIMEOUT)
     }
 
-    fn start(target: AuditTarget, open: Open, username: UsernameForm, limit: Duration) -> Result<Self, OpenError> {
+    fn start(
+        target: AuditTarget,
+        open: Open,
+        username: UsernameForm,
+        chain: Option<Chain>,
+        limit: Duration,
+    ) -> Result<Self, OpenError> {
         let progress = Arc::new(Progress::new());
-        let writer = Writer::new(target, open, Arc::clone(&progress));
+        let writer = Writer::new(target, open, chain, Arc::clone(&progress));
         let (jobs, target) = mpsc::channel();
         thread::Builder::new()
             .name("audit".to_owned())
@@ -171,7 +179,10 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut open = AuditTarget::File("/dev/null".into()).open().unwrap();
         open.file = File::from(OwnedFd::from(ours));
-        (AuditLog::start(AuditTarget::Stdout, open, UsernameForm::None, Duration::from_millis(50)).unwrap(), theirs)
+        (
+            AuditLog::start(AuditTarget::Stdout, open, UsernameForm::None, None, Duration::from_millis(50)).unwrap(),
+            theirs,
+        )
     }
 
     #[tokio::test]
@@ -225,7 +236,7 @@ mod tests {
     async fn a_queue_that_is_too_long_takes_no_decision() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
-        let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap();
+        let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None).unwrap();
         log.progress.waiting.store(MAX_WAITING, Ordering::Relaxed);
         assert_eq!(log.decision(&decision("refused")).await, Err(AuditUnavailable::Stalled));
         log.progress.waiting.store(0, Ordering::Relaxed);

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::support::disk::{make_fifo, small_disk_command};
 
 fn open(path: &Path) -> AuditLog {
-    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None).unwrap()
+    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None, None).unwrap()
 }
 
 fn call(id: &str) -> Arc<CallFields> {
@@ -231,7 +231,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
     let forms = [(UsernameForm::Plain, "plain"), (UsernameForm::Hmac(key), "hmac"), (UsernameForm::None, "none")];
     for (form, name) in forms {
         let path = directory.path().join(name);
-        let log = AuditLog::open(AuditTarget::File(path.clone()), form).unwrap();
+        let log = AuditLog::open(AuditTarget::File(path.clone()), form, None).unwrap();
         for text in [token.as_str(), &session, secret_code] {
             // A text this short may be a username or an id.
             let tellable = if text == secret_code { "" } else { text };
@@ -293,7 +293,7 @@ fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
         (directory.path().to_owned(), "Is a directory"),
         (fifo, "it is a FIFO"),
     ] {
-        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap_err();
+        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None).unwrap_err();
         let refused = chain(&refused);
         let start = format!("the audit log {} cannot be opened for writing: ", path.display());
         assert!(refused.starts_with(&start) && refused.contains(cause), "{refused}");
@@ -368,7 +368,7 @@ fn standard_output_takes_records_as_lines() {
 #[ignore = "a part of the test above, which runs it in a process of its own"]
 async fn writes_to_standard_output() {
     assert!(std::env::var_os(FILE).is_some(), "set by the test above");
-    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None).unwrap();
+    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None, None).unwrap();
     // libtest does not end the line that it has printed.
     println!();
     log.decision(&decision("one")).await.unwrap();

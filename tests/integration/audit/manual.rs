@@ -89,7 +89,7 @@ async fn the_document_names_every_field_of_the_audit_record_with_its_kinds() {
     let directory = TempDir::new().unwrap();
     let (path, space) = (directory.path().join("audit.jsonl"), directory.path().join("space"));
     symlink("/dev/full", &path).unwrap();
-    let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::Plain).unwrap();
+    let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::Plain, None).unwrap();
     assert!(!record(&log, call(&log, "eu-west-1_Ab1")).await, "the first decision leaves a gap");
     fs::remove_file(&path).unwrap();
     symlink(&space, &path).unwrap();
