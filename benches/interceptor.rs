@@ -113,6 +113,8 @@ fn alone(authorize: &AuthzInterceptor, gate: &Gate, attempt: &Attempt) -> BoxFut
         let call = admitted.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let rpc = Rpc::from_path(attempt.path).unwrap();
         let intent = Intent {
+            claimed_user: None,
+            before: None,
             rpc,
             user_pool_id: attempt.user_pool_id.into(),
             username: Some("testuser"),

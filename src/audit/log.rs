@@ -160,6 +160,7 @@ mod tests {
     fn call(id: &str) -> Arc<CallFields> {
         Arc::new(CallFields {
             request_id: RequestId::parse(id),
+            caller_request_id: None,
             trace_id: None,
             caller: CallerRecord::ANONYMOUS,
             peer: None,
@@ -171,7 +172,14 @@ mod tests {
 
     fn decision(id: &str) -> DecisionRecord {
         let (effect, policies) = (None, Policies::default());
-        DecisionRecord { call: call(id), effect, outcome: DecisionOutcome::Deny, policies, duration: Duration::ZERO }
+        DecisionRecord {
+            call: call(id),
+            effect,
+            before: None,
+            outcome: DecisionOutcome::Deny,
+            policies,
+            duration: Duration::ZERO,
+        }
     }
 
     /// A log on one end of a socket, whose other end nobody reads: a disk, or a pipe, that stalled.
@@ -207,7 +215,11 @@ mod tests {
         // A mutation that has ended is handed over all the same.
         let record = MutationRecord {
             call: call("changed"),
+            token_username: None,
+            cognito_username: None,
+            sub: None,
             effect: None,
+            before: None,
             operation: Operation::AdminDeleteSoftwareToken,
             aws_request_id: None,
             outcome: MutationOutcome::OK,

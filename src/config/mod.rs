@@ -300,6 +300,11 @@ pub struct Explain {
     #[command(flatten)]
     pub files: PolicyFiles,
 
+    /// Take the query from this line of the audit log, a decision; the other options have precedence. Records lack the scopes
+    /// and groups of tokens.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
     /// The query.
     #[command(flatten)]
     pub query: QueryArgs,

@@ -27,6 +27,7 @@ fn open(path: &Path) -> AuditLog {
 fn call(id: &str) -> Arc<CallFields> {
     Arc::new(CallFields {
         request_id: RequestId::parse(id),
+        caller_request_id: None,
         trace_id: None,
         caller: CallerRecord::ANONYMOUS,
         peer: None,
@@ -40,6 +41,7 @@ fn decision(id: &str) -> DecisionRecord {
     DecisionRecord {
         call: call(id),
         effect: Some(Effect::default()),
+        before: None,
         outcome: DecisionOutcome::Allow,
         policies: Policies::new(["policy0"], "c0ffee"),
         duration: Duration::from_micros(80),
@@ -49,7 +51,11 @@ fn decision(id: &str) -> DecisionRecord {
 fn mutation(id: &str) -> MutationRecord {
     MutationRecord {
         call: call(id),
+        token_username: None,
+        cognito_username: None,
+        sub: None,
         effect: Some(Effect::default()),
+        before: None,
         operation: Operation::AdminDeleteSoftwareToken,
         aws_request_id: AwsRequestId::parse("4a1f3b52"),
         outcome: MutationOutcome::OK,
@@ -238,6 +244,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
             let mut record = mutation("test");
             record.call = Arc::new(CallFields {
                 request_id: RequestId::parse(tellable),
+                caller_request_id: RequestId::parse(tellable),
                 trace_id: TraceId::from_traceparent(&format!("00-{text}-00f067aa0ba902b7-01")),
                 caller: CallerRecord::ANONYMOUS,
                 peer: None,
@@ -246,6 +253,9 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
                 username: log.username(tellable),
             });
             record.aws_request_id = AwsRequestId::parse(tellable);
+            record.token_username = log.username(tellable);
+            record.cognito_username = log.username(tellable);
+            record.sub = log.username(tellable);
             log.mutation(record).await;
         }
         let text = fs::read_to_string(&path).unwrap();
