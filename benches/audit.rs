@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, CallFields, CallerRecord, DecisionOutcome, DecisionRecord, Policies, PoolId, UsernameForm,
-    UsernameKey,
+    AuditLog, AuditTarget, CallFields, CallerRecord, ChainKey, DecisionOutcome, DecisionRecord, Policies, PoolId,
+    UsernameForm, UsernameKey,
 };
 use mfagate::domain::{Caller, CertificateIdentity, Effect, Factor, RequestId, TraceId};
 use tokio::runtime::{Builder, Runtime};
@@ -27,6 +27,7 @@ async fn decide(log: &AuditLog) {
     let record = DecisionRecord {
         call: Arc::new(CallFields {
             request_id: RequestId::parse("4bf92f3577b34da6a3ce929d0e0e4736"),
+            caller_request_id: None,
             trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             caller: CallerRecord::from(&caller),
             peer: Some(([127, 0, 0, 1], 4711).into()),
@@ -39,6 +40,7 @@ async fn decide(log: &AuditLog) {
             preferred: Some(Factor::SmsMfa),
             ..Effect::default()
         }),
+        before: None,
         outcome: DecisionOutcome::Allow,
         policies: Policies::new(["support-may-reset-totp"], "9f86d081884c7d659a2feaa0c55ad015"),
         duration: Duration::from_micros(80),
@@ -79,7 +81,7 @@ fn records(criterion: &mut Criterion) {
         ("file", AuditTarget::File(directory.path().join("audit.jsonl"))),
         ("null", AuditTarget::File("/dev/null".into())),
     ] {
-        let log = AuditLog::open(target, UsernameForm::Hmac(key.clone()));
+        let log = AuditLog::open(target, UsernameForm::Hmac(key.clone()), Some(ChainKey::derived_from(key.clone())));
         let log = Arc::new(log.unwrap_or_else(|error| unreachable!("no log: {error}")));
         let mut group = criterion.benchmark_group(format!("audit record to a {name}"));
         group.throughput(Throughput::Elements(1));

@@ -113,6 +113,8 @@ fn alone(authorize: &AuthzInterceptor, gate: &Gate, attempt: &Attempt) -> BoxFut
         let call = admitted.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let rpc = Rpc::from_path(attempt.path).unwrap();
         let intent = Intent {
+            claimed_user: None,
+            before: None,
             rpc,
             user_pool_id: attempt.user_pool_id.into(),
             username: Some("testuser"),
@@ -167,7 +169,7 @@ async fn main() {
     std::fs::create_dir(&policies).unwrap();
     std::fs::write(policies.join("all.cedar"), POLICIES).unwrap();
     let audit = AuditTarget::File(directory.path().join("audit.jsonl"));
-    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None).unwrap());
+    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None, None).unwrap());
     let gate =
         Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::new(PolicyStore::open(policies, None).unwrap()), audit)));
     let key = SigningKey::rsa("key-1");

@@ -53,5 +53,6 @@ async fn dispatch(action: Action) -> Result<(), CommandError> {
         Action::Serve(options) => command::serve(*options).await,
         Action::Check(options) => command::check(*options).await,
         Action::Policy(action) => command::policy(action),
+        Action::Audit(action) => command::audit(action),
     }
 }

@@ -13,7 +13,7 @@ from .process import ANSI_COLOUR
 RUN_TIMEOUT_SECONDS = 60
 TIME = re.compile(r"^\S+Z +", re.M)
 VOLATILE = re.compile(
-    r'(?P<value>"(?:requestId|request_id|aws_request_id|time|peer)":")[^"]*'
+    r'(?P<value>"(?:requestId|request_id|aws_request_id|time|peer|prev)":")[^"]*'
     r'|(?P<number>"duration_ms":)[\d.]+'
     # The documents omit the hash: it changes with the schema and the examples.
     r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"

@@ -107,7 +107,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
     });
     let authenticator = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));
     let policies = Arc::new(PolicyStore::open(directory.path().to_owned(), None).unwrap());
-    let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None).unwrap();
+    let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None, None).unwrap();
     let gate = Gate::Enforced(Arc::new(PolicyEnforcer::new(policies, Arc::new(audit))));
     let cognito = Cognito::new(
         // Never called: no request has a message.

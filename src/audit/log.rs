@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::audit::chain::{Chain, ChainKey};
 use crate::audit::job::{AuditUnavailable, Job, Work};
 use crate::audit::record::{DecisionRecord, MutationRecord};
 use crate::audit::target::{AuditTarget, Open};
@@ -42,15 +43,22 @@ pub enum OpenError {
 }
 
 impl AuditLog {
-    /// Opens the target, which must be writable now.
-    pub fn open(target: AuditTarget, username: UsernameForm) -> Result<Self, OpenError> {
+    /// Opens the target, which must be writable now. Records are chained if there is a key for that.
+    pub fn open(target: AuditTarget, username: UsernameForm, chain: Option<ChainKey>) -> Result<Self, OpenError> {
         let open = target.open().map_err(|error| OpenError::Target(target.clone(), error))?;
-        Self::start(target, open, username, WRITE_TIMEOUT)
+        let chain = chain.map(|key| Chain::resume(key, &target));
+        Self::start(target, open, username, chain, WRITE_TIMEOUT)
     }
 
-    fn start(target: AuditTarget, open: Open, username: UsernameForm, limit: Duration) -> Result<Self, OpenError> {
+    fn start(
+        target: AuditTarget,
+        open: Open,
+        username: UsernameForm,
+        chain: Option<Chain>,
+        limit: Duration,
+    ) -> Result<Self, OpenError> {
         let progress = Arc::new(Progress::new());
-        let writer = Writer::new(target, open, Arc::clone(&progress));
+        let writer = Writer::new(target, open, chain, Arc::clone(&progress));
         let (jobs, target) = mpsc::channel();
         thread::Builder::new()
             .name("audit".to_owned())
@@ -152,6 +160,7 @@ mod tests {
     fn call(id: &str) -> Arc<CallFields> {
         Arc::new(CallFields {
             request_id: RequestId::parse(id),
+            caller_request_id: None,
             trace_id: None,
             caller: CallerRecord::ANONYMOUS,
             peer: None,
@@ -163,7 +172,14 @@ mod tests {
 
     fn decision(id: &str) -> DecisionRecord {
         let (effect, policies) = (None, Policies::default());
-        DecisionRecord { call: call(id), effect, outcome: DecisionOutcome::Deny, policies, duration: Duration::ZERO }
+        DecisionRecord {
+            call: call(id),
+            effect,
+            before: None,
+            outcome: DecisionOutcome::Deny,
+            policies,
+            duration: Duration::ZERO,
+        }
     }
 
     /// A log on one end of a socket, whose other end nobody reads: a disk, or a pipe, that stalled.
@@ -171,7 +187,10 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut open = AuditTarget::File("/dev/null".into()).open().unwrap();
         open.file = File::from(OwnedFd::from(ours));
-        (AuditLog::start(AuditTarget::Stdout, open, UsernameForm::None, Duration::from_millis(50)).unwrap(), theirs)
+        (
+            AuditLog::start(AuditTarget::Stdout, open, UsernameForm::None, None, Duration::from_millis(50)).unwrap(),
+            theirs,
+        )
     }
 
     #[tokio::test]
@@ -196,7 +215,11 @@ mod tests {
         // A mutation that has ended is handed over all the same.
         let record = MutationRecord {
             call: call("changed"),
+            token_username: None,
+            cognito_username: None,
+            sub: None,
             effect: None,
+            before: None,
             operation: Operation::AdminDeleteSoftwareToken,
             aws_request_id: None,
             outcome: MutationOutcome::OK,
@@ -225,7 +248,7 @@ mod tests {
     async fn a_queue_that_is_too_long_takes_no_decision() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
-        let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap();
+        let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None).unwrap();
         log.progress.waiting.store(MAX_WAITING, Ordering::Relaxed);
         assert_eq!(log.decision(&decision("refused")).await, Err(AuditUnavailable::Stalled));
         log.progress.waiting.store(0, Ordering::Relaxed);

@@ -6,9 +6,12 @@
 //! and until then no decision can be recorded and so no other mutation is made. Records of decisions that could not be written
 //! are counted, and the count is written as a record of its own (`"kind": "gap"`).
 //!
+//! Each record holds the HMAC of the one before it (`chain.rs`), so that an edit or a gap shows to who has the key.
+//!
 //! A line has reached the operating system when it is acknowledged; it is not forced to the disk. It survives the end of
 //! the process, not a power failure.
 
+mod chain;
 mod job;
 mod log;
 mod record;
@@ -17,6 +20,7 @@ mod text;
 mod username;
 mod writer;
 
+pub use chain::{ChainCheck, ChainFinding, ChainKey};
 pub use job::AuditUnavailable;
 pub use log::{AuditLog, OpenError};
 pub use record::{CallFields, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, Target};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use serde::ser::{SerializeStruct as _, Serializer};
+use serde::ser::{SerializeMap as _, SerializeStruct as _, Serializer};
 use time::OffsetDateTime;
 use tonic::Code;
 
@@ -16,13 +16,21 @@ use crate::api::v1::ErrorReason;
 use crate::api::{READ_REFLECTION, Rpc};
 use crate::audit::text::{CallerRecord, Policies, PoolId};
 use crate::audit::username::UsernameRecord;
-use crate::domain::{AwsRequestId, Effect, EffectValue, Operation, RequestId, TraceId};
+use crate::domain::{
+    AwsRequestId, Before, Effect, EffectValue, FactorConfiguration, MfaConfiguration, Operation, RequestId, TraceId,
+    UserVerification,
+};
+
+/// The version of the records' form. It is raised when a field changes its meaning or goes, not when one is added.
+const VERSION: u8 = 1;
 
 /// The fields of a call, the same in each of its records.
 #[derive(Clone, Debug)]
 pub struct CallFields {
-    /// The id of the call.
+    /// mfagate's id of the call.
     pub request_id: Option<RequestId>,
+    /// The caller's own id of the call.
+    pub caller_request_id: Option<RequestId>,
     /// The caller's trace.
     pub trace_id: Option<TraceId>,
     /// Who called.
@@ -77,6 +85,8 @@ pub struct DecisionRecord {
     pub call: Arc<CallFields>,
     /// What the request would do, where it was decoded.
     pub effect: Option<Effect>,
+    /// What was there, where it was read to decide.
+    pub before: Option<Before>,
     /// What was decided.
     pub outcome: DecisionOutcome,
     /// The policies that decided, if any were asked.
@@ -90,8 +100,16 @@ pub struct DecisionRecord {
 pub struct MutationRecord {
     /// The call.
     pub call: Arc<CallFields>,
+    /// The username in the access token, once Cognito has accepted it.
+    pub token_username: Option<UsernameRecord>,
+    /// The username that Cognito returned, where the user was read.
+    pub cognito_username: Option<UsernameRecord>,
+    /// The user's `sub`, where it is known.
+    pub sub: Option<UsernameRecord>,
     /// What the request asked for.
     pub effect: Option<Effect>,
+    /// What was there, where it was read.
+    pub before: Option<Before>,
     /// What Cognito was asked for.
     pub operation: Operation,
     /// The id that AWS gave the request.
@@ -119,13 +137,20 @@ impl MutationOutcome {
 /// The line of a record, without its line break. `time` is when the record was made.
 #[derive(Serialize)]
 struct Line<'a> {
+    version: u8,
     #[serde(serialize_with = "rfc_3339")]
     time: SystemTime,
     kind: &'static str,
     #[serde(flatten)]
     call: CallLine<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cognito_username: Option<&'a UsernameRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a UsernameRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<EffectLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<BeforeLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<DecisionOutcome>,
     #[serde(flatten)]
@@ -144,6 +169,8 @@ struct Line<'a> {
 struct CallLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller_request_id: Option<&'a RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a TraceId>,
     #[serde(flatten)]
@@ -167,6 +194,7 @@ impl<'a> From<&'a CallFields> for CallLine<'a> {
     fn from(call: &'a CallFields) -> Self {
         Self {
             request_id: call.request_id.as_ref(),
+            caller_request_id: call.caller_request_id.as_ref(),
             trace_id: call.trace_id.as_ref(),
             caller: &call.caller,
             peer: call.peer,
@@ -187,7 +215,49 @@ struct EffectLine<'a>(&'a Effect);
 
 impl Serialize for EffectLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.fields().map(|(name, value)| (name, EffectField(value))))
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.0.fields() {
+            map.serialize_entry(name, &EffectField(value))?;
+        }
+        if !self.0.text_hashes.is_empty() {
+            map.serialize_entry("texts_sha256", &self.0.text_hashes)?;
+        }
+        map.end()
+    }
+}
+
+/// What was there before, in the words of the effect.
+struct BeforeLine<'a>(&'a Before);
+
+impl Serialize for BeforeLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Before::User { factors, preferred } => {
+                map.serialize_entry("factors", &EffectField(EffectValue::Factors(factors)))?;
+                if let Some(preferred) = preferred {
+                    map.serialize_entry("preferred", preferred.name())?;
+                }
+            }
+            Before::Pool(pool) => {
+                map.serialize_entry("factors", &EffectField(EffectValue::Factors(&pool.factors)))?;
+                let named = [
+                    ("mfa_configuration", pool.mfa_configuration.map(MfaConfiguration::name)),
+                    ("sms_role_arn", pool.sms_role_arn.as_deref()),
+                    ("relying_party_id", pool.relying_party_id.as_deref()),
+                    ("user_verification", pool.user_verification.map(UserVerification::name)),
+                    ("factor_configuration", pool.factor_configuration.map(FactorConfiguration::name)),
+                ];
+                for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                    map.serialize_entry(name, value)?;
+                }
+                let hashes = pool.text_hashes();
+                if !hashes.is_empty() {
+                    map.serialize_entry("texts_sha256", &hashes)?;
+                }
+            }
+        }
+        map.end()
     }
 }
 
@@ -199,6 +269,9 @@ impl Serialize for EffectField<'_> {
             EffectValue::Factors(factors) => serializer.collect_seq(factors.iter().map(|factor| factor.name())),
             EffectValue::Factor(factor) => serializer.serialize_str(factor.name()),
             EffectValue::MfaConfiguration(value) => serializer.serialize_str(value.name()),
+            EffectValue::UserVerification(value) => serializer.serialize_str(value.name()),
+            EffectValue::FactorConfiguration(value) => serializer.serialize_str(value.name()),
+            EffectValue::Text(value) => serializer.serialize_str(value),
             EffectValue::Bool(value) => serializer.serialize_bool(value),
         }
     }
@@ -219,10 +292,14 @@ impl Serialize for MutationOutcome {
 impl DecisionRecord {
     pub(super) fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Line {
+            version: VERSION,
             time: SystemTime::now(),
             kind: "decision",
             call: CallLine::from(&*self.call),
+            cognito_username: None,
+            sub: None,
             effect: self.effect.as_ref().map(EffectLine),
+            before: self.before.as_ref().map(BeforeLine),
             decision: Some(self.outcome),
             policies: Some(&self.policies),
             operation: None,
@@ -236,10 +313,17 @@ impl DecisionRecord {
 impl MutationRecord {
     pub(super) fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Line {
+            version: VERSION,
             time: SystemTime::now(),
             kind: "mutation",
-            call: CallLine::from(&*self.call),
+            call: CallLine {
+                username: self.call.username.as_ref().or(self.token_username.as_ref()),
+                ..(&*self.call).into()
+            },
+            cognito_username: self.cognito_username.as_ref(),
+            sub: self.sub.as_ref(),
             effect: self.effect.as_ref().map(EffectLine),
+            before: self.before.as_ref().map(BeforeLine),
             decision: None,
             policies: None,
             operation: Some(self.operation.name()),
@@ -267,6 +351,7 @@ impl MutationRecord {
 /// The line that stands for decisions that could not be written.
 #[derive(Serialize)]
 struct GapLine {
+    version: u8,
     #[serde(serialize_with = "rfc_3339")]
     time: SystemTime,
     kind: &'static str,
@@ -277,7 +362,7 @@ struct GapLine {
 
 /// The line that says that `decisions_lost` decisions since `since` are missing.
 pub(super) fn gap_line(since: SystemTime, decisions_lost: u64) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&GapLine { time: SystemTime::now(), kind: "gap", since, decisions_lost })
+    serde_json::to_vec(&GapLine { version: VERSION, time: SystemTime::now(), kind: "gap", since, decisions_lost })
 }
 
 /// RFC 3339 in UTC, always with three digits of milliseconds, so that lines sort.
@@ -323,11 +408,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Factor, MfaConfiguration};
+    use crate::audit::UsernameForm;
+    use crate::domain::{Factor, PoolMfa};
 
     fn call() -> Arc<CallFields> {
         Arc::new(CallFields {
             request_id: RequestId::parse("req-1"),
+            caller_request_id: RequestId::parse("order-4711"),
             trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             caller: CallerRecord::ANONYMOUS,
             peer: Some(([127, 0, 0, 1], 4711).into()),
@@ -352,6 +439,12 @@ mod tests {
             factors_disabled: [Factor::EmailOtp].into(),
             preferred: Some(Factor::SmsMfa),
             mfa_configuration: Some(MfaConfiguration::Optional),
+            sms_role_arn: Some("arn:aws:iam::111122223333:role/sms".to_owned()),
+            relying_party_id: Some("shop.example".to_owned()),
+            user_verification: Some(UserVerification::Required),
+            factor_configuration: Some(FactorConfiguration::SingleFactor),
+            texts_changed: true,
+            text_hashes: [("email_subject", "c0ffee".to_owned())].into(),
             weakens_mfa: true,
             legacy: false,
             end_user: None,
@@ -359,6 +452,13 @@ mod tests {
         let record = DecisionRecord {
             call: call(),
             effect: Some(effect),
+            before: Some(Before::Pool(Box::new(PoolMfa {
+                mfa_configuration: Some(MfaConfiguration::On),
+                factors: [Factor::EmailOtp].into(),
+                user_verification: Some(UserVerification::Preferred),
+                sms_external_id: Some("facade".to_owned()),
+                ..PoolMfa::default()
+            }))),
             outcome: DecisionOutcome::Deny,
             policies: Policies::new(["support-may-reset"], "c0ffee"),
             duration: Duration::from_nanos(1_234_567),
@@ -366,15 +466,23 @@ mod tests {
         assert_eq!(
             without_time(&record.line().unwrap()),
             json!({
-                "kind": "decision", "request_id": "req-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                "version": 1, "kind": "decision", "request_id": "req-1", "caller_request_id": "order-4711", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
                 "authenticated": "none", "peer": "127.0.0.1:4711",
                 "rpc": "AdminSetUserMfaPreference", "permission": Rpc::AdminSetUserMfaPreference.permission(),
                 "user_pool_id": "eu-west-1_Ab1",
                 "effect": {
                     "factors_enabled": ["SMS_MFA", "SOFTWARE_TOKEN_MFA"], "factors_disabled": ["EMAIL_OTP"],
                     "preferred": "SMS_MFA", "mfa_configuration": "OPTIONAL",
+                    "sms_role_arn": "arn:aws:iam::111122223333:role/sms", "sms_role_account": "111122223333",
+                    "relying_party_id": "shop.example", "user_verification": "REQUIRED",
+                    "factor_configuration": "SINGLE_FACTOR", "texts_changed": true,
+                    "texts_sha256": { "email_subject": "c0ffee" },
                     "weakens_mfa": true, "legacy": false, "for_signed_in_user": false,
                     "by_session": false,
+                },
+                "before": {
+                    "mfa_configuration": "ON", "factors": ["EMAIL_OTP"], "user_verification": "PREFERRED",
+                    "texts_sha256": { "sms_external_id": "facade" },
                 },
                 "decision": "deny", "policy_ids": ["support-may-reset"], "policy_set_hash": "c0ffee",
                 "duration_ms": 1.235,
@@ -388,7 +496,11 @@ mod tests {
         call.user_pool_id = PoolId::of("not a pool");
         let mut record = MutationRecord {
             call: Arc::new(call),
+            token_username: None,
+            cognito_username: UsernameForm::Plain.record("alice"),
+            sub: UsernameForm::Plain.record("4b1f"),
             effect: None,
+            before: Some(Before::User { factors: [Factor::SmsMfa].into(), preferred: Some(Factor::SmsMfa) }),
             operation: Operation::AdminSetUserMfaPreference,
             aws_request_id: AwsRequestId::parse("a-1"),
             outcome: MutationOutcome { code: Code::FailedPrecondition, reason: Some(ErrorReason::FactorNotEnrolled) },
@@ -398,10 +510,11 @@ mod tests {
         assert_eq!(
             line,
             json!({
-                "kind": "mutation", "request_id": "req-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                "version": 1, "kind": "mutation", "request_id": "req-1", "caller_request_id": "order-4711", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
                 "authenticated": "none", "peer": "127.0.0.1:4711",
                 "rpc": "AdminSetUserMfaPreference", "permission": Rpc::AdminSetUserMfaPreference.permission(),
-                "user_pool_id_malformed": true,
+                "user_pool_id_malformed": true, "cognito_username": "alice", "sub": "4b1f",
+                "before": { "factors": ["SMS_MFA"], "preferred": "SMS_MFA" },
                 "operation": "AdminSetUserMFAPreference", "aws_request_id": "a-1",
                 "outcome": { "code": "FAILED_PRECONDITION", "reason": "FACTOR_NOT_ENROLLED" },
                 "duration_ms": 20.0,
@@ -418,7 +531,10 @@ mod tests {
             without_time(&line)
         };
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        assert_eq!(line(time), json!({ "kind": "gap", "since": "2023-11-14T22:13:20.000Z", "decisions_lost": 3 }));
+        assert_eq!(
+            line(time),
+            json!({ "version": 1, "kind": "gap", "since": "2023-11-14T22:13:20.000Z", "decisions_lost": 3 })
+        );
         assert_eq!(line(time + Duration::from_millis(70))["since"], "2023-11-14T22:13:20.070Z");
     }
 
@@ -440,6 +556,7 @@ mod tests {
         let record = DecisionRecord {
             call: Arc::new(call),
             effect: None,
+            before: None,
             outcome: DecisionOutcome::Unauthenticated,
             policies: Policies::default(),
             duration: Duration::ZERO,

@@ -71,21 +71,34 @@ impl UsernameKey {
     }
 }
 
+impl UsernameKey {
+    /// The key itself.
+    pub(super) fn into_hmac(self) -> hmac::Key {
+        (*self.0).clone()
+    }
+}
+
 impl fmt::Debug for UsernameKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UsernameKey([redacted])")
     }
 }
 
-/// A username in the form that records have. Only [`AuditLog::username`](crate::audit::AuditLog::username) makes one.
+/// A username, or a `sub`, in the form that records have. Only [`UsernameForm::record`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct UsernameRecord(String);
 
+impl fmt::Display for UsernameRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl UsernameForm {
     /// The recorded form of `username`, which comes from the caller before validation. In plain form, what is not a username is
     /// left out: it may be a token in the wrong field.
-    pub(super) fn record(&self, username: &str) -> Option<UsernameRecord> {
+    pub fn record(&self, username: &str) -> Option<UsernameRecord> {
         if username.is_empty() {
             return None;
         }

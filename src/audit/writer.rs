@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::audit::chain::Chain;
 use crate::audit::job::{AuditUnavailable, Job, Work};
 use crate::audit::record::gap_line;
 use crate::audit::target::{AuditTarget, Open};
@@ -67,13 +68,15 @@ pub(super) struct Writer {
     /// Mutations whose lines could not be written, oldest first: at most those that were in flight when writing failed, since
     /// no other is made until all of these are written.
     kept: VecDeque<Vec<u8>>,
+    /// `None` without a key.
+    chain: Option<Chain>,
     progress: Arc<Progress>,
     failing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(target: AuditTarget, open: Open, progress: Arc<Progress>) -> Self {
-        Self { target, open, kept: VecDeque::new(), progress, failing: false }
+    pub(super) fn new(target: AuditTarget, open: Open, chain: Option<Chain>, progress: Arc<Progress>) -> Self {
+        Self { target, open, kept: VecDeque::new(), chain, progress, failing: false }
     }
 
     /// Works until nobody can submit more.
@@ -142,6 +145,9 @@ impl Writer {
             self.reopen()?;
             tracing::warn!(target = %self.target, "audit log moved or removed, reopened");
         }
+        // Linked now and not when it was made: a record that was kept follows those that were written meanwhile.
+        let linked = self.chain.as_ref().map(|chain| chain.linked(line));
+        let line = linked.as_deref().unwrap_or(line);
         self.append(line)?;
         if self.target.is_lost(&self.open)? {
             self.reopen()?;
@@ -155,13 +161,24 @@ impl Writer {
         let start: &[u8] = if self.open.torn { b"\n" } else { b"" };
         let whole = [start, line, b"\n"].concat();
         let mut rest = whole.as_slice();
+        let outcome = self.append_rest(&mut rest);
+        // A record of which only the line break is missing is in the file, and the next one follows it.
+        if rest.len() <= 1
+            && let Some(chain) = &mut self.chain
+        {
+            chain.written(line);
+        }
+        outcome
+    }
+
+    fn append_rest(&mut self, rest: &mut &[u8]) -> io::Result<()> {
         while !rest.is_empty() {
             match self.open.file.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     let (done, left) = rest.split_at(written.min(rest.len()));
                     self.open.torn = done.last() != Some(&b'\n');
-                    rest = left;
+                    *rest = left;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -195,7 +212,7 @@ mod tests {
     fn writer(path: &std::path::Path) -> Writer {
         let target = AuditTarget::File(path.to_owned());
         let open = target.open().unwrap();
-        Writer::new(target, open, Arc::new(Progress::new()))
+        Writer::new(target, open, None, Arc::new(Progress::new()))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::api::v1::ErrorReason;
 use crate::audit::{self, AuditLog, CallFields, DecisionOutcome, DecisionRecord, Target};
 use crate::authz::permit::Grant;
 use crate::authz::policy::{Decision, PolicyStore};
-use crate::authz::recorder::MutationRecorder;
+use crate::authz::recorder::{Asked, MutationRecorder};
 use crate::domain::{Call, Caller, Effect, Intent};
 use crate::error::Error;
 
@@ -29,6 +29,15 @@ pub struct PolicyEnforcer {
 }
 
 impl Gate {
+    /// The grant to read a pool so that the effect of its replacement is known, if the caller may read it anyway. `None` as well
+    /// where calls are not decided on. The decision that this is a part of is recorded, and not the grant.
+    pub fn grant_read_before(&self, call: &Call, user_pool_id: &str) -> Option<Grant> {
+        match self {
+            Self::AllowAll => None,
+            Self::Enforced(enforcer) => enforcer.grant_read_before(call, user_pool_id),
+        }
+    }
+
     /// Decides on a call, before anything of the request is validated.
     pub async fn authorize(&self, call: &Arc<Call>, intent: Intent<'_>) -> Result<Grant, Error> {
         match self {
@@ -44,9 +53,20 @@ impl PolicyEnforcer {
         Self { policies, audit }
     }
 
+    fn grant_read_before(&self, call: &Call, user_pool_id: &str) -> Option<Grant> {
+        let (caller, rpc) = (call.caller.as_ref()?, Rpc::GetUserPoolMfaConfig);
+        let effect = Effect::default();
+        if !self.policies.current().decide(caller, rpc, user_pool_id, &effect).allowed {
+            return None;
+        }
+        let fields = Arc::new(call_fields(call, rpc.into()));
+        let recorder = MutationRecorder::new(Arc::clone(&self.audit), caller.name.clone(), fields, Asked::of(effect));
+        Some(Grant::new(rpc, user_pool_id, Some(recorder)))
+    }
+
     async fn authorize(&self, call: &Arc<Call>, intent: Intent<'_>) -> Result<Grant, Error> {
         let started = Instant::now();
-        let Intent { rpc, user_pool_id, username, effect } = intent;
+        let Intent { rpc, user_pool_id, username, claimed_user, effect, before } = intent;
         // The interceptor admits nobody without a name; a service that is reached around it must not either.
         let Some(caller) = &call.caller else { return Err(Error::new(ErrorReason::CallerUnauthenticated)) };
         let decision = self.policies.current().decide(caller, rpc, &user_pool_id, &effect);
@@ -56,7 +76,8 @@ impl PolicyEnforcer {
             username: username.and_then(|username| self.audit.username(username)),
             ..call_fields(call, rpc.into())
         });
-        let record = decision_record(&fields, Some(effect.clone()), &decision, started.elapsed());
+        let asked = Asked { effect, before, claimed_user };
+        let record = decision_record(&fields, Some(&asked), &decision, started.elapsed());
         let written = self.audit.decision(&record).await;
         if !decision.allowed {
             return Err(Error::new(ErrorReason::CallerForbidden).cause("no policy permits the call, or one forbids it"));
@@ -65,7 +86,7 @@ impl PolicyEnforcer {
             Err(error) if !rpc.is_read() => Err(Error::new(ErrorReason::AuditUnavailable).cause(error.to_string())),
             Ok(()) | Err(_) => {
                 let (audit, caller) = (Arc::clone(&self.audit), caller.name.clone());
-                let recorder = MutationRecorder::new(audit, caller, fields, effect);
+                let recorder = MutationRecorder::new(audit, caller, fields, asked);
                 Ok(Grant::new(rpc, &user_pool_id, Some(recorder)))
             }
         }
@@ -109,6 +130,7 @@ impl PolicyEnforcer {
         let record = DecisionRecord {
             call: Arc::new(call_fields(call, target)),
             effect: None,
+            before: None,
             outcome: DecisionOutcome::Unauthenticated,
             policies: audit::Policies::default(),
             duration,
@@ -120,6 +142,7 @@ impl PolicyEnforcer {
         let record = DecisionRecord {
             call: Arc::new(call_fields(call, target)),
             effect: None,
+            before: None,
             outcome: DecisionOutcome::Deny,
             policies: audit::Policies::new([], policy_set_hash),
             duration: started.elapsed(),
@@ -138,6 +161,7 @@ impl PolicyEnforcer {
 fn call_fields(call: &Call, target: Target) -> CallFields {
     CallFields {
         request_id: call.request_id.clone(),
+        caller_request_id: call.caller_request_id.clone(),
         trace_id: call.trace_id.clone(),
         caller: call.caller.as_ref().map_or(audit::CallerRecord::ANONYMOUS, audit::CallerRecord::from),
         peer: call.peer,
@@ -149,13 +173,14 @@ fn call_fields(call: &Call, target: Target) -> CallFields {
 
 fn decision_record(
     call: &Arc<CallFields>,
-    effect: Option<Effect>,
+    asked: Option<&Asked>,
     decision: &Decision,
     duration: Duration,
 ) -> DecisionRecord {
     DecisionRecord {
         call: Arc::clone(call),
-        effect,
+        effect: asked.map(|asked| asked.effect.clone()),
+        before: asked.and_then(|asked| asked.before.clone()),
         outcome: if decision.allowed { DecisionOutcome::Allow } else { DecisionOutcome::Deny },
         policies: audit::Policies::new(decision.policy_ids.iter().map(String::as_str), &decision.policy_set_hash),
         duration,

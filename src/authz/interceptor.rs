@@ -16,7 +16,7 @@ use crate::api::Rpc;
 use crate::audit::Target;
 use crate::authn::{Authenticator, PeerIdentity};
 use crate::authz::gate::{Gate, PolicyEnforcer};
-use crate::domain::{Call, RequestId, TraceId};
+use crate::domain::{Call, CallerRequestId, RequestId, TraceId};
 use crate::error::{Error, rejection};
 
 /// Admits requests, or rejects them.
@@ -128,6 +128,7 @@ fn call<B>(request: &Request<B>) -> Call {
     let id = extensions.get::<tower_http::request_id::RequestId>().and_then(|id| id.header_value().to_str().ok());
     Call {
         request_id: id.and_then(RequestId::parse),
+        caller_request_id: extensions.get::<CallerRequestId>().map(|id| id.0.clone()),
         trace_id: header("traceparent").and_then(TraceId::from_traceparent),
         peer,
         caller: None,

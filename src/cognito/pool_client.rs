@@ -1,6 +1,7 @@
 //! The client of one pool for one call: deadline, retries, credentials, and mutations that always run to their end.
 
 use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
@@ -18,7 +19,7 @@ use crate::authz::Permit;
 use crate::cognito::exchange::{Exchange, RequestIds};
 use crate::cognito::failure;
 use crate::cognito::send::{NeverRetryLimitExceeded, Sent, recorded};
-use crate::domain::{Deadline, Operation};
+use crate::domain::{Deadline, Findings, Operation};
 use crate::error::Error;
 
 /// What applies to every call.
@@ -38,12 +39,13 @@ pub struct PoolClient {
     deadline: Deadline,
     settings: CallSettings,
     credentials: Option<SharedCredentialsProvider>,
+    findings: Mutex<Findings>,
 }
 
 impl PoolClient {
     /// The client of the permit's pool, which sends through `client`.
     pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
-        Self { client, permit, deadline, settings, credentials: None }
+        Self { client, permit, deadline, settings, credentials: None, findings: Mutex::default() }
     }
 
     /// The same client, signing with the caller's own credentials.
@@ -54,6 +56,11 @@ impl PoolClient {
     /// The pool.
     pub fn user_pool_id(&self) -> &str {
         self.permit.user_pool_id()
+    }
+
+    /// Keeps what a read found, for the record of the change that follows it.
+    pub(super) fn find(&self, findings: Findings) {
+        *self.findings.lock().unwrap_or_else(PoisonError::into_inner) = findings;
     }
 
     /// Sends what `call` builds. `request` holds the texts of the request, the pool id excepted.
@@ -99,7 +106,9 @@ impl PoolClient {
         if operation.is_read() {
             return outcome.await;
         }
-        let recorded = recorded(operation, self.permit.recorder().cloned(), outcome);
+        let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept_by = self.permit.recorder().map(|recorder| (recorder.clone(), findings));
+        let recorded = recorded(operation, kept_by, outcome);
         match self.settings.mutations.spawn(recorded.in_current_span()).await {
             Ok(outcome) => outcome,
             // The text of the panic may hold anything.

@@ -12,14 +12,14 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use crate::api::v1::ErrorReason;
 use crate::audit::MutationOutcome;
 use crate::authz::MutationRecorder;
-use crate::domain::Operation;
 use crate::domain::text::{Constraint, Text};
+use crate::domain::{Findings, Operation};
 use crate::error::Error;
 
 /// The outcome of a mutation, logged and, where mutations are recorded, recorded.
 pub(super) async fn recorded<T: RequestId>(
     operation: Operation,
-    recorder: Option<MutationRecorder>,
+    recorder: Option<(MutationRecorder, Findings)>,
     outcome: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let started = Instant::now();
@@ -28,14 +28,14 @@ pub(super) async fn recorded<T: RequestId>(
         Ok(_) => tracing::info!(operation = operation.name(), "mutation succeeded"),
         Err(error) => tracing::info!(operation = operation.name(), %error, "mutation failed or unknown"),
     }
-    if let Some(recorder) = recorder {
+    if let Some((recorder, findings)) = recorder {
         let (aws_request_id, told) = match &outcome {
             Ok(response) => (response.request_id(), MutationOutcome::OK),
             Err(error) => {
                 (error.aws_request_id(), MutationOutcome { code: error.code(), reason: Some(error.reason()) })
             }
         };
-        recorder.record_outcome(operation, aws_request_id, told, started.elapsed()).await;
+        recorder.record_outcome(operation, aws_request_id, told, started.elapsed(), findings).await;
     }
     outcome
 }

@@ -1,16 +1,16 @@
 //! The operations on a user's factors: preferences, legacy settings, and reads of one user.
 
 use aws_sdk_cognitoidentityprovider::types::{
-    DeliveryMediumType, EmailMfaSettingsType, MfaOptionType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType,
-    WebAuthnMfaSettingsType,
+    AttributeType, DeliveryMediumType, EmailMfaSettingsType, MfaOptionType, SmsMfaSettingsType,
+    SoftwareTokenMfaSettingsType, WebAuthnMfaSettingsType,
 };
 
 use crate::api::v1;
 use crate::cognito::convert;
 use crate::cognito::pool_client::PoolClient;
 use crate::cognito::send::{Sent, require, texts};
-use crate::domain::Operation;
 use crate::domain::text::{AccessToken, Username};
+use crate::domain::{Before, Factor, Findings, Operation};
 use crate::error::Error;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
 
@@ -33,6 +33,8 @@ impl PoolClient {
             })
             .await?;
         require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
+        let attributes = user.user_attributes.as_deref().unwrap_or_default();
+        self.find(found(&user.username, attributes, user.user_mfa_setting_list(), user.preferred_mfa_setting()));
         Ok(convert::admin_user(user))
     }
 
@@ -44,6 +46,8 @@ impl PoolClient {
             })
             .await?;
         require(Operation::GetUser, "username", !user.username.is_empty())?;
+        let (enabled, preferred) = (user.user_mfa_setting_list(), user.preferred_mfa_setting());
+        self.find(found(&user.username, &user.user_attributes, enabled, preferred));
         Ok(convert::user(user))
     }
 
@@ -72,6 +76,8 @@ impl PoolClient {
             })
             .await?;
         require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
+        let (enabled, preferred) = (factors.user_mfa_setting_list(), factors.preferred_mfa_setting());
+        self.find(found(&factors.username, &[], enabled, preferred));
         Ok(convert::auth_factors(factors))
     }
 
@@ -190,6 +196,19 @@ impl SdkSettings {
             }),
             web_authn: preference.web_authn.map(|enabled| WebAuthnMfaSettingsType::builder().enabled(enabled).build()),
         }
+    }
+}
+
+/// What a read of a user found. Cognito's words for factors are free texts; one that is not known is left out.
+fn found(username: &str, attributes: &[AttributeType], enabled: &[String], preferred: Option<&str>) -> Findings {
+    let factor = |name: &str| Factor::ALL.into_iter().find(|factor| factor.name() == name);
+    let sub = attributes.iter().find(|attribute| attribute.name == "sub").and_then(|attribute| attribute.value.clone());
+    let factors = enabled.iter().filter_map(|name| factor(name)).collect();
+    Findings {
+        user_was_read: true,
+        username: Some(username.to_owned()),
+        sub,
+        before: Some(Before::User { factors, preferred: preferred.and_then(factor) }),
     }
 }
 

@@ -19,14 +19,16 @@ const MAX_KEY_BYTES: u64 = 8192;
 /// The warnings, each a sentence. What cannot be read is an error elsewhere.
 pub(super) fn warnings(options: &Serve) -> Vec<String> {
     let mut warnings = Vec::new();
-    let username_key = options.audit.audit_username_key_file.as_ref();
+    let keys = &options.audit.keys;
+    let username_key = keys.audit_username_key_file.as_ref();
     let username_key = username_key.filter(|_| options.audit.audit_username == AuditUsername::Hmac);
-    for key in options.tls.tls_key.iter().chain(username_key) {
+    let audit_keys: Vec<_> = username_key.into_iter().chain(&keys.audit_chain_key_file).collect();
+    for key in options.tls.tls_key.iter().chain(audit_keys.iter().copied()) {
         if mode(key) & WORLD_READABLE != 0 {
             warnings.push(format!("{}: everybody on this machine can read the key", key.display()));
         }
     }
-    if let Some(file) = username_key.filter(|file| is_one_byte_repeated(file)) {
+    for file in audit_keys.into_iter().filter(|file| is_one_byte_repeated(file)) {
         warnings.push(format!("{}: the key is one byte repeated, so anybody can guess it", file.display()));
     }
     for file in trusted_files(options) {
@@ -70,7 +72,7 @@ fn trusted_files(options: &Serve) -> Vec<PathBuf> {
     let Serve { tls, jwt, audit, .. } = options;
     files.extend(tls.tls_certificate.iter().chain(&tls.tls_key).chain(&jwt.jwks_file).cloned());
     files.extend(tls.tls_client_ca.iter().map(|ca| ca.file.clone()));
-    files.extend(audit.audit_username_key_file.iter().cloned());
+    files.extend(audit.keys.audit_username_key_file.iter().chain(&audit.keys.audit_chain_key_file).cloned());
     if let AuditTarget::File(path) = &audit.audit_log
         && fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
     {

@@ -2,19 +2,19 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::audit::{AuditLog, UsernameForm, UsernameKey};
+use crate::audit::{AuditLog, ChainKey, UsernameForm, UsernameKey, UsernameKeyError};
 use crate::authn::Authenticator;
 use crate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use crate::authz::policy::PolicyStore;
 use crate::authz::{Gate, PolicyEnforcer};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
-use crate::config::{self, AuditUsername, Common, Serve};
+use crate::config::{self, AuditKeys, AuditUsername, Common, Serve};
 use crate::error::chain;
 use crate::server::Service;
 use crate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsError, TlsFiles};
@@ -216,20 +216,58 @@ fn open_policies(
 }
 
 fn open_audit(audit: config::Audit, errors: &mut ConfigErrors) -> Option<Arc<AuditLog>> {
-    let config::Audit { audit_log, audit_username, audit_username_key_file } = audit;
-    let username = match (audit_username, audit_username_key_file) {
-        (AuditUsername::Plain, _) => UsernameForm::Plain,
-        (AuditUsername::None, _) => UsernameForm::None,
-        (AuditUsername::Hmac, Some(file)) => {
-            let key = UsernameKey::read(&file);
-            UsernameForm::Hmac(errors.collect(key.map_err(|error| format!("{}: {}", file.display(), chain(&error))))?)
-        }
-        (AuditUsername::Hmac, None) => {
-            errors.push("--audit-username-key-file is missing: give one, or --audit-username plain or none");
+    let config::Audit { audit_log, audit_username, keys } = audit;
+    let without_key = audit_username == AuditUsername::Hmac && keys.audit_username_key_file.is_none();
+    if without_key {
+        errors.push("--audit-username-key-file is missing: give one, or --audit-username plain or none");
+    }
+    let keys = match ReadKeys::read(&keys) {
+        Ok(keys) => keys,
+        Err(problems) => {
+            errors.0.extend(problems);
             return None;
         }
     };
-    errors.collect(AuditLog::open(audit_log, username).map_err(|error| chain(&error))).map(Arc::new)
+    let username = match (audit_username, keys.username) {
+        (AuditUsername::Plain, _) => UsernameForm::Plain,
+        (AuditUsername::None, _) => UsernameForm::None,
+        (AuditUsername::Hmac, Some(key)) => UsernameForm::Hmac(key),
+        (AuditUsername::Hmac, None) => return None,
+    };
+    if keys.chain.is_none() {
+        tracing::warn!("audit records are not chained: an edit does not show; give --audit-chain-key-file");
+    }
+    errors.collect(AuditLog::open(audit_log, username, keys.chain).map_err(|error| chain(&error))).map(Arc::new)
+}
+
+/// The keys of the audit log.
+pub(super) struct ReadKeys {
+    username: Option<UsernameKey>,
+    /// That of its own file, or the one that follows from the key for usernames.
+    pub(super) chain: Option<ChainKey>,
+}
+
+impl ReadKeys {
+    /// Reads the files, or says of each what is wrong with it.
+    pub(super) fn read(keys: &AuditKeys) -> Result<Self, Vec<String>> {
+        let AuditKeys { audit_username_key_file, audit_chain_key_file } = keys;
+        let unusable = |file: &Path, error: &UsernameKeyError| format!("{}: {}", file.display(), chain(error));
+        let username = audit_username_key_file
+            .as_ref()
+            .map(|file| UsernameKey::read(file).map_err(|error| unusable(file, &error)))
+            .transpose();
+        let chain_key = audit_chain_key_file
+            .as_ref()
+            .map(|file| ChainKey::read(file).map_err(|error| unusable(file, &error)))
+            .transpose();
+        match (username, chain_key) {
+            (Ok(username), Ok(chain)) => {
+                let chain = chain.or_else(|| username.clone().map(ChainKey::derived_from));
+                Ok(Self { username, chain })
+            }
+            (username, chain_key) => Err([username.err(), chain_key.err()].into_iter().flatten().collect()),
+        }
+    }
 }
 
 fn role_options(role: config::Role, errors: &mut ConfigErrors) -> Option<RoleOptions> {

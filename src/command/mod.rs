@@ -2,6 +2,7 @@
 
 mod advice;
 mod assemble;
+mod audit;
 mod dev;
 mod policy;
 mod ready_file;
@@ -19,6 +20,7 @@ use crate::error::chain;
 use crate::server::ServeError;
 
 pub use assemble::ConfigErrors;
+pub use audit::audit;
 pub use dev::dev;
 pub use policy::policy;
 pub use serve::{check, serve};
@@ -68,13 +70,28 @@ pub enum CommandError {
     /// This many decisions of a table were not as expected.
     #[error("{0} decisions are not as expected")]
     Unexpected(usize),
+    /// The keys, files or records that an audit command was given are wrong.
+    #[error("{0}")]
+    Audit(String),
+    /// A chain of records is broken in this many places, or there is none.
+    #[error("the records are not an unbroken chain: {0} breaks")]
+    ChainBroken(usize),
+    /// Standard input could not be read.
+    #[error("standard input cannot be read")]
+    Input(#[source] io::Error),
 }
 
 impl CommandError {
     /// The exit code: 2 if what the command was given is wrong, 1 if it could not do its work.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Policies(_) | Self::Unlisted(_) | Self::Query(_) | Self::Unexpected(_) => 2,
+            Self::Config(_)
+            | Self::Policies(_)
+            | Self::Unlisted(_)
+            | Self::Query(_)
+            | Self::Unexpected(_)
+            | Self::Audit(_)
+            | Self::ChainBroken(_) => 2,
             Self::Runtime(_)
             | Self::SensitiveBodies
             | Self::Listen(..)
@@ -83,6 +100,7 @@ impl CommandError {
             | Self::DemoToken(_)
             | Self::ReadyFile(..)
             | Self::Output(_)
+            | Self::Input(_)
             | Self::Serve(_) => 1,
         }
     }
@@ -101,7 +119,10 @@ impl CommandError {
             | Self::DemoToken(_)
             | Self::ReadyFile(..)
             | Self::Output(_)
+            | Self::Input(_)
             | Self::Serve(_)
+            | Self::Audit(_)
+            | Self::ChainBroken(_)
             | Self::Query(_)
             | Self::Unexpected(_) => vec![chain(self)],
         }

@@ -52,6 +52,9 @@ pub enum Action {
     /// Inspects and tests policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// Works with audit logs.
+    #[command(subcommand)]
+    Audit(AuditAction),
 }
 
 /// The options of `mfagate dev`.
@@ -221,9 +224,22 @@ pub struct Audit {
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME", default_value = "hmac", value_name = "FORM")]
     pub audit_username: AuditUsername,
 
+    /// The keys of the records.
+    #[command(flatten)]
+    pub keys: AuditKeys,
+}
+
+/// The keys of the audit log.
+#[derive(Clone, Debug, Args)]
+pub struct AuditKeys {
     /// The key for the hashes of usernames, at least 32 bytes. Required with `hmac`.
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME_KEY_FILE", value_name = "FILE")]
     pub audit_username_key_file: Option<PathBuf>,
+
+    /// The key that chains the records, at least 32 bytes, so that who knows the key for usernames cannot forge the chain. By
+    /// default it is derived from the key for usernames; with neither, records are not chained.
+    #[arg(long, env = "MFAGATE_AUDIT_CHAIN_KEY_FILE", value_name = "FILE")]
+    pub audit_chain_key_file: Option<PathBuf>,
 }
 
 /// The options of the role that is assumed for each caller.
@@ -266,6 +282,39 @@ pub struct Common {
     pub drain_timeout: Duration,
 }
 
+/// Working with audit logs.
+#[derive(Debug, Subcommand)]
+pub enum AuditAction {
+    /// Checks the chain of the records in files, oldest first: exit code 0, or 2 with every break named.
+    Verify(AuditVerify),
+    /// Prints usernames in the form in which records have them.
+    Hash(AuditHash),
+}
+
+/// The options of `mfagate audit verify`.
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// The key of the chain, or the one that it is derived from.
+    #[command(flatten)]
+    pub keys: AuditKeys,
+
+    /// The files, oldest first: a rotated file is continued by the next one.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// The options of `mfagate audit hash`.
+#[derive(Debug, Args)]
+pub struct AuditHash {
+    /// The key for the hashes of usernames.
+    #[arg(long, env = "MFAGATE_AUDIT_USERNAME_KEY_FILE", value_name = "FILE")]
+    pub audit_username_key_file: PathBuf,
+
+    /// The usernames, aliases or `sub`s. Without any, they are read from standard input, one a line.
+    #[arg(value_name = "USERNAME")]
+    pub usernames: Vec<String>,
+}
+
 /// Inspecting policies.
 #[derive(Debug, Subcommand)]
 pub enum Policy {
@@ -295,6 +344,11 @@ pub struct Explain {
     /// The policies.
     #[command(flatten)]
     pub files: PolicyFiles,
+
+    /// Take the query from this line of the audit log, a decision; the other options have precedence. Records lack the scopes
+    /// and groups of tokens.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 
     /// The query.
     #[command(flatten)]

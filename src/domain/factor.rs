@@ -53,4 +53,57 @@ impl MfaConfiguration {
             Self::Optional => "OPTIONAL",
         }
     }
+
+    /// How often users are asked, as a number to compare.
+    pub const fn strength(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::Optional => 1,
+            Self::On => 2,
+        }
+    }
+}
+
+/// Whether a passkey must verify its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserVerification {
+    /// Passkeys that cannot verify their user are refused.
+    Required,
+    /// Passkeys that cannot verify their user are accepted.
+    Preferred,
+}
+
+impl UserVerification {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Required, Self::Preferred];
+
+    /// The name in policies and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Required => "REQUIRED",
+            Self::Preferred => "PREFERRED",
+        }
+    }
+}
+
+/// What a passkey counts for at sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorConfiguration {
+    /// A passkey is one factor.
+    SingleFactor,
+    /// A passkey that verified its user satisfies MFA by itself.
+    MultiFactorWithUserVerification,
+}
+
+impl FactorConfiguration {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::SingleFactor, Self::MultiFactorWithUserVerification];
+
+    /// The name in Cognito, in policies and in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SingleFactor => "SINGLE_FACTOR",
+            Self::MultiFactorWithUserVerification => "MULTI_FACTOR_WITH_USER_VERIFICATION",
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// The maximum length of an id, in characters.
 const MAX_ID_LEN: usize = 128;
 
-/// The id of a call: ours, or the caller's if it is short and plain.
+/// The id of a call: ours, or the caller's own if it is short and plain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
@@ -21,6 +21,10 @@ impl RequestId {
         &self.0
     }
 }
+
+/// The caller's own id of a call, as an extension of its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerRequestId(pub RequestId);
 
 /// The id that AWS gave a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

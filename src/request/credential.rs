@@ -6,6 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
 use crate::api::v1::{associate_software_token_request, verify_software_token_request};
+use crate::domain::ClaimedUser;
 use crate::domain::text::{AccessToken, Session};
 use crate::request::check::Violations;
 
@@ -53,21 +54,41 @@ impl WireCredential {
     }
 }
 
+/// What an access token claims.
+///
+/// The token is not verified here. A forger gains nothing: Cognito verifies the token in the Region and the pool that it names,
+/// and the user is recorded only once Cognito has accepted it.
 #[derive(Deserialize)]
-struct Claims {
+pub struct UnverifiedClaims {
     iss: String,
+    username: Option<String>,
+    sub: Option<String>,
 }
 
-/// The pool that an access token claims: the last path segment of its issuer.
-///
-/// The token is not verified here. A forger gains nothing: Cognito verifies the token in the Region and the pool that it names.
-pub fn unverified_user_pool_id(access_token: &str) -> Option<String> {
-    let mut parts = access_token.split('.');
-    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
-    let claims: Claims = serde_json::from_slice(&payload).ok()?;
-    let (_, pool) = claims.iss.rsplit_once('/')?;
-    Some(pool.to_owned())
+impl fmt::Debug for UnverifiedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnverifiedClaims([redacted])")
+    }
+}
+
+impl UnverifiedClaims {
+    /// The claims, unless the text is not a token.
+    pub fn of(access_token: &str) -> Option<Self> {
+        let mut parts = access_token.split('.');
+        let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+        let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
+    /// The pool: the last path segment of the issuer.
+    pub fn user_pool_id(&self) -> Option<String> {
+        self.iss.rsplit_once('/').map(|(_, pool)| pool.to_owned())
+    }
+
+    /// The user.
+    pub fn into_user(self) -> ClaimedUser {
+        ClaimedUser { username: self.username, sub: self.sub }
+    }
 }
 
 impl UserCredential {

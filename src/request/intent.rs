@@ -1,12 +1,13 @@
 //! What each request message asks for: pool, user and effect, read off the message before anything of it is validated.
 //!
-//! Cognito is not asked: what could weaken MFA counts as weakening it, whatever the state is now.
+//! Cognito is not asked: what could weaken MFA counts as weakening it, whatever the state is now. Where a pool was read
+//! nevertheless, `request/pool_mfa` has the difference.
 
 use std::borrow::Cow;
 
 use crate::api::{RpcRequest, v1};
-use crate::domain::{Effect, EndUserCredential, Factor, Intent, MfaConfiguration};
-use crate::request::credential::unverified_user_pool_id;
+use crate::domain::{Effect, EndUserCredential, Factor, Intent, PoolMfa};
+use crate::request::credential::UnverifiedClaims;
 use crate::request::preference::FactorSettings;
 
 /// A request message that says what it asks for. Every request message of ours does.
@@ -17,31 +18,40 @@ pub trait HasIntent: RpcRequest {
 
 /// An administrator's call on a user of a pool.
 fn on_user<'a, R: RpcRequest>(_: &R, user_pool_id: &'a str, username: &'a str, effect: Effect) -> Intent<'a> {
-    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: Some(username), effect }
+    Intent {
+        rpc: R::RPC,
+        user_pool_id: user_pool_id.into(),
+        username: Some(username),
+        claimed_user: None,
+        effect,
+        before: None,
+    }
 }
 
 /// A call on a pool.
 fn on_pool<'a, R: RpcRequest>(_: &R, user_pool_id: &'a str, effect: Effect) -> Intent<'a> {
-    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: None, effect }
+    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: None, claimed_user: None, effect, before: None }
 }
 
 /// A call as the signed-in user, on the pool that the access token claims, or on none.
 fn as_user<'a, R: RpcRequest>(_: &R, access_token: &str, effect: Effect) -> Intent<'a> {
-    let user_pool_id = Cow::Owned(unverified_user_pool_id(access_token).unwrap_or_default());
+    let claims = UnverifiedClaims::of(access_token);
+    let user_pool_id = Cow::Owned(claims.as_ref().and_then(UnverifiedClaims::user_pool_id).unwrap_or_default());
     let effect = Effect { end_user: Some(EndUserCredential::AccessToken), ..effect };
-    Intent { rpc: R::RPC, user_pool_id, username: None, effect }
+    let claimed_user = claims.map(UnverifiedClaims::into_user);
+    Intent { rpc: R::RPC, user_pool_id, username: None, claimed_user, effect, before: None }
 }
 
 /// A call in the middle of a challenge. Cognito does not say which pool a session is of, so the request does.
 fn in_session<'a, R: RpcRequest>(_: &R, user_pool_id: &'a str, effect: Effect) -> Intent<'a> {
     let effect = Effect { end_user: Some(EndUserCredential::Session), ..effect };
-    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: None, effect }
+    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: None, claimed_user: None, effect, before: None }
 }
 
 /// A call without a credential, which is invalid whatever is decided on it.
 fn without_credential<'a, R: RpcRequest>(_: &R, user_pool_id: &'a str, effect: Effect) -> Intent<'a> {
     let effect = Effect { end_user: Some(EndUserCredential::AccessToken), ..effect };
-    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: None, effect }
+    Intent { rpc: R::RPC, user_pool_id: user_pool_id.into(), username: None, claimed_user: None, effect, before: None }
 }
 
 impl HasIntent for v1::AdminGetUserRequest {
@@ -157,7 +167,7 @@ impl HasIntent for v1::GetUserPoolMfaConfigRequest {
 
 impl HasIntent for v1::SetUserPoolMfaConfigRequest {
     fn intent(&self) -> Intent<'_> {
-        on_pool(self, &self.user_pool_id, replace_pool_config(self))
+        on_pool(self, &self.user_pool_id, PoolMfa::from(self).effect(None))
     }
 }
 
@@ -187,29 +197,5 @@ fn set_legacy_settings(options: &[v1::MfaOption]) -> Effect {
     let mut effect = Effect { legacy: true, weakens_mfa: options.is_empty(), ..Effect::default() };
     let factors = if options.is_empty() { &mut effect.factors_disabled } else { &mut effect.factors_enabled };
     factors.insert(Factor::SmsMfa);
-    effect
-}
-
-/// A factor that is left out is disabled. Only ON with every factor does not weaken: whether a factor was enabled before,
-/// Cognito alone knows.
-fn replace_pool_config(request: &v1::SetUserPoolMfaConfigRequest) -> Effect {
-    let factors = [
-        (Factor::SmsMfa, request.sms_mfa_configuration.is_some()),
-        (Factor::SoftwareTokenMfa, request.software_token_mfa_configuration.is_some_and(|token| token.enabled)),
-        (Factor::EmailOtp, request.email_mfa_configuration.is_some()),
-        (Factor::WebAuthn, request.web_authn_configuration.is_some()),
-    ];
-    let mut effect = Effect::default();
-    for (factor, enabled) in factors {
-        let factors = if enabled { &mut effect.factors_enabled } else { &mut effect.factors_disabled };
-        factors.insert(factor);
-    }
-    effect.mfa_configuration = match request.mfa_configuration() {
-        v1::UserPoolMfaType::Off => Some(MfaConfiguration::Off),
-        v1::UserPoolMfaType::On => Some(MfaConfiguration::On),
-        v1::UserPoolMfaType::Optional => Some(MfaConfiguration::Optional),
-        v1::UserPoolMfaType::Unspecified | v1::UserPoolMfaType::Unrecognized => None,
-    };
-    effect.weakens_mfa = effect.mfa_configuration != Some(MfaConfiguration::On) || !effect.factors_disabled.is_empty();
     effect
 }

@@ -5,6 +5,7 @@ pub mod credential;
 pub mod intent;
 pub mod passkey;
 pub mod pool_config;
+mod pool_mfa;
 pub mod preference;
 
 pub use check::{MAX_VIOLATIONS, Violations};

@@ -9,13 +9,13 @@ use tracing::Span;
 
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
-use crate::domain::{self, Deadline};
+use crate::domain::{self, CallerRequestId, Deadline};
 use crate::error::{Error, rejection};
 
-/// The header of the request id, the caller's or ours.
+/// The header of the request id: in a request the caller's own, in a response ours.
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
-/// Generates a request id for callers that sent none: 128 random bits.
+/// Generates our request id: 128 random bits. A caller's own may be that of many calls, or chosen to look like another's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewRequestId;
 
@@ -31,7 +31,8 @@ impl MakeRequestId for NewRequestId {
 #[derive(Clone, Copy, Debug)]
 struct MalformedTimeout;
 
-/// Adds the deadline, and drops a request id that could not be logged as it is.
+/// Adds the deadline, and takes the caller's own request id off the headers, to make way for ours. One that could not be logged
+/// as it is is dropped.
 pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
     let mut timeouts = request.headers().get_all("grpc-timeout").iter();
     let timeout = match (timeouts.next(), timeouts.next()) {
@@ -46,9 +47,9 @@ pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
         }
         None => drop(request.extensions_mut().insert(MalformedTimeout)),
     }
-    let id = request.headers().get(REQUEST_ID);
-    if !id.is_none_or(|id| id.to_str().is_ok_and(|id| domain::RequestId::parse(id).is_some())) {
-        request.headers_mut().remove(REQUEST_ID);
+    let id = request.headers_mut().remove(REQUEST_ID);
+    if let Some(id) = id.as_ref().and_then(|id| id.to_str().ok()).and_then(domain::RequestId::parse) {
+        request.extensions_mut().insert(CallerRequestId(id));
     }
     request
 }
@@ -92,7 +93,8 @@ fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
 pub(super) fn span<B>(request: &Request<B>) -> Span {
     let rpc = Rpc::from_path(request.uri().path()).map(Rpc::name);
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    tracing::info_span!("call", rpc, request_id = id)
+    let caller_id = request.extensions().get::<CallerRequestId>().map(|CallerRequestId(id)| id.as_str());
+    tracing::info_span!("call", rpc, request_id = id, caller_request_id = caller_id)
 }
 
 /// Logs the response; the cause of a failure is logged where it is known.
@@ -146,7 +148,9 @@ mod tests {
     fn request_ids_are_kept_up_to_128_plain_characters() {
         let id = |text: &str| {
             let request = Request::builder().header(REQUEST_ID, text.as_bytes()).body(()).unwrap();
-            prepare(request).headers().contains_key(REQUEST_ID)
+            let prepared = prepare(request);
+            assert!(!prepared.headers().contains_key(REQUEST_ID));
+            prepared.extensions().get::<CallerRequestId>().is_some_and(|CallerRequestId(kept)| kept.as_str() == text)
         };
         assert!(id("a") && id("1-b_C.d:e=f/g+h") && id(&"a".repeat(128)));
         for text in ["", "a b", "a,b", "a\"b", "a;b", "a\tb", "é", "a%b", "{a}", &"a".repeat(129)] {

@@ -62,6 +62,13 @@ impl CedarSchema {
             EffectValue::MfaConfiguration(value) => {
                 RestrictedExpression::new_entity_uid(uid(&self.mfa_configuration, value.name()))
             }
+            EffectValue::UserVerification(value) => {
+                RestrictedExpression::new_entity_uid(uid(&self.user_verification, value.name()))
+            }
+            EffectValue::FactorConfiguration(value) => {
+                RestrictedExpression::new_entity_uid(uid(&self.factor_configuration, value.name()))
+            }
+            EffectValue::Text(value) => text(value),
             EffectValue::Bool(value) => RestrictedExpression::new_bool(value),
         }
     }
@@ -95,7 +102,11 @@ mod tests {
     use super::*;
     use crate::authz::policy::action::Action;
     use crate::authz::policy::schema::TEXT;
-    use crate::domain::{CertificateIdentity, EndUserCredential, MfaConfiguration, TokenIdentity};
+    use std::collections::BTreeMap;
+
+    use crate::domain::{
+        CertificateIdentity, EndUserCredential, FactorConfiguration, MfaConfiguration, TokenIdentity, UserVerification,
+    };
 
     fn effects() -> [Effect; 2] {
         let everything = BTreeSet::from([Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]);
@@ -104,6 +115,12 @@ mod tests {
             factors_disabled: everything,
             preferred: Some(Factor::EmailOtp),
             mfa_configuration: Some(MfaConfiguration::Optional),
+            sms_role_arn: Some("arn:aws:iam::111122223333:role/sms".to_owned()),
+            relying_party_id: Some("shop.example".to_owned()),
+            user_verification: Some(UserVerification::Required),
+            factor_configuration: Some(FactorConfiguration::SingleFactor),
+            texts_changed: true,
+            text_hashes: BTreeMap::from([("email_subject", "00".to_owned())]),
             weakens_mfa: true,
             legacy: true,
             end_user: Some(EndUserCredential::Session),

@@ -84,6 +84,9 @@ fn described(effect: &Effect) -> String {
         }
         EffectValue::Factor(factor) => Some(format!("{name}={}", factor.name())),
         EffectValue::MfaConfiguration(value) => Some(format!("{name}={}", value.name())),
+        EffectValue::UserVerification(value) => Some(format!("{name}={}", value.name())),
+        EffectValue::FactorConfiguration(value) => Some(format!("{name}={}", value.name())),
+        EffectValue::Text(value) => Some(format!("{name}={value:?}")),
         EffectValue::Bool(value) => Some(format!("{name}={value}")),
     });
     words.collect::<Vec<_>>().join(" ")

@@ -1,6 +1,6 @@
 //! Questions that people ask of policies: who, what, on which pool, to what effect.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -12,14 +12,24 @@ use thiserror::Error;
 use crate::api::Rpc;
 use crate::authz::policy::action::Action;
 use crate::authz::policy::policies::{Decision, Policies};
-use crate::domain::{Caller, CertificateIdentity, Effect, EndUserCredential, Factor, MfaConfiguration, TokenIdentity};
+use crate::domain::text::{Constraint, OptionalArnKind, RelyingPartyIdKind, Text};
+use crate::domain::{
+    Caller, CertificateIdentity, Effect, EndUserCredential, Factor, FactorConfiguration, MfaConfiguration,
+    TokenIdentity, UserVerification, account_of_arn,
+};
 
 /// A question as the options of `policy explain` or a row of a decision table give it.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryArgs {
-    /// The caller: a SPIFFE ID (a certificate's name) or another name (a token's).
-    #[arg(long, value_name = "NAME")]
+    /// The caller: a SPIFFE ID (a certificate's name) or another name (a token's). Required without `--record`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true,
+        required_unless_present = "record"
+    )]
     pub caller: String,
 
     /// Treat the name as that of a certificate although it is not a SPIFFE ID.
@@ -45,8 +55,14 @@ pub struct QueryArgs {
     #[arg(long, value_name = "NAME")]
     pub token: Option<String>,
 
-    /// The permission that the call requires, as the RPC declares it.
-    #[arg(long, value_name = "PERMISSION")]
+    /// The permission that the call requires, as the RPC declares it. Required without `--record`.
+    #[arg(
+        long,
+        value_name = "PERMISSION",
+        default_value = "",
+        hide_default_value = true,
+        required_unless_present = "record"
+    )]
     pub action: String,
 
     /// The pool that the call names.
@@ -172,7 +188,59 @@ impl Query {
     }
 }
 
+/// What a query takes from the record of a decision.
+#[derive(Deserialize)]
+struct DecisionLine {
+    kind: String,
+    caller: Option<String>,
+    authenticated: String,
+    token_caller: Option<String>,
+    token_issuer: Option<String>,
+    permission: Option<String>,
+    user_pool_id: Option<String>,
+    #[serde(default, deserialize_with = "context_of_record")]
+    effect: Vec<ContextArg>,
+}
+
+/// The effect of a record as fields of a context, without what only records have.
+fn context_of_record<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ContextArg>, D::Error> {
+    let mut effect = serde_json::Map::deserialize(deserializer)?;
+    effect.remove("texts_sha256");
+    // Derived from the ARN.
+    effect.remove("sms_role_account");
+    context_args(serde_json::Value::Object(effect)).map_err(serde::de::Error::custom)
+}
+
 impl QueryArgs {
+    /// These arguments, with what they leave out taken from the line of a decision in the audit log.
+    pub fn or_record(self, line: &str) -> Result<Self, QueryError> {
+        let wrong = |problem: String| QueryError { problems: vec![problem] };
+        let line: DecisionLine = serde_json::from_str(line)
+            .map_err(|error| wrong(format!("the line is no record of the audit log: {error}")))?;
+        if line.kind != "decision" {
+            return Err(wrong(format!("the record is no decision, but of the kind {:?}", line.kind)));
+        }
+        let by_certificate = matches!(line.authenticated.as_str(), "mtls" | "both");
+        let by_token = line.authenticated == "both";
+        let or = |given: String, recorded: Option<String>| {
+            if given.is_empty() { recorded.unwrap_or_default() } else { given }
+        };
+        // A name that both credentials have is recorded once.
+        let token = line.token_caller.or_else(|| line.caller.clone().filter(|_| by_token));
+        let context = if self.context.is_empty() { line.effect } else { self.context };
+        Ok(Self {
+            caller: or(self.caller, line.caller),
+            certificate: self.certificate || by_certificate,
+            scopes: self.scopes,
+            groups: self.groups,
+            issuer: self.issuer.or(line.token_issuer),
+            token: self.token.or(token),
+            action: or(self.action, line.permission),
+            pool: self.pool.or(line.user_pool_id),
+            context,
+        })
+    }
+
     /// The trust domain of a SPIFFE ID.
     fn trust_domain(&self) -> Option<&str> {
         self.caller.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next())
@@ -211,6 +279,12 @@ struct Context {
     factors_disabled: Option<BTreeSet<Factor>>,
     preferred: Option<Factor>,
     mfa_configuration: Option<MfaConfiguration>,
+    sms_role_arn: Option<String>,
+    sms_role_account: Option<String>,
+    relying_party_id: Option<String>,
+    user_verification: Option<UserVerification>,
+    factor_configuration: Option<FactorConfiguration>,
+    texts_changed: Option<bool>,
     weakens_mfa: Option<bool>,
     legacy: Option<bool>,
     for_signed_in_user: Option<bool>,
@@ -230,6 +304,12 @@ impl Context {
                 "factors_disabled" => set(&mut context.factors_disabled, factors(value)),
                 "preferred" => set(&mut context.preferred, factor(value)),
                 "mfa_configuration" => set(&mut context.mfa_configuration, mfa_configuration(value)),
+                "sms_role_arn" => set(&mut context.sms_role_arn, text::<OptionalArnKind>(value)),
+                "sms_role_account" => set(&mut context.sms_role_account, Ok(value.clone())),
+                "relying_party_id" => set(&mut context.relying_party_id, text::<RelyingPartyIdKind>(value)),
+                "user_verification" => set(&mut context.user_verification, user_verification(value)),
+                "factor_configuration" => set(&mut context.factor_configuration, factor_configuration(value)),
+                "texts_changed" => set(&mut context.texts_changed, boolean(value)),
                 "weakens_mfa" => set(&mut context.weakens_mfa, boolean(value)),
                 "legacy" => set(&mut context.legacy, boolean(value)),
                 "for_signed_in_user" => set(&mut context.for_signed_in_user, boolean(value)),
@@ -250,9 +330,21 @@ impl Context {
             let left_out = Factor::ALL.into_iter().filter(|factor| !factors_enabled.contains(factor));
             left_out.filter(|_| replaces_all).collect()
         });
+        if let Some(account) = self.sms_role_account {
+            let of_the_arn = self.sms_role_arn.as_deref().and_then(account_of_arn);
+            if of_the_arn != Some(account.as_str()) {
+                problems.push("sms_role_account is the account of sms_role_arn: give that alone".to_owned());
+            }
+        }
         let deletes = matches!(action, Action::Rpc(Rpc::AdminDeleteSoftwareToken | Rpc::DeleteWebAuthnCredential));
         let loosens = replaces_all && self.mfa_configuration != Some(MfaConfiguration::On);
-        let weakens_mfa = deletes || loosens || !factors_disabled.is_empty();
+        // As a pool that was not read: any role or domain could be another than before.
+        let redirects = self.sms_role_arn.is_some() || self.relying_party_id.is_some();
+        let relaxes = replaces_all
+            && factors_enabled.contains(&Factor::WebAuthn)
+            && (self.user_verification != Some(UserVerification::Required)
+                || self.factor_configuration != Some(FactorConfiguration::MultiFactorWithUserVerification));
+        let weakens_mfa = deletes || loosens || redirects || relaxes || !factors_disabled.is_empty();
         let by_session = self.by_session.unwrap_or_default();
         let for_user = self.for_signed_in_user.unwrap_or_else(|| policies.is_in_group(action, "ForSignedInUser"));
         let end_user = match (for_user, by_session) {
@@ -269,6 +361,12 @@ impl Context {
             factors_disabled,
             preferred: self.preferred,
             mfa_configuration: self.mfa_configuration,
+            sms_role_arn: self.sms_role_arn,
+            relying_party_id: self.relying_party_id,
+            user_verification: self.user_verification,
+            factor_configuration: self.factor_configuration,
+            texts_changed: self.texts_changed.unwrap_or_default(),
+            text_hashes: BTreeMap::new(),
             weakens_mfa: self.weakens_mfa.unwrap_or(weakens_mfa),
             legacy: self.legacy.unwrap_or_else(|| policies.is_in_group(action, "Legacy")),
             end_user,
@@ -298,6 +396,19 @@ fn factor(word: &str) -> Result<Factor, String> {
 fn mfa_configuration(word: &str) -> Result<MfaConfiguration, String> {
     let all = [MfaConfiguration::Off, MfaConfiguration::Optional, MfaConfiguration::On];
     one_of(word, "MFA configuration", all, MfaConfiguration::name)
+}
+
+fn user_verification(word: &str) -> Result<UserVerification, String> {
+    one_of(word, "user verification", UserVerification::ALL, UserVerification::name)
+}
+
+fn factor_configuration(word: &str) -> Result<FactorConfiguration, String> {
+    one_of(word, "factor configuration", FactorConfiguration::ALL, FactorConfiguration::name)
+}
+
+/// A text that a request could have there.
+fn text<C: Constraint>(value: &str) -> Result<String, String> {
+    Text::<C>::parse(value.to_owned()).map(Text::into_string)
 }
 
 fn one_of<T: Copy, const N: usize>(

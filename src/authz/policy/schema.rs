@@ -21,6 +21,8 @@ pub(super) struct CedarSchema {
     pub(super) service: EntityTypeName,
     pub(super) factor: EntityTypeName,
     pub(super) mfa_configuration: EntityTypeName,
+    pub(super) user_verification: EntityTypeName,
+    pub(super) factor_configuration: EntityTypeName,
     action: EntityTypeName,
     action_entities: Entities,
 }
@@ -43,6 +45,8 @@ impl CedarSchema {
             service: name("Service")?,
             factor: name("Factor")?,
             mfa_configuration: name("MfaConfiguration")?,
+            user_verification: name("UserVerification")?,
+            factor_configuration: name("FactorConfiguration")?,
             action: name("Action")?,
             cedar: schema,
             action_entities,

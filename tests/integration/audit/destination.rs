@@ -18,7 +18,7 @@ use crate::support::test_cognito::{POOL, TestCognito, USER};
 fn kinds_and_ids(text: &str) -> Vec<(String, String)> {
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    records.map(|record| (word(&record["kind"]), word(&record["request_id"]))).collect()
+    records.map(|record| (word(&record["kind"]), word(&record["caller_request_id"]))).collect()
 }
 
 /// The two records that a change leaves.

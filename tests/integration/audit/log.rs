@@ -21,12 +21,13 @@ use tokio::task::JoinSet;
 use crate::support::disk::{make_fifo, small_disk_command};
 
 fn open(path: &Path) -> AuditLog {
-    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None).unwrap()
+    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None, None).unwrap()
 }
 
 fn call(id: &str) -> Arc<CallFields> {
     Arc::new(CallFields {
         request_id: RequestId::parse(id),
+        caller_request_id: None,
         trace_id: None,
         caller: CallerRecord::ANONYMOUS,
         peer: None,
@@ -40,6 +41,7 @@ fn decision(id: &str) -> DecisionRecord {
     DecisionRecord {
         call: call(id),
         effect: Some(Effect::default()),
+        before: None,
         outcome: DecisionOutcome::Allow,
         policies: Policies::new(["policy0"], "c0ffee"),
         duration: Duration::from_micros(80),
@@ -49,7 +51,11 @@ fn decision(id: &str) -> DecisionRecord {
 fn mutation(id: &str) -> MutationRecord {
     MutationRecord {
         call: call(id),
+        token_username: None,
+        cognito_username: None,
+        sub: None,
         effect: Some(Effect::default()),
+        before: None,
         operation: Operation::AdminDeleteSoftwareToken,
         aws_request_id: AwsRequestId::parse("4a1f3b52"),
         outcome: MutationOutcome::OK,
@@ -231,13 +237,14 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
     let forms = [(UsernameForm::Plain, "plain"), (UsernameForm::Hmac(key), "hmac"), (UsernameForm::None, "none")];
     for (form, name) in forms {
         let path = directory.path().join(name);
-        let log = AuditLog::open(AuditTarget::File(path.clone()), form).unwrap();
+        let log = AuditLog::open(AuditTarget::File(path.clone()), form, None).unwrap();
         for text in [token.as_str(), &session, secret_code] {
             // A text this short may be a username or an id.
             let tellable = if text == secret_code { "" } else { text };
             let mut record = mutation("test");
             record.call = Arc::new(CallFields {
                 request_id: RequestId::parse(tellable),
+                caller_request_id: RequestId::parse(tellable),
                 trace_id: TraceId::from_traceparent(&format!("00-{text}-00f067aa0ba902b7-01")),
                 caller: CallerRecord::ANONYMOUS,
                 peer: None,
@@ -246,6 +253,9 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
                 username: log.username(tellable),
             });
             record.aws_request_id = AwsRequestId::parse(tellable);
+            record.token_username = log.username(tellable);
+            record.cognito_username = log.username(tellable);
+            record.sub = log.username(tellable);
             log.mutation(record).await;
         }
         let text = fs::read_to_string(&path).unwrap();
@@ -293,7 +303,7 @@ fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
         (directory.path().to_owned(), "Is a directory"),
         (fifo, "it is a FIFO"),
     ] {
-        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None).unwrap_err();
+        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None).unwrap_err();
         let refused = chain(&refused);
         let start = format!("the audit log {} cannot be opened for writing: ", path.display());
         assert!(refused.starts_with(&start) && refused.contains(cause), "{refused}");
@@ -368,7 +378,7 @@ fn standard_output_takes_records_as_lines() {
 #[ignore = "a part of the test above, which runs it in a process of its own"]
 async fn writes_to_standard_output() {
     assert!(std::env::var_os(FILE).is_some(), "set by the test above");
-    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None).unwrap();
+    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None, None).unwrap();
     // libtest does not end the line that it has printed.
     println!();
     log.decision(&decision("one")).await.unwrap();

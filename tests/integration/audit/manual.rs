@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, CallFields, CallerRecord, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord,
-    Policies, PoolId, UsernameForm,
+    AuditLog, AuditTarget, CallFields, CallerRecord, ChainCheck, ChainFinding, ChainKey, DecisionOutcome,
+    DecisionRecord, MutationOutcome, MutationRecord, Policies, PoolId, UsernameForm, UsernameKey,
 };
 use mfagate::domain::{
-    AwsRequestId, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId,
+    AwsRequestId, Before, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -50,6 +50,7 @@ fn call(log: &AuditLog, user_pool_id: &str) -> Arc<CallFields> {
     let caller = Caller { name: certificate.name.clone(), certificate: Some(certificate), token: Some(token) };
     Arc::new(CallFields {
         request_id: RequestId::parse("req-1"),
+        caller_request_id: RequestId::parse("order-4711"),
         trace_id: TraceId::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         caller: CallerRecord::from(&caller),
         peer: Some(([127, 0, 0, 1], 4711).into()),
@@ -59,17 +60,36 @@ fn call(log: &AuditLog, user_pool_id: &str) -> Arc<CallFields> {
     })
 }
 
+/// Records the decision on a call.
+async fn decide(log: &AuditLog, call: &Arc<CallFields>) -> bool {
+    let decision = DecisionRecord {
+        call: Arc::clone(call),
+        effect: Some(Effect::default()),
+        before: Some(Before::User { factors: BTreeSet::new(), preferred: None }),
+        outcome: DecisionOutcome::Allow,
+        policies: Policies::new(["policy0"], "c0ffee"),
+        duration: Duration::ZERO,
+    };
+    log.decision(&decision).await.is_ok()
+}
+
 /// Records a call that changes something.
 async fn record(log: &AuditLog, call: Arc<CallFields>) -> bool {
-    let effect = Some(Effect::default());
-    let policies = Policies::new(["policy0"], "c0ffee");
-    let (verdict, duration) = (DecisionOutcome::Allow, Duration::ZERO);
-    let decision =
-        DecisionRecord { call: Arc::clone(&call), effect: effect.clone(), outcome: verdict, policies, duration };
-    let written = log.decision(&decision).await.is_ok();
-    let (operation, outcome) = (Operation::AdminDeleteSoftwareToken, MutationOutcome::OK);
-    let aws_request_id = AwsRequestId::parse("a-1");
-    log.mutation(MutationRecord { call, effect, operation, aws_request_id, outcome, duration }).await;
+    let written = decide(log, &call).await;
+    let user = log.username("testuser");
+    let mutation = MutationRecord {
+        call,
+        token_username: user.clone(),
+        cognito_username: user.clone(),
+        sub: user,
+        effect: Some(Effect::default()),
+        before: Some(Before::User { factors: BTreeSet::new(), preferred: None }),
+        operation: Operation::AdminDeleteSoftwareToken,
+        aws_request_id: AwsRequestId::parse("a-1"),
+        outcome: MutationOutcome::OK,
+        duration: Duration::ZERO,
+    };
+    log.mutation(mutation).await;
     written
 }
 
@@ -84,16 +104,54 @@ fn recorded(path: &Path) -> Fields {
     fields.collect()
 }
 
+/// A log on a disk without space, and the file that it writes to once there is some.
+fn full_disk(directory: &TempDir, name: &str) -> (AuditLog, impl FnOnce() -> PathBuf + use<>) {
+    let path = directory.path().join(name);
+    symlink("/dev/full", &path).unwrap();
+    let key = ChainKey::derived_from(UsernameKey::new(&[7; 32]).unwrap());
+    let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::Plain, Some(key)).unwrap();
+    let space = directory.path().join(format!("{name}.space"));
+    let make_room = move || {
+        fs::remove_file(&path).unwrap();
+        symlink(&space, &path).unwrap();
+        space
+    };
+    (log, make_room)
+}
+
 #[tokio::test]
 async fn the_document_names_every_field_of_the_audit_record_with_its_kinds() {
     let directory = TempDir::new().unwrap();
-    let (path, space) = (directory.path().join("audit.jsonl"), directory.path().join("space"));
-    symlink("/dev/full", &path).unwrap();
-    let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::Plain).unwrap();
+    let (log, make_room) = full_disk(&directory, "audit.jsonl");
     assert!(!record(&log, call(&log, "eu-west-1_Ab1")).await, "the first decision leaves a gap");
-    fs::remove_file(&path).unwrap();
-    symlink(&space, &path).unwrap();
+    let space = make_room();
     assert!(record(&log, call(&log, "eu-west-1_Ab1")).await);
     assert!(record(&log, call(&log, "no pool")).await);
-    assert_eq!(recorded(&space), documented());
+    let mut fields = recorded(&space);
+
+    // A chain starts with a mutation above, with a gap and with a decision here.
+    let (log, make_room) = full_disk(&directory, "gap.jsonl");
+    assert!(!decide(&log, &call(&log, "")).await);
+    let space = make_room();
+    assert!(decide(&log, &call(&log, "")).await);
+    fields.extend(recorded(&space));
+    let (log, make_room) = full_disk(&directory, "decision.jsonl");
+    let space = make_room();
+    assert!(decide(&log, &call(&log, "")).await);
+    fields.extend(recorded(&space));
+    assert_eq!(fields, documented());
+}
+
+#[test]
+fn the_example_of_a_chain_can_be_computed_by_hand() {
+    let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit-record.md"));
+    let example = document.split("```json\n").nth(1).unwrap();
+    let [first, second, ..] = example.lines().collect::<Vec<_>>()[..] else { panic!("{example}") };
+    let key = ChainKey::derived_from(UsernameKey::new(b"0123456789abcdef0123456789abcdef").unwrap());
+    let prev = key.link(first.as_bytes());
+    assert_eq!(serde_json::from_str::<Value>(second).unwrap()["prev"], prev.as_str());
+    assert_eq!(document.matches(&prev).count(), 2, "in the record and as the output of openssl");
+    let mut check = ChainCheck::new(key);
+    assert_eq!(check.line(first.as_bytes(), true), Some(ChainFinding::Note("the chain starts (new_file)".to_owned())));
+    assert_eq!(check.line(second.as_bytes(), false), None);
 }

@@ -1,5 +1,6 @@
 //! The audit log: what is recorded, where, and what happens when it cannot be.
 
 mod destination;
+mod investigation;
 mod log;
 mod manual;

@@ -5,8 +5,9 @@ use mfagate::api::v1::associate_software_token_request::Credential;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::api::v1::{
-    AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SmsMfaConfiguration,
-    SoftwareTokenMfaConfiguration, UserPoolMfaType, WebAuthnConfiguration,
+    AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SmsConfiguration,
+    SmsMfaConfiguration, SoftwareTokenMfaConfiguration, UserPoolMfaType, UserVerification, WebAuthnConfiguration,
+    WebAuthnFactorConfiguration,
 };
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -18,7 +19,7 @@ use crate::support::policy_fixture::{PolicyFixture, bearer};
 use crate::support::reflection::list_services;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{ServeHarness, credential_problem};
-use crate::support::test_cognito::{NEW_USER, POOL, USER};
+use crate::support::test_cognito::{NEW_USER, POOL, TestCognito, USER};
 
 /// Support may read users of one pool and set preferences there that do not weaken MFA; nobody else may do anything.
 const SUPPORT: &str = r#"
@@ -105,7 +106,17 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
         sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
         software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
         email_mfa_configuration: Some(EmailMfaConfiguration::default()),
-        web_authn_configuration: Some(WebAuthnConfiguration::default()),
+        web_authn_configuration: Some(strict_passkeys()),
+    };
+    let sms_role = |arn: &str| SmsConfiguration { sns_caller_arn: Some(arn.to_owned()), ..Default::default() };
+    let with_role = SmsMfaConfiguration {
+        sms_configuration: Some(sms_role("arn:aws:iam::444455556666:role/theirs")),
+        ..Default::default()
+    };
+    let passkeys = |change: fn(&mut WebAuthnConfiguration)| {
+        let mut passkeys = strict_passkeys();
+        change(&mut passkeys);
+        SetUserPoolMfaConfigRequest { web_authn_configuration: Some(passkeys), ..every_factor.clone() }
     };
     let caller = served.fixture.as_caller("support");
     let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
@@ -118,11 +129,164 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
         SetUserPoolMfaConfigRequest { software_token_mfa_configuration: None, ..every_factor.clone() },
         SetUserPoolMfaConfigRequest { email_mfa_configuration: None, ..every_factor.clone() },
         SetUserPoolMfaConfigRequest { web_authn_configuration: None, ..every_factor.clone() },
+        SetUserPoolMfaConfigRequest { sms_mfa_configuration: Some(with_role), ..every_factor.clone() },
+        passkeys(|passkeys| passkeys.relying_party_id = Some("evil.example".to_owned())),
+        passkeys(|passkeys| passkeys.user_verification = Some(UserVerification::Preferred.into())),
+        passkeys(|passkeys| passkeys.user_verification = None),
+        passkeys(|passkeys| {
+            passkeys.factor_configuration = Some(WebAuthnFactorConfiguration::SingleFactor.into());
+        }),
+        passkeys(|passkeys| passkeys.factor_configuration = None),
     ] {
         refused(pools.set_user_pool_mfa_config(weaker).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
     }
     assert_eq!(served.cognito.requests("SetUserPoolMfaConfig").await, Vec::<Value>::new());
     pools.set_user_pool_mfa_config(every_factor).await.unwrap();
+}
+
+/// Passkeys that must verify their user, and then satisfy MFA by themselves.
+fn strict_passkeys() -> WebAuthnConfiguration {
+    WebAuthnConfiguration {
+        user_verification: Some(UserVerification::Required.into()),
+        factor_configuration: Some(WebAuthnFactorConfiguration::MultiFactorWithUserVerification.into()),
+        ..Default::default()
+    }
+}
+
+/// Everybody may read pools and set what does not weaken them.
+const NEVER_WEAKER: &str = r#"
+permit (principal, action == Mfagate::Action::"GetUserPoolMfaConfig", resource);
+permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) unless { context.weakens_mfa };
+"#;
+
+/// A request for software tokens alone.
+fn totp(user_pool_id: &str, mfa_configuration: UserPoolMfaType) -> SetUserPoolMfaConfigRequest {
+    SetUserPoolMfaConfigRequest {
+        user_pool_id: user_pool_id.to_owned(),
+        mfa_configuration: mfa_configuration.into(),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        ..Default::default()
+    }
+}
+
+/// A new pool: OPTIONAL, with software tokens alone.
+async fn totp_pool(cognito: &TestCognito) -> String {
+    let created = cognito.perform("CreateUserPool", json!({ "PoolName": "totp" })).await;
+    let pool = created["UserPool"]["Id"].as_str().unwrap().to_owned();
+    let body = json!({ "UserPoolId": pool, "MfaConfiguration": "OPTIONAL",
+                       "SoftwareTokenMfaConfiguration": { "Enabled": true } });
+    cognito.perform("SetUserPoolMfaConfig", body).await;
+    pool
+}
+
+#[tokio::test]
+async fn where_the_caller_may_read_the_pool_the_effect_is_the_difference() {
+    let served = ServeHarness::with(NEVER_WEAKER).await;
+    let pool = totp_pool(&served.cognito).await;
+    let caller = served.fixture.as_caller("support");
+    let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
+
+    // The pool has neither SMS nor e-mail nor passkeys to lose.
+    pools.set_user_pool_mfa_config(totp(&pool, UserPoolMfaType::On)).await.unwrap();
+    pools.set_user_pool_mfa_config(totp(&pool, UserPoolMfaType::On)).await.unwrap();
+    let weaker = pools.set_user_pool_mfa_config(totp(&pool, UserPoolMfaType::Optional)).await;
+    refused(weaker, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    let moved = WebAuthnConfiguration { relying_party_id: Some("evil.example".to_owned()), ..strict_passkeys() };
+    let moved =
+        SetUserPoolMfaConfigRequest { web_authn_configuration: Some(moved), ..totp(&pool, UserPoolMfaType::On) };
+    refused(pools.set_user_pool_mfa_config(moved).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+
+    let records = served.fixture.records();
+    let first = &records[0];
+    assert_eq!((&first["effect"]["factors_enabled"], &first["effect"]["factors_disabled"]), (&json!([]), &json!([])));
+    assert_eq!(first["effect"]["weakens_mfa"], false);
+    assert_eq!(first["before"], json!({ "mfa_configuration": "OPTIONAL", "factors": ["SOFTWARE_TOKEN_MFA"] }));
+    assert_eq!((&records[1]["kind"], &records[1]["before"]), (&json!("mutation"), &first["before"]));
+    let last = records.last().unwrap();
+    assert_eq!((&last["effect"]["relying_party_id"], &last["decision"]), (&json!("evil.example"), &json!("deny")));
+    // Each decision has one record, and the reads before them none.
+    assert_eq!(records.len(), 6);
+}
+
+#[tokio::test]
+async fn a_pool_that_cannot_be_read_is_judged_by_the_request_and_never_blamed_on_the_caller() {
+    let served = ServeHarness::with(NEVER_WEAKER).await;
+    let pool = totp_pool(&served.cognito).await;
+    let caller = served.fixture.as_caller("support");
+    let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
+    let read = "GetUserPoolMfaConfig";
+    served.cognito.inject_error(read, "AccessDeniedException", "User is not authorized").await;
+    let unread = pools.set_user_pool_mfa_config(totp(&pool, UserPoolMfaType::On)).await;
+    refused(unread, Code::Internal, "MFAGATE_ACCESS_DENIED");
+    served.cognito.clear_faults().await;
+    served.cognito.inject_error(read, "TooManyRequestsException", "Rate exceeded").await;
+    let unread = pools.set_user_pool_mfa_config(totp(&pool, UserPoolMfaType::On)).await;
+    refused(unread, Code::ResourceExhausted, "RATE_LIMITED");
+    let record = &served.fixture.records()[0];
+    assert_eq!((&record["decision"], &record["effect"]["weakens_mfa"]), (&json!("deny"), &json!(true)));
+    assert_eq!(record.get("before"), None);
+    served.cognito.clear_faults().await;
+
+    // Nothing is read for a caller who may not read it, nor for an invalid request.
+    let reads = async |served: &ServeHarness| served.cognito.requests("GetUserPoolMfaConfig").await.len();
+    let before = reads(&served).await;
+    let invalid = SetUserPoolMfaConfigRequest { mfa_configuration: 0, ..totp(&pool, UserPoolMfaType::On) };
+    refused(pools.set_user_pool_mfa_config(invalid).await, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    assert_eq!(reads(&served).await, before);
+    let blind = ServeHarness::with(
+        r#"permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) unless { context.weakens_mfa };"#,
+    )
+    .await;
+    let pool = totp_pool(&blind.cognito).await;
+    let caller = blind.fixture.as_caller("support");
+    let mut pools = PoolConfigServiceClient::with_interceptor(blind.channel.clone(), caller);
+    let denied = pools.set_user_pool_mfa_config(totp(&pool, UserPoolMfaType::On)).await;
+    refused(denied, Code::PermissionDenied, "CALLER_FORBIDDEN");
+    assert_eq!(reads(&blind).await, 0);
+}
+
+#[tokio::test]
+async fn the_record_shows_role_domain_and_texts_of_a_pool() {
+    let served = ServeHarness::with("permit (principal, action, resource);").await;
+    let caller = served.fixture.as_caller("support");
+    let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
+    let sms = SmsMfaConfiguration {
+        sms_authentication_message: Some("Your code: {####}".to_owned()),
+        sms_configuration: Some(SmsConfiguration {
+            sns_caller_arn: Some("arn:aws:iam::444455556666:role/theirs".to_owned()),
+            external_id: Some("facade".to_owned()),
+            ..Default::default()
+        }),
+    };
+    let passkeys = WebAuthnConfiguration {
+        relying_party_id: Some("evil.example".to_owned()),
+        user_verification: Some(UserVerification::Preferred.into()),
+        factor_configuration: Some(WebAuthnFactorConfiguration::SingleFactor.into()),
+    };
+    let request = SetUserPoolMfaConfigRequest {
+        sms_mfa_configuration: Some(sms),
+        web_authn_configuration: Some(passkeys),
+        ..totp(POOL, UserPoolMfaType::On)
+    };
+    pools.set_user_pool_mfa_config(request).await.unwrap();
+    let text = served.fixture.read("audit.jsonl");
+    assert!(!text.contains("Your code") && !text.contains("facade"), "{text}");
+    let effect = &served.fixture.records()[0]["effect"];
+    let shown = |field: &str| effect[field].as_str().unwrap().to_owned();
+    assert_eq!(shown("sms_role_arn"), "arn:aws:iam::444455556666:role/theirs");
+    assert_eq!(
+        (shown("sms_role_account"), shown("relying_party_id")),
+        ("444455556666".to_owned(), "evil.example".to_owned())
+    );
+    assert_eq!(
+        (shown("user_verification"), shown("factor_configuration")),
+        ("PREFERRED".to_owned(), "SINGLE_FACTOR".to_owned())
+    );
+    assert_eq!((&effect["texts_changed"], &effect["weakens_mfa"]), (&json!(true), &json!(true)));
+    // printf 'Your code: {####}' | sha256sum
+    let hash = "b75d19c1";
+    assert!(effect["texts_sha256"]["sms_authentication_message"].as_str().unwrap().starts_with(hash), "{effect}");
+    assert_eq!(effect["texts_sha256"]["sms_external_id"].as_str().unwrap().len(), 64);
 }
 
 #[tokio::test]

@@ -61,8 +61,8 @@ fn row(option: &Arg) -> String {
 }
 
 fn default(option: &Arg) -> String {
-    let values: Vec<_> =
-        option.get_default_values().iter().map(|value| format!("`{}`", value.to_str().unwrap())).collect();
+    let shown = option.get_default_values().iter().filter(|_| !option.is_hide_default_value_set());
+    let values: Vec<_> = shown.map(|value| format!("`{}`", value.to_str().unwrap())).collect();
     match (option.is_required_set(), option.get_action().takes_values()) {
         (true, _) => "required".to_owned(),
         (false, true) => values.join(", "),

@@ -210,7 +210,8 @@ async fn a_second_request_id_is_ignored() {
     request.headers_mut().append("x-request-id", "b a d".parse().unwrap());
     let answer = raw.call(request, framed(b"")).await;
     let ids: Vec<_> = answer.headers.get_all("x-request-id").iter().collect();
-    assert_eq!(ids, ["good"]);
+    let [ours] = ids.as_slice() else { panic!("{ids:?}") };
+    assert!(ours.len() == 32 && **ours != "good", "{ours:?}");
 }
 
 #[tokio::test]

@@ -334,7 +334,7 @@ async fn a_role_that_sts_refuses_is_mfagates_own_failure_and_is_recorded() {
 
         let [.., decision, mutation] = &fixture.records()[..] else { panic!("too few records") };
         assert_eq!((&decision["kind"], &decision["decision"]), (&json!("decision"), &json!("allow")));
-        assert_eq!((&mutation["kind"], &mutation["request_id"]), (&json!("mutation"), &json!("set")));
+        assert_eq!((&mutation["kind"], &mutation["caller_request_id"]), (&json!("mutation"), &json!("set")));
         assert_eq!(mutation["outcome"], json!({ "code": "INTERNAL", "reason": "MFAGATE_DISPATCH_FAILED" }));
     }
     assert_eq!(cognito.requests("AdminSetUserMFAPreference").await, Vec::<Value>::new());

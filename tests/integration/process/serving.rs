@@ -1,5 +1,7 @@
 //! The running program: what it prints, how it shuts down, and what it serves besides the RPCs.
 
+use std::collections::BTreeSet;
+
 use mfagate::api::Rpc;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, MfaFactor, SmsMfaSettings};
@@ -279,7 +281,7 @@ async fn stray_endpoint_variables_of_the_sdk_are_ignored() {
 }
 
 #[tokio::test]
-async fn the_callers_request_id_is_returned_and_logged() {
+async fn a_request_id_is_ours_and_the_callers_own_is_logged_beside_it() {
     let mut process = Process::dev(&[], &[]).await;
     let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let mut request = Request::new(AdminGetUserRequest::default());
@@ -287,17 +289,22 @@ async fn the_callers_request_id_is_returned_and_logged() {
     let answer = client.admin_get_user(request).await;
     let headers = answer.as_ref().unwrap_err().metadata().clone();
     let details = refused(answer, Code::InvalidArgument, "REQUEST_INVALID");
-    assert_eq!(details.request_info().unwrap().request_id, "order-4711");
-    assert_eq!(headers.get("x-request-id").unwrap(), "order-4711");
+    let ours = details.request_info().unwrap().request_id.clone();
+    assert!(ours.len() == 32 && ours.bytes().all(|byte| byte.is_ascii_hexdigit()), "{ours}");
+    assert_eq!(headers.get("x-request-id").unwrap(), ours.as_str());
 
-    let mut request = Request::new(read_user());
-    request.metadata_mut().insert("x-request-id", "order-4712".parse().unwrap());
-    let answered = client.admin_get_user(request).await.unwrap();
-    assert_eq!(answered.metadata().get("x-request-id").unwrap(), "order-4712");
+    let mut answered = BTreeSet::from([ours.clone()]);
+    for _ in 0..2 {
+        let mut request = Request::new(read_user());
+        request.metadata_mut().insert("x-request-id", "order-4711".parse().unwrap());
+        let response = client.admin_get_user(request).await.unwrap();
+        answered.insert(response.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned());
+    }
+    assert_eq!(answered.len(), 3, "a caller that repeats its own id gets another of ours: {answered:?}");
 
     let log = process.terminate().await.stderr;
     let line = log.lines().find(|line| line.contains("call failed")).unwrap();
-    assert!(line.contains("order-4711"), "{line}");
+    assert!(line.contains("caller_request_id=\"order-4711\"") && line.contains(&ours), "{line}");
 }
 
 #[tokio::test]

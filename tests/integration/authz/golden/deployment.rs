@@ -131,7 +131,7 @@ impl Deployment {
         &self.cognito
     }
 
-    /// Terminates the programs, and returns the records of all decisions by request id.
+    /// Terminates the programs, and returns the records of all decisions by the caller's request id.
     pub(super) async fn stop(mut self) -> BTreeMap<String, Vec<Value>> {
         for process in std::mem::take(&mut self.processes) {
             process.terminate().await;
@@ -141,7 +141,7 @@ impl Deployment {
             for line in self.fixture.read(&audit_log(server)).lines() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 if record["kind"] == "decision" {
-                    let id = record["request_id"].as_str().unwrap().to_owned();
+                    let id = record["caller_request_id"].as_str().unwrap().to_owned();
                     decisions.entry(id).or_default().push(record);
                 }
             }

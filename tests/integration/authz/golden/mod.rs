@@ -12,7 +12,9 @@ use std::{env, fs};
 
 use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
 use mfagate::authz::policy::Policies;
-use mfagate::domain::{Caller, Effect, EndUserCredential, Factor, MfaConfiguration};
+use mfagate::domain::{
+    Caller, Effect, EndUserCredential, Factor, FactorConfiguration, MfaConfiguration, UserVerification,
+};
 use prost::Message as _;
 use serde_json::Value;
 use tonic::Status;
@@ -103,6 +105,7 @@ fn reflection_decided(policies: &Policies, caller: Option<&Caller>) -> &'static 
 /// The effect that a record shows.
 fn recorded_effect(record: &Value) -> Effect {
     let effect = &record["effect"];
+    let text = |name: &str| effect.get(name).map(|text| text.as_str().unwrap().to_owned());
     let flag = |name: &str| effect[name].as_bool().unwrap();
     let factor = |name: &Value| {
         let all = [Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn];
@@ -119,6 +122,16 @@ fn recorded_effect(record: &Value) -> Effect {
             "OFF" => MfaConfiguration::Off,
             other => panic!("{other}"),
         }),
+        sms_role_arn: text("sms_role_arn"),
+        relying_party_id: text("relying_party_id"),
+        user_verification: effect
+            .get("user_verification")
+            .map(|name| UserVerification::ALL.into_iter().find(|value| *name == value.name()).unwrap()),
+        factor_configuration: effect
+            .get("factor_configuration")
+            .map(|name| FactorConfiguration::ALL.into_iter().find(|value| *name == value.name()).unwrap()),
+        texts_changed: flag("texts_changed"),
+        text_hashes: BTreeMap::new(),
         weakens_mfa: flag("weakens_mfa"),
         legacy: flag("legacy"),
         end_user: match (flag("for_signed_in_user"), flag("by_session")) {
@@ -186,6 +199,9 @@ async fn table() -> String {
                     assert_shows(record, row);
                 }
             }
+            if row.is_some_and(|row| is_read_before(&policies, identity, row, cell)) {
+                *allowed.entry(operation(Rpc::GetUserPoolMfaConfig)).or_insert(0) += 1;
+            }
             if let ("allow", Some(operation)) = (cell, row.and_then(Row::operation)) {
                 *allowed.entry(operation).or_insert(0) += 1;
             }
@@ -199,6 +215,16 @@ async fn table() -> String {
     let mut lines = vec![line("", callers.iter().map(|caller| caller.name))];
     lines.extend(names.enumerate().map(|(row, name)| line(&name, cells.iter().map(|column| column[row]))));
     format!("{HEAD}{}\n", lines.join("\n"))
+}
+
+/// Whether Cognito is asked what is there before the decision: where a pool's configuration would be replaced, the request is
+/// valid, and the caller may read the pool.
+fn is_read_before(policies: &Policies, caller: Option<&Caller>, row: &Row, cell: &str) -> bool {
+    let read = Rpc::GetUserPoolMfaConfig;
+    row.rpc == Rpc::SetUserPoolMfaConfig
+        && row.operation().is_some()
+        && matches!(cell, "allow" | "deny")
+        && caller.is_some_and(|caller| policies.decide(caller, read, row.pool, &Effect::default()).allowed)
 }
 
 fn line<'a>(name: &str, cells: impl Iterator<Item = &'a str>) -> String {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::api::Rpc;
 use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
@@ -12,7 +11,8 @@ use mfagate::api::v1::{
     SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
     VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
 };
-use mfagate::domain::{Effect, EndUserCredential, Factor, MfaConfiguration};
+use mfagate::api::{Rpc, v1};
+use mfagate::domain::{Effect, EndUserCredential, Factor, FactorConfiguration, MfaConfiguration, UserVerification};
 use tonic::Status;
 
 use super::deployment::Connection;
@@ -115,6 +115,8 @@ impl Row {
             (Variant::PoolWithEveryFactor, _) => Effect {
                 factors_enabled: of(&[Factor::SmsMfa, Factor::SoftwareTokenMfa, Factor::EmailOtp, Factor::WebAuthn]),
                 mfa_configuration: Some(MfaConfiguration::On),
+                user_verification: Some(UserVerification::Required),
+                factor_configuration: Some(FactorConfiguration::MultiFactorWithUserVerification),
                 ..effect
             },
         }
@@ -245,7 +247,11 @@ impl Row {
             software_token_mfa_configuration: with_totp.then_some(SoftwareTokenMfaConfiguration { enabled: true }),
             sms_mfa_configuration: others.then(SmsMfaConfiguration::default),
             email_mfa_configuration: others.then(EmailMfaConfiguration::default),
-            web_authn_configuration: others.then(WebAuthnConfiguration::default),
+            web_authn_configuration: others.then(|| WebAuthnConfiguration {
+                user_verification: Some(v1::UserVerification::Required.into()),
+                factor_configuration: Some(v1::WebAuthnFactorConfiguration::MultiFactorWithUserVerification.into()),
+                ..Default::default()
+            }),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Prober {
         for line in self.audit.by_ref().lines() {
             let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
             if record["kind"] == "decision" {
-                assert_eq!(record["request_id"], id, "{record}");
+                assert_eq!(record["caller_request_id"], id, "{record}");
                 decisions.push((text(&record["rpc"]), text(&record["decision"]).unwrap()));
             }
         }

@@ -82,7 +82,7 @@ fn an_explanation_shows_the_policies_that_decided_with_text_and_place() {
     assert!(allowed.starts_with("allow\n"), "{allowed}");
     for part in [
         "groups    [\"support\"]",
-        "weakens_mfa=true legacy=false for_signed_in_user=false by_session=false",
+        "texts_changed=false weakens_mfa=true legacy=false for_signed_in_user=false by_session=false",
         "support-resets-totp-in-the-eu  (",
         "examples/policies/support.cedar:2)\n@id(\"support-resets-totp-in-the-eu\")\npermit (",
         "when { resource.region like \"eu-*\" };",

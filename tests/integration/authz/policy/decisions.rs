@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mfagate::api::Rpc;
-use mfagate::domain::{Effect, EndUserCredential, Factor, MfaConfiguration};
+use mfagate::domain::{Effect, EndUserCredential, Factor, FactorConfiguration, MfaConfiguration, UserVerification};
 use proptest::prelude::*;
 
 use super::{POOL, PolicyDirectory, client, decide, workload};
@@ -187,6 +187,19 @@ fn every_member_of_the_context_describes_what_the_request_would_do() {
             condition("configuration", r#"context has mfa_configuration && context.mfa_configuration == Mfagate::MfaConfiguration::"OPTIONAL""#),
             condition("weakens", "context.weakens_mfa"),
             condition("legacy", "context.legacy"),
+            condition("role", "context has sms_role_arn && context.sms_role_arn like \"arn:aws:iam::*\""),
+            condition("account", "context has sms_role_account && context.sms_role_account == \"111122223333\""),
+            condition("domain", "context has relying_party_id && context.relying_party_id == \"evil.example\""),
+            condition(
+                "verification",
+                "context has user_verification && context.user_verification == Mfagate::UserVerification::\"PREFERRED\"",
+            ),
+            condition(
+                "alone",
+                "context has factor_configuration && \
+                 context.factor_configuration == Mfagate::FactorConfiguration::\"SINGLE_FACTOR\"",
+            ),
+            condition("texts", "context.texts_changed"),
             condition("user", "context.for_signed_in_user"),
             condition("session", "context.by_session"),
         ]
@@ -199,6 +212,10 @@ fn every_member_of_the_context_describes_what_the_request_would_do() {
         ("disabled", Effect { factors_disabled: BTreeSet::from([Factor::WebAuthn]), ..nothing.clone() }),
         ("preferred", Effect { preferred: Some(Factor::SmsMfa), ..nothing.clone() }),
         ("configuration", Effect { mfa_configuration: Some(MfaConfiguration::Optional), ..nothing.clone() }),
+        ("domain", Effect { relying_party_id: Some("evil.example".to_owned()), ..nothing.clone() }),
+        ("verification", Effect { user_verification: Some(UserVerification::Preferred), ..nothing.clone() }),
+        ("alone", Effect { factor_configuration: Some(FactorConfiguration::SingleFactor), ..nothing.clone() }),
+        ("texts", Effect { texts_changed: true, ..nothing.clone() }),
         ("weakens", Effect { weakens_mfa: true, ..nothing.clone() }),
         ("legacy", Effect { legacy: true, ..nothing.clone() }),
         ("user", Effect { end_user: Some(EndUserCredential::AccessToken), ..nothing.clone() }),
@@ -208,6 +225,9 @@ fn every_member_of_the_context_describes_what_the_request_would_do() {
     for (id, effect) in effects {
         assert_eq!(ids(&effect), [id]);
     }
+    let of_an_account =
+        Effect { sms_role_arn: Some("arn:aws:iam::111122223333:role/sms".to_owned()), ..nothing.clone() };
+    assert_eq!(ids(&of_an_account), ["account", "role"]);
     let by_session = Effect { end_user: Some(EndUserCredential::Session), ..nothing };
     assert_eq!(ids(&by_session), ["session", "user"]);
 }
