@@ -1,5 +1,10 @@
 //! The program behind a proxy that cuts connections, answers in Cognito's place, or prints what it was sent.
 
+use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
+use mfagate::api::v1::{
+    AssociateSoftwareTokenRequest, VerifySoftwareTokenRequest, associate_software_token_request,
+    verify_software_token_request,
+};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -8,6 +13,7 @@ use crate::support::policy_fixture::PolicyFixture;
 use crate::support::process::Process;
 use crate::support::raw_cognito::{End, OK, RawCognito, Script};
 use crate::support::refusal::refused;
+use crate::support::rpc_call::unsigned_token;
 use crate::support::serve_harness::{read_user, set_sms};
 use crate::support::test_cognito::POOL;
 
@@ -115,5 +121,44 @@ async fn what_a_proxy_prints_of_tokens_and_people_is_in_no_log_and_no_response()
                 assert!(!place.contains(secret), "{secret} of {reason} is in {place}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_is_no_success_is_recorded_as_what_the_caller_is_told() {
+    let token = unsigned_token(POOL);
+    for (body, associated, verified) in [
+        ("{}", "COGNITO_ANSWER_UNREADABLE", "TOTP_NOT_VERIFIED"),
+        ("{\"Status\": \"eyJjYW5hcnkiOiIifQ.Y2FuYXJ5\"}", "COGNITO_ANSWER_UNREADABLE", "TOTP_NOT_VERIFIED"),
+    ] {
+        let answer =
+            OK.replace("content-length: 2\r\n\r\n{}", &format!("content-length: {}\r\n\r\n{body}", body.len()));
+        let raw = RawCognito::start(script(&answer), 0).await;
+        let fixture = PolicyFixture::allow_all();
+        let mut process = Process::serve(&fixture, &raw.url, &CREDENTIALS).await;
+        let channel = process.channel().await;
+        let mut client = SoftwareTokenServiceClient::with_interceptor(channel, fixture.as_caller("payments"));
+        let recorded = || fixture.records().last().unwrap()["outcome"]["reason"].clone();
+
+        let request = AssociateSoftwareTokenRequest {
+            credential: Some(associate_software_token_request::Credential::AccessToken(token.clone())),
+            account_name: Some("account".to_owned()),
+            allow_reenrolment: true,
+            ..Default::default()
+        };
+        let answer = client.associate_software_token(request).await;
+        let details = refused(answer, Code::Internal, associated);
+        assert_eq!(details.error_info().unwrap().metadata["outcome"], "UNKNOWN");
+        assert_eq!(recorded(), associated);
+
+        let request = VerifySoftwareTokenRequest {
+            credential: Some(verify_software_token_request::Credential::AccessToken(token.clone())),
+            user_code: "123456".to_owned(),
+            ..Default::default()
+        };
+        refused(client.verify_software_token(request).await, Code::InvalidArgument, verified);
+        assert_eq!(recorded(), verified);
+        let log = process.terminate().await.stderr;
+        assert!(!log.contains("Y2FuYXJ5"), "{log}");
     }
 }
