@@ -67,7 +67,7 @@ def _call(mfagate: gate.Gate, caller: str, rpc: str, request: dict[str, object])
     control = Control(gate.embedded_url(mfagate))
     method = mfagate.methods[rpc]
     message = json_format.ParseDict(request, mfagate.reflection.message(method.input_type.full_name)())
-    control.forget_requests()
+    control.clear_requests()
     started = time.monotonic()
     path = f"/{method.containing_service.full_name}/{rpc}"
     code = CALLERS[caller](mfagate.address, path, message.SerializeToString())
@@ -90,7 +90,7 @@ def test_what_must_not_be_repeated_is_sent_once(
 ) -> None:
     control = Control(gate.embedded_url(mfagate))
     token = control.mint(POOL, USER)
-    control.put_fault(fault)
+    control.inject_fault(fault)
     request = {"access_token": token, "account_name": "account", "allow_reenrolment": True}
     answered, requests, _ = _call(mfagate, caller, "AssociateSoftwareToken", request)
     assert (answered, requests) == (code, 1)
@@ -98,7 +98,7 @@ def test_what_must_not_be_repeated_is_sent_once(
 
 @pytest.mark.parametrize("caller", CALLERS)
 def test_what_no_retry_helps_is_sent_once(mfagate: gate.Gate, caller: str) -> None:
-    Control(gate.embedded_url(mfagate)).put_fault({"kind": "error", "code": "NotAuthorizedException"})
+    Control(gate.embedded_url(mfagate)).inject_fault({"kind": "error", "code": "NotAuthorizedException"})
     request = {"user_pool_id": POOL, "username": USER}
     assert _call(mfagate, caller, "AdminGetUser", request)[:2] == ("FAILED_PRECONDITION", 1)
 
@@ -106,7 +106,7 @@ def test_what_no_retry_helps_is_sent_once(mfagate: gate.Gate, caller: str) -> No
 @pytest.mark.parametrize("caller", CALLERS)
 def test_a_throttled_call_is_retried_after_the_delay_that_it_was_given(mfagate: gate.Gate, caller: str) -> None:
     # One call of mfagate is throttled; the next finds Cognito willing.
-    Control(gate.embedded_url(mfagate)).put_fault({"kind": "throttling", "count": TRIES_OF_MFAGATE})
+    Control(gate.embedded_url(mfagate)).inject_fault({"kind": "throttling", "count": TRIES_OF_MFAGATE})
     request = {"user_pool_id": POOL, "username": USER}
     code, requests, took = _call(mfagate, caller, "AdminGetUser", request)
     assert (code, requests) == ("OK", TRIES_OF_MFAGATE + 1)

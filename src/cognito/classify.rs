@@ -28,12 +28,13 @@ impl Classified {
     /// not set up is not the matter of a request that only disables.
     pub(super) fn in_context(self, request: &Sent) -> Self {
         use ErrorReason as R;
-        match self.reason {
-            R::UserTokenRejected | R::UserTokenExpired | R::UserTokenRevoked if request.in_session => {
-                R::SessionExpired.into()
-            }
-            R::FactorNotEnrolled if request.only_disables => R::InvalidParameter.into(),
-            _ => self,
+        let about_a_token = matches!(self.reason, R::UserTokenRejected | R::UserTokenExpired | R::UserTokenRevoked);
+        if about_a_token && request.in_session {
+            R::SessionExpired.into()
+        } else if self.reason == R::FactorNotEnrolled && request.only_disables {
+            R::InvalidParameter.into()
+        } else {
+            self
         }
     }
 }

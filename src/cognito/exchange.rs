@@ -178,10 +178,9 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Interc
 /// Whether an error says that nothing was done. An internal error and an unavailable service do not.
 fn is_refusal(operation: Operation, error: &ErrorMetadata, response: Option<&HttpResponse>) -> bool {
     let Some(code) = error.code() else { return false };
-    let classified = classify(operation, code, error.message().unwrap_or_default());
-    match classified.reason {
-        ErrorReason::CognitoInternalError | ErrorReason::CognitoUnavailable => false,
-        ErrorReason::CognitoCodeUnrecognized => response.is_some_and(|response| response.status().is_client_error()),
-        _ => true,
-    }
+    let reason = classify(operation, code, error.message().unwrap_or_default()).reason;
+    let is_unknown = reason == ErrorReason::CognitoCodeUnrecognized;
+    let is_client_error = response.is_some_and(|response| response.status().is_client_error());
+    !matches!(reason, ErrorReason::CognitoInternalError | ErrorReason::CognitoUnavailable)
+        && (is_client_error || !is_unknown)
 }

@@ -28,7 +28,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("[masked]", r"eyJ[A-Za-z0-9_=+/-]{5,}(?:\.[A-Za-z0-9_=+/-]*)*"),
     // What signs a request (Signature Version 4), as a header and as a query.
     ("[masked]", r#"(?i)AWS4-(?:HMAC|ECDSA)[A-Z0-9-]*(?:[\s,]{1,4}[a-z]+=[^\s,"']+)*"#),
-    ("[masked]", r#"(?i)\b(?:Credential|Signature|X-Amz-[a-z-]*Token)["']?[=:]\s?["']?[^\s,"'&]+"#),
+    ("[masked]", r#"(?i)\b(?:(?:Credential|Signature)=|X-Amz-[a-z-]*Token["']?\s?[=:]\s?["']?)[^\s,"'&]+"#),
     ("[masked]", r#"(?i)\bBearer\s[^\s,"']+"#),
     // The ids of access keys, and the prefixes of the session tokens of STS.
     ("[masked]", r"(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|AIPA|ANPA|ANVA|APKA|ASCA)[A-Z0-9]{12,}"),
@@ -231,6 +231,7 @@ mod tests {
         for text in [
             "Value '7' at 'userPoolId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w-]+",
             "sent in 12345678901 ms to cognito-idp.us-west-2.amazonaws.com:443",
+            "Invalid credential: type is missing or malformed; signature: none",
             "AKIA is a prefix, and so is ASIA; a+b@c, +12, eyJ",
             "Signature expired: 20261126T101010Z is now earlier than 20261126T101510Z",
         ] {

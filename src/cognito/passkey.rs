@@ -1,5 +1,7 @@
 //! The operations on a signed-in user's passkeys.
 
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::start_web_authn_registration::StartWebAuthnRegistrationOutput;
 use aws_smithy_types::Document;
 use prost_types::Struct;
 
@@ -16,15 +18,20 @@ impl PoolClient {
     /// `StartWebAuthnRegistration`: the options for the browser.
     pub async fn start_web_authn_registration(&self, token: &AccessToken) -> Result<Struct, Error> {
         let operation = Operation::StartWebAuthnRegistration;
-        let response = self
-            .send(operation, texts([token.as_str()]), |client, config| {
-                let call = client.start_web_authn_registration().access_token(token.as_str());
-                call.customize().config_override(config).send()
-            })
-            .await?;
-        let options = document::to_struct(response.credential_creation_options).unwrap_or_default();
-        require(operation, "options", !options.fields.is_empty())?;
-        Ok(options)
+        let call = |client: &Client, config| {
+            client
+                .start_web_authn_registration()
+                .access_token(token.as_str())
+                .customize()
+                .config_override(config)
+                .send()
+        };
+        let check = move |response: &StartWebAuthnRegistrationOutput| {
+            let options = response.credential_creation_options().as_object();
+            require(operation, "options", options.is_some_and(|options| !options.is_empty()))
+        };
+        let response = self.send_checked(operation, texts([token.as_str()]), call, check).await?;
+        Ok(document::to_struct(response.credential_creation_options).unwrap_or_default())
     }
 
     /// `CompleteWebAuthnRegistration`.

@@ -78,6 +78,22 @@ impl PoolClient {
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
+        self.send_checked(operation, request, call, |_| Ok(())).await
+    }
+
+    /// As [`send`](Self::send). What `check` finds wrong with the response is the outcome, recorded as such.
+    pub(super) async fn send_checked<T, E, F>(
+        &self,
+        operation: Operation,
+        request: impl Into<Sent>,
+        call: impl FnOnce(&Client, Builder) -> F,
+        check: impl FnOnce(&T) -> Result<(), Error> + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: RequestId + Send + 'static,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
+    {
         if !operation.serves(self.permit.rpc()) {
             let error = Error::new(ErrorReason::MfagateFailed).operation(operation);
             return Err(error.cause("the permit is for an RPC that does not use the operation"));
@@ -96,12 +112,14 @@ impl PoolClient {
         // Time that ran out before anything was dispatched went into credentials.
         let undispatched = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
         let outcome = async move {
-            response.await.map_err(|error| {
+            let response = response.await.map_err(|error| {
                 let timed_out = if exchange.was_dispatched() { ErrorReason::DeadlineExceeded } else { undispatched };
                 let error = failure::translate(operation, &error, timed_out, &request).user_pool(&pool);
                 let unknown = !operation.is_read() && exchange.is_outcome_unknown();
                 if unknown { error.outcome_unknown() } else { error }
-            })
+            })?;
+            check(&response)?;
+            Ok(response)
         };
         if operation.is_read() {
             return outcome.await;

@@ -1,8 +1,12 @@
 //! The operations on a user's software token.
 
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::associate_software_token::AssociateSoftwareTokenOutput;
+use aws_sdk_cognitoidentityprovider::operation::verify_software_token::VerifySoftwareTokenOutput;
 use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
 use crate::api::v1::ErrorReason;
+use crate::cognito::masking;
 use crate::cognito::pool_client::PoolClient;
 use crate::cognito::send::{Sent, owned, require, texts};
 use crate::domain::text::{FreeText, UserCode, Username};
@@ -28,19 +32,20 @@ impl PoolClient {
     /// `AssociateSoftwareToken`.
     pub async fn associate_software_token(&self, credential: &UserCredential) -> Result<NewSecret, Error> {
         let operation = Operation::AssociateSoftwareToken;
-        let response = self
-            .send(operation, with(credential, texts([credential.as_str()])), |client, config| {
-                let call = client.associate_software_token();
-                let call = match credential {
-                    UserCredential::AccessToken(token) => call.access_token(token.as_str()),
-                    UserCredential::Session(session) => call.session(session.as_str()),
-                };
-                call.customize().config_override(config).send()
-            })
-            .await?;
-        let secret_code = response.secret_code.unwrap_or_default();
-        require(operation, "secret code", !secret_code.is_empty())?;
-        Ok(NewSecret { secret_code, session: response.session })
+        let request = with(credential, texts([credential.as_str()]));
+        let call = |client: &Client, config| {
+            let call = client.associate_software_token();
+            let call = match credential {
+                UserCredential::AccessToken(token) => call.access_token(token.as_str()),
+                UserCredential::Session(session) => call.session(session.as_str()),
+            };
+            call.customize().config_override(config).send()
+        };
+        let check = move |response: &AssociateSoftwareTokenOutput| {
+            require(operation, "secret code", response.secret_code().is_some_and(|code| !code.is_empty()))
+        };
+        let response = self.send_checked(operation, request, call, check).await?;
+        Ok(NewSecret { secret_code: response.secret_code.unwrap_or_default(), session: response.session })
     }
 
     /// `VerifySoftwareToken`: the session to continue with, in session mode. A status other than SUCCESS is an error.
@@ -53,24 +58,23 @@ impl PoolClient {
         let operation = Operation::VerifySoftwareToken;
         let mut request = texts([credential.as_str(), code.as_str()]);
         request.extend(owned(device));
-        let response = self
-            .send(operation, with(credential, request), |client, config| {
-                let call = client.verify_software_token();
-                let call = match credential {
-                    UserCredential::AccessToken(token) => call.access_token(token.as_str()),
-                    UserCredential::Session(session) => call.session(session.as_str()),
-                };
-                let call = call.user_code(code.as_str()).set_friendly_device_name(owned(device));
-                call.customize().config_override(config).send()
-            })
-            .await?;
-        match response.status() {
-            Some(VerifySoftwareTokenResponseType::Success) => Ok(response.session),
+        let call = |client: &Client, config| {
+            let call = client.verify_software_token();
+            let call = match credential {
+                UserCredential::AccessToken(token) => call.access_token(token.as_str()),
+                UserCredential::Session(session) => call.session(session.as_str()),
+            };
+            let call = call.user_code(code.as_str()).set_friendly_device_name(owned(device));
+            call.customize().config_override(config).send()
+        };
+        let check = move |response: &VerifySoftwareTokenOutput| match response.status() {
+            Some(VerifySoftwareTokenResponseType::Success) => Ok(()),
             status => Err(Error::new(ErrorReason::TotpNotVerified)
                 .operation(operation)
-                .metadata("aws_request_id", aws_request_id(&response))
-                .cause(format!("returned status {}", status.map_or("none", |status| status.as_str())))),
-        }
+                .metadata("aws_request_id", aws_request_id(response))
+                .cause(status.map_or_else(|| "returned no status".to_owned(), returned_status))),
+        };
+        Ok(self.send_checked(operation, with(credential, request), call, check).await?.session)
     }
 
     /// `AdminDeleteSoftwareToken`.
@@ -84,6 +88,11 @@ impl PoolClient {
         .await?;
         Ok(())
     }
+}
+
+/// A status that is not the SDK's could be any text.
+fn returned_status(status: &VerifySoftwareTokenResponseType) -> String {
+    format!("returned status {}", masking::without_request(status.as_str(), &[]))
 }
 
 /// A request with this credential and these texts.

@@ -3,6 +3,7 @@
 mod application_log;
 mod check;
 mod options;
+mod proxy;
 mod reload;
 mod role;
 mod serving;

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
 
+use crate::support::certificate_authority::CertificateAuthority;
 use crate::support::loopback::{listen, url_of};
 
 /// What a server does once it has read a request.
@@ -55,7 +58,48 @@ impl RawCognito {
         let seen = Arc::clone(&raw.seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, script.clone(), good, Arc::clone(&seen)));
+                let (script, seen) = (script.clone(), Arc::clone(&seen));
+                tokio::spawn(async move {
+                    let Some(mut stream) = follow(stream, &script, good, &seen).await else { return };
+                    match script.end {
+                        End::Fin => drop(stream.shutdown().await),
+                        End::Rst => {
+                            // What was written must arrive first.
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                            stream.set_zero_linger().unwrap();
+                        }
+                        End::Stall => while stream.read_u8().await.is_ok() {},
+                    }
+                });
+            }
+        });
+        raw
+    }
+
+    /// As [`start`](Self::start), over TLS as `localhost`. A connection ends without the farewell of TLS: it is cut.
+    pub(crate) async fn start_tls(script: Script, good: usize, authority: &CertificateAuthority) -> Self {
+        let listener = listen().await;
+        let port = listener.local_addr().unwrap().port();
+        let raw = Self { url: format!("https://localhost:{port}"), seen: Arc::default() };
+        let server = authority.server();
+        let key = PrivateKeyDer::try_from(server.key_der).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![server.der], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let seen = Arc::clone(&raw.seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (script, seen, acceptor) = (script.clone(), Arc::clone(&seen), acceptor.clone());
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    if let Some(mut stream) = follow(stream, &script, good, &seen).await {
+                        stream.flush().await.unwrap();
+                    }
+                });
             }
         });
         raw
@@ -75,7 +119,13 @@ impl RawCognito {
     }
 }
 
-async fn connection(mut stream: TcpStream, script: Script, good: usize, seen: Arc<Seen>) {
+/// Answers the good requests, then writes what the script says. `None` when the client has gone.
+async fn follow<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    script: &Script,
+    good: usize,
+    seen: &Seen,
+) -> Option<S> {
     let mut reused = false;
     while read_request(&mut stream).await {
         let number = seen.requests.fetch_add(1, Ordering::SeqCst);
@@ -83,32 +133,21 @@ async fn connection(mut stream: TcpStream, script: Script, good: usize, seen: Ar
         reused = true;
         if number < good {
             stream.write_all(OK.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
             continue;
         }
-        follow(stream, &script, &seen).await;
-        return;
-    }
-}
-
-/// The client may go at any time: no write here must succeed.
-async fn follow(mut stream: TcpStream, script: &Script, seen: &Seen) {
-    let _ = stream.write_all(&script.start).await;
-    while !script.again.is_empty() && stream.write_all(&script.again).await.is_ok() {
-        seen.written.fetch_add(script.again.len(), Ordering::SeqCst);
-    }
-    match script.end {
-        End::Fin => drop(stream.shutdown().await),
-        End::Rst => {
-            // What was written must arrive first.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            stream.set_zero_linger().unwrap();
+        // The client may go at any time: no write must succeed.
+        let _ = stream.write_all(&script.start).await;
+        while !script.again.is_empty() && stream.write_all(&script.again).await.is_ok() {
+            seen.written.fetch_add(script.again.len(), Ordering::SeqCst);
         }
-        End::Stall => while stream.read_u8().await.is_ok() {},
+        return Some(stream);
     }
+    None
 }
 
 /// Reads one request; false at the end of the connection.
-async fn read_request(stream: &mut TcpStream) -> bool {
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     let mut request = Vec::new();
     loop {
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
