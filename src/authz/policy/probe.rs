@@ -12,7 +12,9 @@ use crate::authz::policy::error::PolicyProblem;
 use crate::authz::policy::index::covers_action;
 use crate::authz::policy::policies::Policies;
 use crate::authz::policy::stack::with_stack;
-use crate::domain::{Caller, CertificateIdentity, Effect, Factor, MfaConfiguration, TokenIdentity};
+use crate::domain::{
+    Caller, CertificateIdentity, Effect, Factor, FactorConfiguration, MfaConfiguration, TokenIdentity, UserVerification,
+};
 
 /// The stack on which policies are probed: three quarters of what a worker of the runtime has.
 const PROBE_STACK_BYTES: usize = 1536 * 1024;
@@ -59,7 +61,13 @@ fn effects() -> [Effect; 2] {
     let change = Effect {
         factors_enabled: factors.clone(),
         factors_disabled: factors,
+        preferred: Some(Factor::SoftwareTokenMfa),
         mfa_configuration: Some(MfaConfiguration::Off),
+        sms_role_arn: Some("arn:aws:iam::123456789012:role/probe".to_owned()),
+        relying_party_id: Some("example.org".to_owned()),
+        user_verification: Some(UserVerification::Preferred),
+        factor_configuration: Some(FactorConfiguration::SingleFactor),
+        texts_changed: true,
         weakens_mfa: true,
         ..Effect::default()
     };

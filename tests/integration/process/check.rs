@@ -80,7 +80,13 @@ async fn keys_that_everybody_can_read_and_files_that_everybody_can_change_are_na
 async fn a_key_of_one_byte_a_device_and_options_out_of_order_are_named() {
     let fixture = clean();
     fixture.write("username.key", &format!("{}\n", "a".repeat(32)));
-    warns(&options(&fixture, &[]), "the key is one byte repeated").await;
+    warns(&options(&fixture, &[]), "username.key: the key is one byte repeated").await;
+    let fixture = clean();
+    fixture.write("chain.key", &"b".repeat(32));
+    let chain_key = fixture.path("chain.key");
+    fs::set_permissions(&*chain_key, Permissions::from_mode(0o600)).unwrap();
+    let chained = options(&fixture, &[("--audit-chain-key-file", &chain_key)]);
+    warns(&chained, "chain.key: the key is one byte repeated").await;
     let fixture = clean();
     warns(&options(&fixture, &[("--audit-log", "/dev/null")]), "the audit log is a device").await;
     warns(&options(&fixture, &[("--drain-timeout", "4s")]), "--drain-timeout is shorter than").await;
