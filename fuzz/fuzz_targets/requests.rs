@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
                     web_authn: request.web_authn_mfa_settings,
                 },
             );
-            let _ = preference.needs_present();
+            let _ = preference.needs_current();
         }
         1 => {
             let Ok(request) = v1::SetUserPoolMfaConfigRequest::decode(bytes) else { return };
@@ -54,10 +54,10 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = check.optional::<NextTokenKind>("next_token", request.next_token);
             let _ = parse_max_results(&mut check, request.max_results);
             if let Ok(request) = v1::AdminSetUserSettingsRequest::decode(bytes) {
-                parse_mfa_options(&mut check, &request.mfa_options);
+                parse_mfa_options(&mut check, &request.mfa_options, request.clear_mfa_options);
             }
             let _ = check.required::<CredentialIdKind>("credential_id", String::from_utf8_lossy(bytes).into_owned());
         }
     }
-    let _ = check.finish(Some(()));
+    let _ = check.into_result(Some(()));
 });

@@ -64,10 +64,9 @@ fn to_mfa_configuration(value: MfaConfiguration) -> UserPoolMfaType {
 }
 
 fn to_sms_mfa(sms: &SmsMfa) -> Result<SmsMfaConfigType, Error> {
-    let configuration = sms.configuration.as_ref().map(to_sms).transpose()?;
     Ok(SmsMfaConfigType::builder()
         .set_sms_authentication_message(owned(sms.message.as_ref()))
-        .set_sms_configuration(configuration)
+        .sms_configuration(to_sms(&sms.configuration)?)
         .build())
 }
 
@@ -105,19 +104,19 @@ fn to_email_mfa(email: &EmailMfa) -> EmailMfaConfigType {
 }
 
 fn to_web_authn(web_authn: &WebAuthn) -> WebAuthnConfigurationType {
-    let verification = web_authn
-        .user_verification_required
-        .map(|required| if required { UserVerificationType::Required } else { UserVerificationType::Preferred });
-    let factor = web_authn.multi_factor.map(|multi_factor| {
-        if multi_factor {
-            WebAuthnFactorConfigurationType::MultiFactorWithUserVerification
-        } else {
-            WebAuthnFactorConfigurationType::SingleFactor
-        }
-    });
+    let verification = if web_authn.user_verification_required {
+        UserVerificationType::Required
+    } else {
+        UserVerificationType::Preferred
+    };
+    let factor = if web_authn.multi_factor {
+        WebAuthnFactorConfigurationType::MultiFactorWithUserVerification
+    } else {
+        WebAuthnFactorConfigurationType::SingleFactor
+    };
     WebAuthnConfigurationType::builder()
-        .set_relying_party_id(owned(web_authn.relying_party_id.as_ref()))
-        .set_user_verification(verification)
-        .set_factor_configuration(factor)
+        .relying_party_id(web_authn.relying_party_id.as_str())
+        .user_verification(verification)
+        .factor_configuration(factor)
         .build()
 }

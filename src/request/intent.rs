@@ -64,7 +64,12 @@ impl HasIntent for v1::AdminSetUserMfaPreferenceRequest {
 
 impl HasIntent for v1::AdminSetUserSettingsRequest {
     fn intent(&self) -> Intent<'_> {
-        on_user(self, &self.user_pool_id, &self.username, set_legacy_settings(&self.mfa_options))
+        on_user(
+            self,
+            &self.user_pool_id,
+            &self.username,
+            set_legacy_settings(&self.mfa_options, self.clear_mfa_options),
+        )
     }
 }
 
@@ -96,7 +101,7 @@ impl HasIntent for v1::SetUserMfaPreferenceRequest {
 
 impl HasIntent for v1::SetUserSettingsRequest {
     fn intent(&self) -> Intent<'_> {
-        as_user(self, &self.access_token, set_legacy_settings(&self.mfa_options))
+        as_user(self, &self.access_token, set_legacy_settings(&self.mfa_options, self.clear_mfa_options))
     }
 }
 
@@ -171,7 +176,8 @@ fn set_preference(settings: FactorSettings) -> Effect {
     ];
     let mut effect = Effect::default();
     for (factor, setting) in factors {
-        let Some((enabled, preferred)) = setting else { continue };
+        // A factor without `enabled` is refused, whatever is decided on the rest.
+        let Some((Some(enabled), preferred)) = setting else { continue };
         let factors = if enabled { &mut effect.factors_enabled } else { &mut effect.factors_disabled };
         factors.insert(factor);
         if preferred {
@@ -182,11 +188,15 @@ fn set_preference(settings: FactorSettings) -> Effect {
     effect
 }
 
-/// An empty list switches legacy SMS MFA off.
-fn set_legacy_settings(options: &[v1::MfaOption]) -> Effect {
-    let mut effect = Effect { legacy: true, weakens_mfa: options.is_empty(), ..Effect::default() };
-    let factors = if options.is_empty() { &mut effect.factors_disabled } else { &mut effect.factors_enabled };
-    factors.insert(Factor::SmsMfa);
+/// Clearing the options switches legacy SMS MFA off. A request without options that does not say so is refused, whatever is
+/// decided on it.
+fn set_legacy_settings(options: &[v1::MfaOption], clear: bool) -> Effect {
+    let mut effect = Effect { legacy: true, weakens_mfa: clear, ..Effect::default() };
+    if clear {
+        effect.factors_disabled.insert(Factor::SmsMfa);
+    } else if !options.is_empty() {
+        effect.factors_enabled.insert(Factor::SmsMfa);
+    }
     effect
 }
 
@@ -195,7 +205,7 @@ fn set_legacy_settings(options: &[v1::MfaOption]) -> Effect {
 fn replace_pool_config(request: &v1::SetUserPoolMfaConfigRequest) -> Effect {
     let factors = [
         (Factor::SmsMfa, request.sms_mfa_configuration.is_some()),
-        (Factor::SoftwareTokenMfa, request.software_token_mfa_configuration.is_some_and(|token| token.enabled)),
+        (Factor::SoftwareTokenMfa, request.software_token_mfa_configuration.is_some_and(|token| token.enabled())),
         (Factor::EmailOtp, request.email_mfa_configuration.is_some()),
         (Factor::WebAuthn, request.web_authn_configuration.is_some()),
     ];

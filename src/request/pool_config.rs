@@ -7,7 +7,8 @@ use crate::domain::text::{
 };
 use crate::request::check::Violations;
 
-/// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then drops what it has.
+/// The whole new MFA configuration of a pool. `None` is not sent to Cognito, which then removes what it has: the request listed
+/// the factor as unconfigured, or the mode is OFF.
 #[derive(Clone, Debug)]
 pub struct PoolMfaConfig {
     /// Whether users are asked for a second factor.
@@ -28,7 +29,7 @@ pub struct SmsMfa {
     /// The text of the message.
     pub message: Option<SmsMessage>,
     /// How messages are sent.
-    pub configuration: Option<Sms>,
+    pub configuration: Sms,
 }
 
 /// `SmsConfigurationType`.
@@ -76,11 +77,11 @@ pub struct EmailMfa {
 #[derive(Clone, Debug)]
 pub struct WebAuthn {
     /// The domain that passkeys are for.
-    pub relying_party_id: Option<RelyingPartyId>,
+    pub relying_party_id: RelyingPartyId,
     /// Whether passkeys that cannot verify their user are refused (`required`) or accepted (`preferred`).
-    pub user_verification_required: Option<bool>,
+    pub user_verification_required: bool,
     /// Whether a passkey that verified its user satisfies MFA by itself.
-    pub multi_factor: Option<bool>,
+    pub multi_factor: bool,
 }
 
 impl PoolMfaConfig {
@@ -97,19 +98,53 @@ impl PoolMfaConfig {
                 violations.push(field, "must be absent while mfa_configuration is OFF");
             }
         }
-        let sms = request.sms_mfa_configuration.map(|sms| SmsMfa::parse(violations, sms));
+        check_every_factor(violations, &request, mfa_configuration);
+        let sms = request.sms_mfa_configuration.and_then(|sms| SmsMfa::parse(violations, sms));
         let email = request.email_mfa_configuration.map(|email| EmailMfa {
             message: violations.optional("email_mfa_configuration.message", email.message),
             subject: violations.optional("email_mfa_configuration.subject", email.subject),
         });
-        let web_authn = request.web_authn_configuration.map(|web_authn| WebAuthn::parse(violations, web_authn));
-        Some(Self {
-            mfa_configuration: mfa_configuration?,
-            sms,
-            software_token: request.software_token_mfa_configuration.map(|token| token.enabled),
-            email,
-            web_authn,
-        })
+        let web_authn = request.web_authn_configuration.and_then(|web_authn| WebAuthn::parse(violations, web_authn));
+        let software_token = request
+            .software_token_mfa_configuration
+            .and_then(|token| violations.stated("software_token_mfa_configuration.enabled", token.enabled));
+        Some(Self { mfa_configuration: mfa_configuration?, sms, software_token, email, web_authn })
+    }
+}
+
+/// Checks that each factor is either configured or listed as unconfigured: Cognito removes what a request leaves out, and what
+/// was lost on the way must not be removed. OFF says so of the factors that it does not go with.
+fn check_every_factor(
+    violations: &mut Violations,
+    request: &v1::SetUserPoolMfaConfigRequest,
+    mfa_configuration: Option<MfaConfiguration>,
+) {
+    use v1::MfaFactor::{Email, Sms, SoftwareToken, WebAuthn};
+    let is_off = mfa_configuration == Some(MfaConfiguration::Off);
+    let factors = [
+        (Sms, "sms_mfa_configuration", request.sms_mfa_configuration.is_some(), !is_off),
+        (
+            SoftwareToken,
+            "software_token_mfa_configuration",
+            request.software_token_mfa_configuration.is_some(),
+            !is_off,
+        ),
+        (Email, "email_mfa_configuration", request.email_mfa_configuration.is_some(), !is_off),
+        (WebAuthn, "web_authn_configuration", request.web_authn_configuration.is_some(), true),
+    ];
+    let unconfigured = &request.unconfigured_factors;
+    for (factor, field, is_configured, is_required) in factors {
+        if is_required && !is_configured && !unconfigured.contains(&factor.into()) {
+            violations.push(field, format!("required unless unconfigured_factors has {}", factor.as_str_name()));
+        }
+    }
+    for (position, factor) in unconfigured.iter().enumerate() {
+        let field = || format!("unconfigured_factors[{position}]");
+        match factors.iter().find(|(known, ..)| i32::from(*known) == *factor) {
+            None => violations.push(field(), "must be SMS, SOFTWARE_TOKEN, EMAIL or WEB_AUTHN"),
+            Some((_, configured, true, _)) => violations.push(field(), format!("must be absent beside {configured}")),
+            Some((_, _, false, _)) => {}
+        }
     }
 }
 
@@ -128,12 +163,14 @@ fn parse_mfa_configuration(violations: &mut Violations, value: i32) -> Option<Mf
 }
 
 impl SmsMfa {
-    fn parse(violations: &mut Violations, sms: v1::SmsMfaConfiguration) -> Self {
-        Self {
-            message: violations
-                .optional("sms_mfa_configuration.sms_authentication_message", sms.sms_authentication_message),
-            configuration: sms.sms_configuration.map(|configuration| Sms::parse(violations, configuration)),
-        }
+    fn parse(violations: &mut Violations, sms: v1::SmsMfaConfiguration) -> Option<Self> {
+        let message =
+            violations.optional("sms_mfa_configuration.sms_authentication_message", sms.sms_authentication_message);
+        let Some(configuration) = sms.sms_configuration else {
+            violations.push("sms_mfa_configuration.sms_configuration", "required");
+            return None;
+        };
+        Some(Self { message, configuration: Sms::parse(violations, configuration) })
     }
 }
 
@@ -176,45 +213,52 @@ impl EumsSms {
 }
 
 impl WebAuthn {
-    fn parse(violations: &mut Violations, web_authn: v1::WebAuthnConfiguration) -> Self {
-        Self {
-            relying_party_id: violations
-                .optional("web_authn_configuration.relying_party_id", web_authn.relying_party_id),
-            user_verification_required: web_authn.user_verification.and_then(|value| {
-                match v1::UserVerification::try_from(value) {
-                    Ok(v1::UserVerification::Required) => Some(true),
-                    Ok(v1::UserVerification::Preferred) => Some(false),
-                    Ok(v1::UserVerification::Unspecified | v1::UserVerification::Unrecognized) | Err(_) => {
-                        violations.push("web_authn_configuration.user_verification", "must be REQUIRED or PREFERRED");
-                        None
-                    }
-                }
-            }),
-            multi_factor: web_authn.factor_configuration.and_then(|value| {
-                match v1::WebAuthnFactorConfiguration::try_from(value) {
-                    Ok(v1::WebAuthnFactorConfiguration::SingleFactor) => Some(false),
-                    Ok(v1::WebAuthnFactorConfiguration::MultiFactorWithUserVerification) => Some(true),
-                    Ok(
-                        v1::WebAuthnFactorConfiguration::Unspecified | v1::WebAuthnFactorConfiguration::Unrecognized,
-                    )
-                    | Err(_) => {
-                        violations.push(
-                            "web_authn_configuration.factor_configuration",
-                            "must be SINGLE_FACTOR or MULTI_FACTOR_WITH_USER_VERIFICATION",
-                        );
-                        None
-                    }
-                }
-            }),
+    /// Parses all members: Cognito takes an absent factor configuration for `SINGLE_FACTOR`, and what it does with the others is
+    /// not known.
+    fn parse(violations: &mut Violations, web_authn: v1::WebAuthnConfiguration) -> Option<Self> {
+        let relying_party_id = violations
+            .required("web_authn_configuration.relying_party_id", web_authn.relying_party_id.unwrap_or_default());
+        let user_verification_required = parse_user_verification(violations, web_authn.user_verification);
+        let multi_factor = parse_factor_configuration(violations, web_authn.factor_configuration);
+        Some(Self {
+            relying_party_id: relying_party_id?,
+            user_verification_required: user_verification_required?,
+            multi_factor: multi_factor?,
+        })
+    }
+}
+
+fn parse_user_verification(violations: &mut Violations, value: Option<i32>) -> Option<bool> {
+    const FIELD: &str = "web_authn_configuration.user_verification";
+    match value.map(v1::UserVerification::try_from) {
+        Some(Ok(v1::UserVerification::Required)) => return Some(true),
+        Some(Ok(v1::UserVerification::Preferred)) => return Some(false),
+        None => violations.push(FIELD, "required"),
+        Some(Ok(v1::UserVerification::Unspecified | v1::UserVerification::Unrecognized) | Err(_)) => {
+            violations.push(FIELD, "must be REQUIRED or PREFERRED");
         }
     }
+    None
+}
+
+fn parse_factor_configuration(violations: &mut Violations, value: Option<i32>) -> Option<bool> {
+    const FIELD: &str = "web_authn_configuration.factor_configuration";
+    match value.map(v1::WebAuthnFactorConfiguration::try_from) {
+        Some(Ok(v1::WebAuthnFactorConfiguration::SingleFactor)) => return Some(false),
+        Some(Ok(v1::WebAuthnFactorConfiguration::MultiFactorWithUserVerification)) => return Some(true),
+        None => violations.push(FIELD, "required"),
+        Some(
+            Ok(v1::WebAuthnFactorConfiguration::Unspecified | v1::WebAuthnFactorConfiguration::Unrecognized) | Err(_),
+        ) => violations.push(FIELD, "must be SINGLE_FACTOR or MULTI_FACTOR_WITH_USER_VERIFICATION"),
+    }
+    None
 }
 
 impl PoolMfaConfig {
     /// Every text that the caller sent, to be masked where Cognito repeats it.
     pub fn texts(&self) -> Vec<String> {
         let sms = self.sms.as_ref();
-        let configuration = sms.and_then(|sms| sms.configuration.as_ref());
+        let configuration = sms.map(|sms| &sms.configuration);
         let eums = configuration.and_then(|configuration| configuration.eums_sms.as_ref());
         let email = self.email.as_ref();
         let texts = [
@@ -231,7 +275,7 @@ impl PoolMfaConfig {
             eums.and_then(|eums| eums.region.as_ref()).map(Text::as_str),
             email.and_then(|email| email.message.as_ref()).map(Text::as_str),
             email.and_then(|email| email.subject.as_ref()).map(Text::as_str),
-            self.web_authn.as_ref().and_then(|w| w.relying_party_id.as_ref()).map(Text::as_str),
+            self.web_authn.as_ref().map(|web_authn| web_authn.relying_party_id.as_str()),
         ];
         texts.into_iter().flatten().map(str::to_owned).collect()
     }

@@ -5,8 +5,8 @@ use mfagate::api::v1::associate_software_token_request::Credential;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::api::v1::{
-    AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SmsMfaConfiguration,
-    SoftwareTokenMfaConfiguration, UserPoolMfaType, WebAuthnConfiguration,
+    AssociateSoftwareTokenRequest, EmailMfaConfiguration, SetUserPoolMfaConfigRequest, SoftwareTokenMfaConfiguration,
+    UserPoolMfaType,
 };
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -15,6 +15,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::support::policy_fixture::{PolicyFixture, bearer};
+use crate::support::pool_config;
 use crate::support::reflection::list_services;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{ServeHarness, credential_problem};
@@ -82,7 +83,7 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
     let request = SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration: UserPoolMfaType::On.into(),
-        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         ..Default::default()
     };
     let caller = served.fixture.as_caller("support");
@@ -102,14 +103,15 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
     let every_factor = SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration: UserPoolMfaType::On.into(),
-        sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
-        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        sms_mfa_configuration: Some(pool_config::sms()),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         email_mfa_configuration: Some(EmailMfaConfiguration::default()),
-        web_authn_configuration: Some(WebAuthnConfiguration::default()),
+        web_authn_configuration: Some(pool_config::web_authn()),
+        unconfigured_factors: Vec::new(),
     };
     let caller = served.fixture.as_caller("support");
     let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
-    let off = Some(SoftwareTokenMfaConfiguration { enabled: false });
+    let off = Some(SoftwareTokenMfaConfiguration { enabled: Some(false) });
     for weaker in [
         SetUserPoolMfaConfigRequest { mfa_configuration: UserPoolMfaType::Optional.into(), ..every_factor.clone() },
         SetUserPoolMfaConfigRequest { mfa_configuration: 0, ..every_factor.clone() },

@@ -9,6 +9,7 @@ pub(crate) mod handler_harness;
 pub(crate) mod jwks_server;
 pub(crate) mod loopback;
 pub(crate) mod policy_fixture;
+pub(crate) mod pool_config;
 pub(crate) mod process;
 pub(crate) mod raw_h2;
 pub(crate) mod reflection;
