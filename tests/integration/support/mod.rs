@@ -20,3 +20,5 @@ pub(crate) mod serve_harness;
 pub(crate) mod test_cognito;
 pub(crate) mod test_service;
 pub(crate) mod token_issuer;
+pub(crate) mod wire_bytes;
+pub(crate) mod wire_requests;
