@@ -105,12 +105,7 @@ pub(super) fn calls() -> Vec<Call> {
     });
     vec![
         call!(AdminSetUserMfaPreference, Preferences.admin_set_user_mfa_preference, json!({}), |_token| {
-            AdminSetUserMfaPreferenceRequest {
-                user_pool_id: POOL.to_owned(),
-                username: USERNAME.to_owned(),
-                sms_mfa_settings: Some(ANY_SETTING),
-                ..Default::default()
-            }
+            admin_preference()
         }),
         call!(SetUserMfaPreference, Preferences.set_user_mfa_preference, json!({}), |token| {
             SetUserMfaPreferenceRequest {
@@ -197,6 +192,15 @@ pub(super) fn calls() -> Vec<Call> {
         ),
         call!(SetUserPoolMfaConfig, Pools.set_user_pool_mfa_config, json!({}), |_token| pool_config(3)),
     ]
+}
+
+fn admin_preference() -> AdminSetUserMfaPreferenceRequest {
+    AdminSetUserMfaPreferenceRequest {
+        user_pool_id: POOL.to_owned(),
+        username: USERNAME.to_owned(),
+        sms_mfa_settings: Some(ANY_SETTING),
+        ..Default::default()
+    }
 }
 
 /// A pool configuration with the mode of that number, and canaries in its external ids.
