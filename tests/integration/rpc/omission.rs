@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Status};
 
-use crate::support::raw_h2::{RawClient, framed, rpc_request};
+use crate::support::policy_fixture::ALLOW_ALL;
+use crate::support::raw_h2::{RawClient, framed, grpc_request, rpc_request};
 use crate::support::refusal::invalid_fields;
 use crate::support::rpc_call::operation;
+use crate::support::serve_harness::ServeHarness;
 use crate::support::test_cognito::USER;
 use crate::support::test_service::TestService;
 use crate::support::wire_requests::{any_response, descriptors, input, is_ours, member, whole_requests};
@@ -226,6 +228,51 @@ fn whatever_is_left_out_nothing_else_is_asked_of_cognito() {
             holds_for_subsets(&runtime, &mut harness, rpc, &whole, &before);
         }
     }
+}
+
+/// A request that still names its user or pool and has its parts, but nothing in them.
+fn hollow(whole: &DynamicMessage, keep_parts: bool) -> DynamicMessage {
+    let mut hollow = DynamicMessage::new(whole.descriptor());
+    for (field, value) in whole.fields() {
+        match value {
+            FieldValue::Message(inner) if keep_parts => {
+                hollow.set_field(&field, FieldValue::Message(DynamicMessage::new(inner.descriptor())));
+            }
+            FieldValue::String(_) | FieldValue::EnumNumber(_) => hollow.set_field(&field, value.clone()),
+            _ => {}
+        }
+    }
+    hollow
+}
+
+#[tokio::test]
+async fn a_change_whose_parts_were_lost_is_neither_sent_nor_recorded_nor_logged_as_made() {
+    let mut served = ServeHarness::with(ALLOW_ALL).await;
+    let mut client = RawClient::connect(served.process.address().await).await;
+    let (descriptors, bearer) = (descriptors(), served.fixture.bearer("caller"));
+    let token = served.cognito.token(USER).await;
+    for rpc in [
+        Rpc::AdminSetUserMfaPreference,
+        Rpc::SetUserMfaPreference,
+        Rpc::AdminSetUserSettings,
+        Rpc::SetUserSettings,
+        Rpc::CompleteWebAuthnRegistration,
+        Rpc::SetUserPoolMfaConfig,
+    ] {
+        for whole in whole_requests(&descriptors, rpc, &token) {
+            for keep_parts in [false, true] {
+                let request = grpc_request(rpc.path()).header("authorization", &bearer).body(()).unwrap();
+                let body = framed(&hollow(&whole, keep_parts).encode_to_vec());
+                let answer = client.call(request, body).await;
+                assert!(!invalid_fields::<()>(Err(answer.status())).is_empty(), "{}", rpc.name());
+            }
+        }
+    }
+    assert_eq!(served.cognito.operations().await, Vec::<String>::new());
+    assert!(served.fixture.records().iter().all(|record| record["kind"] == "decision"));
+    let ServeHarness { process, fixture: _fixture, .. } = served;
+    let exit = process.terminate().await;
+    assert!(!exit.stderr.contains("mutation"), "{}", exit.stderr);
 }
 
 /// Whether a request to Cognito asks for more than it names.
