@@ -128,6 +128,40 @@ async fn an_empty_email_block_and_a_disabled_software_token_are_sent_as_they_are
 }
 
 #[tokio::test]
+async fn a_configuration_that_was_read_is_accepted_as_it_is() {
+    let software_token = Some(totp(true));
+    for configured in [
+        None,
+        Some(everything(sns())),
+        Some(everything(eums())),
+        Some(only(UserPoolMfaType::Off)),
+        Some(SetUserPoolMfaConfigRequest { web_authn_configuration: Some(web_authn()), ..only(UserPoolMfaType::Off) }),
+        Some(SetUserPoolMfaConfigRequest {
+            software_token_mfa_configuration: software_token,
+            ..only(UserPoolMfaType::On)
+        }),
+    ] {
+        let service = TestService::start().await;
+        if let Some(configured) = configured {
+            set(&service, only(UserPoolMfaType::Off)).await.unwrap();
+            set(&service, stated(configured)).await.unwrap();
+        }
+        let read = get(&service).await.unwrap();
+        let back = SetUserPoolMfaConfigRequest {
+            user_pool_id: POOL.to_owned(),
+            mfa_configuration: read.mfa_configuration,
+            sms_mfa_configuration: read.sms_mfa_configuration.clone(),
+            software_token_mfa_configuration: read.software_token_mfa_configuration,
+            email_mfa_configuration: read.email_mfa_configuration.clone(),
+            web_authn_configuration: read.web_authn_configuration.clone(),
+            unconfigured_factors: read.unconfigured_factors.clone(),
+        };
+        set(&service, back).await.unwrap();
+        assert_eq!(get(&service).await.unwrap(), read);
+    }
+}
+
+#[tokio::test]
 async fn off_together_with_passkeys_is_accepted() {
     let service = TestService::start().await;
     let request = stated(SetUserPoolMfaConfigRequest {
