@@ -79,6 +79,7 @@ def test_a_good_signature_with_the_right_policy_passes(account: Account, serve: 
     assert get(running, account) == {
         "mfa_configuration": "USER_POOL_MFA_TYPE_OPTIONAL",
         "software_token_mfa_configuration": {"enabled": True},
+        "unconfigured_factors": ["MFA_FACTOR_SMS", "MFA_FACTOR_EMAIL", "MFA_FACTOR_WEB_AUTHN"],
     }
     assert prefer(running, account) == {}
     user = running.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "maria"})
@@ -92,6 +93,7 @@ def test_every_admin_rpc_that_moto_knows_is_signed_so_that_it_passes(account: Ac
         "user_pool_id": account.pool_id,
         "mfa_configuration": "USER_POOL_MFA_TYPE_OPTIONAL",
         "software_token_mfa_configuration": {"enabled": True},
+        "unconfigured_factors": ["MFA_FACTOR_SMS", "MFA_FACTOR_EMAIL", "MFA_FACTOR_WEB_AUTHN"],
     }
     assert not isinstance(running.call("SetUserPoolMfaConfig", configuration), Refusal)
     unknown = running.call("AdminGetUser", {"user_pool_id": account.pool_id, "username": "nobody"})

@@ -144,6 +144,7 @@ def test_each_admin_rpc_goes_through_the_role(account: Account, serving: Serving
             "user_pool_id": account.pool_id,
             "mfa_configuration": "USER_POOL_MFA_TYPE_OPTIONAL",
             "software_token_mfa_configuration": {"enabled": True},
+            "unconfigured_factors": ["MFA_FACTOR_SMS", "MFA_FACTOR_EMAIL", "MFA_FACTOR_WEB_AUTHN"],
         }
         assert not isinstance(running.gate.call("SetUserPoolMfaConfig", configuration), Refusal)
 

@@ -36,11 +36,18 @@ def pool_config() -> list[Case]:
     }
     email_on = {"EmailMfaConfiguration": {"Message": "Your code is {####}", "Subject": "Your code"}}
     email_read = {"email_mfa_configuration": {"message": "Your code is {####}", "subject": "Your code"}}
-    web_authn_on = {"WebAuthnConfiguration": {"RelyingPartyId": "example.com", "UserVerification": "required"}}
+    web_authn_on = {
+        "WebAuthnConfiguration": {
+            "RelyingPartyId": "example.com",
+            "UserVerification": "required",
+            "FactorConfiguration": "SINGLE_FACTOR",
+        }
+    }
     web_authn_read = {
         "web_authn_configuration": {
             "relying_party_id": "example.com",
             "user_verification": "USER_VERIFICATION_REQUIRED",
+            "factor_configuration": "WEB_AUTHN_FACTOR_CONFIGURATION_SINGLE_FACTOR",
         }
     }
 

@@ -22,10 +22,18 @@ MFA_FACTORS = {
 }
 """The enum values for Cognito's names of MFA factors. The values of other enums are Cognito's with a prefix."""
 
+FACTOR_BY_BLOCK = {
+    "SmsMfaConfiguration": "MFA_FACTOR_SMS",
+    "SoftwareTokenMfaConfiguration": "MFA_FACTOR_SOFTWARE_TOKEN",
+    "EmailMfaConfiguration": "MFA_FACTOR_EMAIL",
+    "WebAuthnConfiguration": "MFA_FACTOR_WEB_AUTHN",
+}
+"""The factor that each block of a pool's configuration is of."""
+
 VOLATILE = {"secret_code", "session", "next_token", "credential_creation_options", "credentials"}
 """Fields that differ from call to call; only their presence can be compared."""
 
-ONLY_IN_GATE = {"otpauth_uri"}
+ONLY_IN_GATE = {"otpauth_uri", "unconfigured_factors"}
 """Fields that mfagate adds to Cognito's response."""
 
 
@@ -36,7 +44,20 @@ def rpc(operation: str) -> str:
 
 def request(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:
     """The gRPC request, as JSON, that is equivalent to a Cognito request."""
-    return _to_proto(gate.methods[rpc(operation)].input_type, members)
+    descriptor = gate.methods[rpc(operation)].input_type
+    return _to_proto(descriptor, members) | _stated_omissions(descriptor, members)
+
+
+def _stated_omissions(descriptor: Descriptor, members: Mapping[str, object]) -> dict[str, object]:
+    """What mfagate requires to be stated where Cognito acts on an omission."""
+    stated: dict[str, object] = {}
+    if "clear_mfa_options" in descriptor.fields_by_name and members.get("MFAOptions") == []:
+        stated["clear_mfa_options"] = True
+    if "unconfigured_factors" in descriptor.fields_by_name:
+        stated["unconfigured_factors"] = [
+            factor for block, factor in FACTOR_BY_BLOCK.items() if block not in members
+        ]
+    return stated
 
 
 def response(gate: Gate, operation: str, members: Mapping[str, object]) -> dict[str, object]:

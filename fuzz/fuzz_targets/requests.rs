@@ -56,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = violations.optional::<NextTokenKind>("next_token", request.next_token);
             let _ = parse_max_results(&mut violations, request.max_results);
             if let Ok(request) = v1::AdminSetUserSettingsRequest::decode(bytes) {
-                parse_mfa_options(&mut violations, &request.mfa_options);
+                parse_mfa_options(&mut violations, &request.mfa_options, request.clear_mfa_options);
             }
             let _ =
                 violations.required::<CredentialIdKind>("credential_id", String::from_utf8_lossy(bytes).into_owned());

@@ -77,23 +77,42 @@ pub(super) fn auth_factors(factors: GetUserAuthFactorsOutput) -> v1::GetUserAuth
 }
 
 pub(super) fn pool_mfa_config(config: GetUserPoolMfaConfigOutput) -> v1::GetUserPoolMfaConfigResponse {
+    let unconfigured_factors = unconfigured_factors([
+        (v1::MfaFactor::Sms, config.sms_mfa_configuration.is_some()),
+        (v1::MfaFactor::SoftwareToken, config.software_token_mfa_configuration.is_some()),
+        (v1::MfaFactor::Email, config.email_mfa_configuration.is_some()),
+        (v1::MfaFactor::WebAuthn, config.web_authn_configuration.is_some()),
+    ]);
     v1::GetUserPoolMfaConfigResponse {
         mfa_configuration: mfa_configuration(config.mfa_configuration.as_ref()).into(),
         sms_mfa_configuration: config.sms_mfa_configuration.map(sms_mfa),
         software_token_mfa_configuration: config.software_token_mfa_configuration.as_ref().map(software_token_mfa),
         email_mfa_configuration: config.email_mfa_configuration.map(email_mfa),
         web_authn_configuration: config.web_authn_configuration.map(web_authn),
+        unconfigured_factors,
     }
 }
 
 pub(super) fn pool_mfa_config_set(config: SetUserPoolMfaConfigOutput) -> v1::SetUserPoolMfaConfigResponse {
+    let unconfigured_factors = unconfigured_factors([
+        (v1::MfaFactor::Sms, config.sms_mfa_configuration.is_some()),
+        (v1::MfaFactor::SoftwareToken, config.software_token_mfa_configuration.is_some()),
+        (v1::MfaFactor::Email, config.email_mfa_configuration.is_some()),
+        (v1::MfaFactor::WebAuthn, config.web_authn_configuration.is_some()),
+    ]);
     v1::SetUserPoolMfaConfigResponse {
         mfa_configuration: mfa_configuration(config.mfa_configuration.as_ref()).into(),
         sms_mfa_configuration: config.sms_mfa_configuration.map(sms_mfa),
         software_token_mfa_configuration: config.software_token_mfa_configuration.as_ref().map(software_token_mfa),
         email_mfa_configuration: config.email_mfa_configuration.map(email_mfa),
         web_authn_configuration: config.web_authn_configuration.map(web_authn),
+        unconfigured_factors,
     }
+}
+
+/// The factors that are not configured, so that a configuration that was read can be sent back as it is.
+fn unconfigured_factors(factors: [(v1::MfaFactor, bool); 4]) -> Vec<i32> {
+    factors.into_iter().filter(|(_, is_configured)| !is_configured).map(|(factor, _)| factor.into()).collect()
 }
 
 pub(super) fn web_authn_credentials(response: ListWebAuthnCredentialsOutput) -> v1::ListWebAuthnCredentialsResponse {
@@ -232,7 +251,7 @@ fn eums_sms(eums: EumsSmsConfigurationType) -> v1::EumsSmsConfiguration {
 }
 
 fn software_token_mfa(token: &SoftwareTokenMfaConfigType) -> v1::SoftwareTokenMfaConfiguration {
-    v1::SoftwareTokenMfaConfiguration { enabled: token.enabled }
+    v1::SoftwareTokenMfaConfiguration { enabled: Some(token.enabled) }
 }
 
 fn email_mfa(email: EmailMfaConfigType) -> v1::EmailMfaConfiguration {

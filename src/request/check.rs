@@ -14,7 +14,7 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Adds a violation of `field`.
+    /// Adds a violation of `field`, or of the whole message if the field is empty.
     pub fn push(&mut self, field: impl Into<String>, description: impl Into<String>) {
         if self.violations.len() < MAX_VIOLATIONS {
             self.violations.push(Violation { field: field.into(), description: description.into() });
@@ -40,6 +40,14 @@ impl Violations {
     /// A text that may be absent. One that is present, even empty, must satisfy the constraint.
     pub fn optional<C: Constraint>(&mut self, field: &str, value: Option<String>) -> Option<Text<C>> {
         value.and_then(|value| self.text(field, value))
+    }
+
+    /// A flag that must be present: neither value is what an omission could mean.
+    pub fn stated(&mut self, field: &str, value: Option<bool>) -> Option<bool> {
+        if value.is_none() {
+            self.push(field, "required");
+        }
+        value
     }
 
     fn text<C: Constraint>(&mut self, field: &str, value: String) -> Option<Text<C>> {

@@ -74,7 +74,12 @@ impl HasIntent for v1::AdminSetUserMfaPreferenceRequest {
 
 impl HasIntent for v1::AdminSetUserSettingsRequest {
     fn intent(&self) -> Intent<'_> {
-        on_user(self, &self.user_pool_id, &self.username, set_legacy_settings(&self.mfa_options))
+        on_user(
+            self,
+            &self.user_pool_id,
+            &self.username,
+            set_legacy_settings(&self.mfa_options, self.clear_mfa_options),
+        )
     }
 }
 
@@ -106,7 +111,7 @@ impl HasIntent for v1::SetUserMfaPreferenceRequest {
 
 impl HasIntent for v1::SetUserSettingsRequest {
     fn intent(&self) -> Intent<'_> {
-        as_user(self, &self.access_token, set_legacy_settings(&self.mfa_options))
+        as_user(self, &self.access_token, set_legacy_settings(&self.mfa_options, self.clear_mfa_options))
     }
 }
 
@@ -181,7 +186,8 @@ fn set_preference(settings: FactorSettings) -> Effect {
     ];
     let mut effect = Effect::default();
     for (factor, setting) in factors {
-        let Some((enabled, preferred)) = setting else { continue };
+        // A factor without `enabled` is refused, whatever is decided on the rest.
+        let Some((Some(enabled), preferred)) = setting else { continue };
         let factors = if enabled { &mut effect.factors_enabled } else { &mut effect.factors_disabled };
         factors.insert(factor);
         if preferred {
@@ -192,10 +198,12 @@ fn set_preference(settings: FactorSettings) -> Effect {
     effect
 }
 
-/// An empty list switches legacy SMS MFA off.
-fn set_legacy_settings(options: &[v1::MfaOption]) -> Effect {
-    let mut effect = Effect { legacy: true, weakens_mfa: options.is_empty(), ..Effect::default() };
-    let factors = if options.is_empty() { &mut effect.factors_disabled } else { &mut effect.factors_enabled };
+/// Without options, legacy SMS MFA would be switched off. Without `clear_mfa_options` the request is then refused, and its effect is
+/// what it would be if it were not.
+fn set_legacy_settings(options: &[v1::MfaOption], clear: bool) -> Effect {
+    let disables = clear || options.is_empty();
+    let mut effect = Effect { legacy: true, weakens_mfa: disables, ..Effect::default() };
+    let factors = if disables { &mut effect.factors_disabled } else { &mut effect.factors_enabled };
     factors.insert(Factor::SmsMfa);
     effect
 }

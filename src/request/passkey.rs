@@ -40,12 +40,20 @@ pub fn parse_credential(violations: &mut Violations, credential: Option<Struct>)
         violations.push("credential", "required");
         return None;
     };
+    if credential.fields.is_empty() {
+        violations.push("credential", "must not be empty");
+        return None;
+    }
     if credential.encoded_len() > MAX_CREDENTIAL_BYTES {
         violations.push("credential", format!("must have at most {MAX_CREDENTIAL_BYTES} bytes"));
         return None;
     }
     if credential.fields.values().map(values).sum::<usize>() > MAX_VALUES {
         violations.push("credential", format!("must have at most {MAX_VALUES} values"));
+        return None;
+    }
+    if !credential.fields.values().all(has_kind) {
+        violations.push("credential", "must not hold a value without a kind");
         return None;
     }
     if !credential.fields.values().all(is_finite) {
@@ -68,6 +76,16 @@ fn values(value: &Value) -> usize {
         Some(Kind::StructValue(object)) => 1 + object.fields.values().map(values).sum::<usize>(),
         Some(Kind::ListValue(list)) => 1 + list.values.iter().map(values).sum::<usize>(),
         None | Some(Kind::NullValue(_) | Kind::NumberValue(_) | Kind::StringValue(_) | Kind::BoolValue(_)) => 1,
+    }
+}
+
+/// A value that lost its kind on the way is not a null.
+fn has_kind(value: &Value) -> bool {
+    match &value.kind {
+        Some(Kind::StructValue(object)) => object.fields.values().all(has_kind),
+        Some(Kind::ListValue(list)) => list.values.iter().all(has_kind),
+        None => false,
+        Some(Kind::NullValue(_) | Kind::NumberValue(_) | Kind::StringValue(_) | Kind::BoolValue(_)) => true,
     }
 }
 

@@ -97,19 +97,52 @@ impl PoolMfaConfig {
                 violations.push(field, "must be absent while mfa_configuration is OFF");
             }
         }
+        check_completeness(violations, &request, mfa_configuration);
         let sms = request.sms_mfa_configuration.map(|sms| SmsMfa::parse(violations, sms));
         let email = request.email_mfa_configuration.map(|email| EmailMfa {
             message: violations.optional("email_mfa_configuration.message", email.message),
             subject: violations.optional("email_mfa_configuration.subject", email.subject),
         });
         let web_authn = request.web_authn_configuration.map(|web_authn| WebAuthn::parse(violations, web_authn));
-        Some(Self {
-            mfa_configuration: mfa_configuration?,
-            sms,
-            software_token: request.software_token_mfa_configuration.map(|token| token.enabled),
-            email,
-            web_authn,
-        })
+        let software_token = request
+            .software_token_mfa_configuration
+            .and_then(|token| violations.stated("software_token_mfa_configuration.enabled", token.enabled));
+        Some(Self { mfa_configuration: mfa_configuration?, sms, software_token, email, web_authn })
+    }
+}
+
+/// Checks a request that lists what it leaves unconfigured: each factor must be in a block or in the list, so that a block that
+/// was lost on the way is not taken for one that is to be removed. OFF needs no list of the factors that it excludes.
+fn check_completeness(
+    violations: &mut Violations,
+    request: &v1::SetUserPoolMfaConfigRequest,
+    mfa_configuration: Option<MfaConfiguration>,
+) {
+    use v1::MfaFactor::{Email, Sms, SoftwareToken, WebAuthn};
+    let unconfigured = &request.unconfigured_factors;
+    if unconfigured.is_empty() {
+        return;
+    }
+    let is_off = mfa_configuration == Some(MfaConfiguration::Off);
+    let software_token = request.software_token_mfa_configuration.is_some();
+    let factors = [
+        (Sms, "sms_mfa_configuration", request.sms_mfa_configuration.is_some(), !is_off),
+        (SoftwareToken, "software_token_mfa_configuration", software_token, !is_off),
+        (Email, "email_mfa_configuration", request.email_mfa_configuration.is_some(), !is_off),
+        (WebAuthn, "web_authn_configuration", request.web_authn_configuration.is_some(), true),
+    ];
+    for (factor, field, is_configured, is_required) in factors {
+        if is_required && !is_configured && !unconfigured.contains(&factor.into()) {
+            violations.push(field, format!("required beside unconfigured_factors without {}", factor.as_str_name()));
+        }
+    }
+    for (position, factor) in unconfigured.iter().enumerate() {
+        let field = || format!("unconfigured_factors[{position}]");
+        match factors.iter().find(|(known, ..)| i32::from(*known) == *factor) {
+            None => violations.push(field(), "must be SMS, SOFTWARE_TOKEN, EMAIL or WEB_AUTHN"),
+            Some((_, configured, true, _)) => violations.push(field(), format!("must be absent beside {configured}")),
+            Some((_, _, false, _)) => {}
+        }
     }
 }
 

@@ -20,7 +20,7 @@ impl From<&v1::SetUserPoolMfaConfigRequest> for PoolMfa {
         Parts {
             mfa_configuration: request.mfa_configuration(),
             sms: request.sms_mfa_configuration.as_ref(),
-            software_token: request.software_token_mfa_configuration.is_some_and(|token| token.enabled),
+            software_token: request.software_token_mfa_configuration.is_some_and(|token| token.enabled()),
             email: request.email_mfa_configuration.as_ref(),
             web_authn: request.web_authn_configuration.as_ref(),
         }
@@ -33,7 +33,7 @@ impl From<&v1::GetUserPoolMfaConfigResponse> for PoolMfa {
         Parts {
             mfa_configuration: response.mfa_configuration(),
             sms: response.sms_mfa_configuration.as_ref(),
-            software_token: response.software_token_mfa_configuration.is_some_and(|token| token.enabled),
+            software_token: response.software_token_mfa_configuration.is_some_and(|token| token.enabled()),
             email: response.email_mfa_configuration.as_ref(),
             web_authn: response.web_authn_configuration.as_ref(),
         }

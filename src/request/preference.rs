@@ -64,15 +64,27 @@ impl From<&v1::SetUserMfaPreferenceRequest> for FactorSettings {
     }
 }
 
+/// What a request without any factor lacks. It would change nothing, and Cognito would report success.
+const NO_FACTOR: &str = "at least one factor is required: sms_mfa_settings, software_token_mfa_settings, email_mfa_settings \
+                         or web_authn_mfa_settings";
+
 impl Preference {
-    /// Parses the settings. At most one factor can be preferred, and only an enabled one.
+    /// Parses the settings: at least one factor, each with `enabled`. At most one can be preferred, and only an enabled one.
     pub fn parse(violations: &mut Violations, settings: FactorSettings) -> Self {
         let FactorSettings { sms, software_token, email, web_authn } = settings;
+        if sms.is_none() && software_token.is_none() && email.is_none() && web_authn.is_none() {
+            violations.push("", NO_FACTOR);
+        }
+        let mut setting = |field: &str, enabled: Option<bool>, preferred| {
+            let enabled = violations.stated(&format!("{field}.enabled"), enabled)?;
+            Some(FactorSetting { enabled, preferred })
+        };
         let preference = Self {
-            sms: sms.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
-            software_token: software_token.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
-            email: email.map(|s| FactorSetting { enabled: s.enabled, preferred: s.preferred_mfa }),
-            web_authn: web_authn.map(|s| s.enabled),
+            sms: sms.and_then(|s| setting("sms_mfa_settings", s.enabled, s.preferred_mfa)),
+            software_token: software_token
+                .and_then(|s| setting("software_token_mfa_settings", s.enabled, s.preferred_mfa)),
+            email: email.and_then(|s| setting("email_mfa_settings", s.enabled, s.preferred_mfa)),
+            web_authn: web_authn.and_then(|s| setting("web_authn_mfa_settings", s.enabled, None)).map(|s| s.enabled),
         };
 
         let mut preferred = 0;
@@ -116,8 +128,14 @@ impl Preference {
 /// The maximum number of legacy options of a request. All that Cognito accepts are the same, so more are a mistake or worse.
 const MAX_OPTIONS: usize = 16;
 
-/// Parses the legacy options; an empty list is legal and switches legacy SMS MFA off.
-pub fn parse_mfa_options(violations: &mut Violations, options: &[v1::MfaOption]) -> Vec<SmsToPhoneNumber> {
+/// Parses the legacy options. They replace the current ones, so none at all would switch legacy SMS MFA off: `clear` says that it
+/// is meant, and that the options were not lost on the way.
+pub fn parse_mfa_options(violations: &mut Violations, options: &[v1::MfaOption], clear: bool) -> Vec<SmsToPhoneNumber> {
+    match (options.is_empty(), clear) {
+        (true, false) => violations.push("mfa_options", "required unless clear_mfa_options is true"),
+        (false, true) => violations.push("clear_mfa_options", "must not be true beside mfa_options"),
+        (true, true) | (false, false) => {}
+    }
     if options.len() > MAX_OPTIONS {
         violations.push("mfa_options", format!("must have at most {MAX_OPTIONS} options"));
         return Vec::new();

@@ -84,7 +84,7 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<AdminSetUserSettingsResponse>, Status> {
         let (request, mut call) = self.authorize(request).await?;
         let username = call.required("username", request.username);
-        let options = parse_mfa_options(call.violations(), &request.mfa_options);
+        let options = parse_mfa_options(call.violations(), &request.mfa_options, request.clear_mfa_options);
         let (pool, username) = call.open(&self.cognito, username)?;
         pool.admin_set_user_settings(&username, &options).await?;
         Ok(Response::new(AdminSetUserSettingsResponse {}))
@@ -96,7 +96,7 @@ impl MfaPreferenceService for Facade {
     ) -> Result<Response<SetUserSettingsResponse>, Status> {
         let (request, mut call) = self.authorize(request).await?;
         let token = call.required("access_token", request.access_token);
-        let options = parse_mfa_options(call.violations(), &request.mfa_options);
+        let options = parse_mfa_options(call.violations(), &request.mfa_options, request.clear_mfa_options);
         let (pool, token) = call.open(&self.cognito, token)?;
         pool.set_user_settings(&token, &options).await?;
         Ok(Response::new(SetUserSettingsResponse {}))

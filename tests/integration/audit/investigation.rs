@@ -49,7 +49,7 @@ fn mutations(fixture: &PolicyFixture) -> Vec<Value> {
 }
 
 fn sms(preferred_mfa: Option<bool>) -> SmsMfaSettings {
-    SmsMfaSettings { enabled: true, preferred_mfa }
+    SmsMfaSettings { enabled: Some(true), preferred_mfa }
 }
 
 #[tokio::test]

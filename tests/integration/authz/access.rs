@@ -16,6 +16,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::support::policy_fixture::{PolicyFixture, bearer};
+use crate::support::pool_config;
 use crate::support::reflection::list_services;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{ServeHarness, credential_problem};
@@ -83,7 +84,7 @@ async fn a_permitted_call_goes_through_and_every_other_is_denied() {
     let request = SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration: UserPoolMfaType::On.into(),
-        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         ..Default::default()
     };
     let caller = served.fixture.as_caller("support");
@@ -103,10 +104,11 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
     let every_factor = SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration: UserPoolMfaType::On.into(),
-        sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
-        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        sms_mfa_configuration: Some(pool_config::sms()),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         email_mfa_configuration: Some(EmailMfaConfiguration::default()),
         web_authn_configuration: Some(strict_passkeys()),
+        unconfigured_factors: Vec::new(),
     };
     let sms_role = |arn: &str| SmsConfiguration { sns_caller_arn: Some(arn.to_owned()), ..Default::default() };
     let with_role = SmsMfaConfiguration {
@@ -120,7 +122,7 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
     };
     let caller = served.fixture.as_caller("support");
     let mut pools = PoolConfigServiceClient::with_interceptor(served.channel.clone(), caller);
-    let off = Some(SoftwareTokenMfaConfiguration { enabled: false });
+    let off = Some(SoftwareTokenMfaConfiguration { enabled: Some(false) });
     for weaker in [
         SetUserPoolMfaConfigRequest { mfa_configuration: UserPoolMfaType::Optional.into(), ..every_factor.clone() },
         SetUserPoolMfaConfigRequest { mfa_configuration: 0, ..every_factor.clone() },
@@ -164,7 +166,7 @@ fn totp(user_pool_id: &str, mfa_configuration: UserPoolMfaType) -> SetUserPoolMf
     SetUserPoolMfaConfigRequest {
         user_pool_id: user_pool_id.to_owned(),
         mfa_configuration: mfa_configuration.into(),
-        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         ..Default::default()
     }
 }

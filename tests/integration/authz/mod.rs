@@ -2,5 +2,6 @@
 
 pub(crate) mod access;
 mod golden;
+mod one_reading;
 mod paths;
 mod policy;

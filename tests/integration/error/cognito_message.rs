@@ -2,11 +2,13 @@
 
 use mfagate::api::Rpc;
 use mfagate::api::v1::{
-    EmailMfaConfiguration, EumsSmsConfiguration, SetUserPoolMfaConfigRequest, SmsConfiguration, SmsMfaConfiguration,
-    UserPoolMfaType, VerifySoftwareTokenRequest, WebAuthnConfiguration, verify_software_token_request,
+    EmailMfaConfiguration, EumsSmsConfiguration, MfaFactor, SetUserPoolMfaConfigRequest, SmsConfiguration,
+    SmsMfaConfiguration, UserPoolMfaType, VerifySoftwareTokenRequest, WebAuthnConfiguration,
+    verify_software_token_request,
 };
 use tonic::{Code, Status};
 
+use crate::support::pool_config;
 use crate::support::refusal::refused;
 use crate::support::rpc_call::{call, operation, takes_token};
 use crate::support::test_cognito::{POOL, USER};
@@ -131,8 +133,9 @@ async fn every_text_of_a_configuration_is_masked() {
         }),
         web_authn_configuration: Some(WebAuthnConfiguration {
             relying_party_id: text("party.example.com"),
-            ..Default::default()
+            ..pool_config::web_authn()
         }),
+        unconfigured_factors: vec![MfaFactor::SoftwareToken.into()],
     };
     let sns = SmsConfiguration {
         sns_caller_arn: text(ARN),

@@ -27,6 +27,7 @@ async fn too_many_options_are_one_violation() {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
         mfa_options,
+        clear_mfa_options: false,
     };
     let answer = service.preferences().admin_set_user_settings(request(vec![MfaOption::default(); 500_000])).await;
     assert_eq!(invalid_fields(answer), ["mfa_options"]);

@@ -227,12 +227,12 @@ async fn numbers_that_json_lacks_are_refused_at_any_depth() {
 }
 
 #[tokio::test]
-async fn a_value_without_a_kind_is_null() {
+async fn a_value_without_a_kind_is_refused_and_not_sent() {
     let service = TestService::start().await;
     let access_token = service.cognito.token(USER).await;
     let credential = Some(Struct { fields: BTreeMap::from([("rawId".to_owned(), Value { kind: None })]) });
     let request = CompleteWebAuthnRegistrationRequest { access_token, credential };
-    service.passkeys().complete_web_authn_registration(request).await.unwrap_err();
-    let requests = service.cognito.requests("CompleteWebAuthnRegistration").await;
-    assert_eq!(requests[0]["Body"]["Credential"], serde_json::json!({ "rawId": null }));
+    let answer = service.passkeys().complete_web_authn_registration(request).await;
+    assert_eq!(invalid_fields(answer), ["credential"]);
+    assert_eq!(service.cognito.operations().await, Vec::<String>::new());
 }

@@ -29,7 +29,7 @@ fn prefer_sms() -> AdminSetUserMfaPreferenceRequest {
     AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
-        sms_mfa_settings: Some(SmsMfaSettings { enabled: true, preferred_mfa: Some(true) }),
+        sms_mfa_settings: Some(SmsMfaSettings { enabled: Some(true), preferred_mfa: Some(true) }),
         ..Default::default()
     }
 }

@@ -8,6 +8,7 @@ use tonic::{Code, Response, Status};
 use crate::support::policy_fixture::PolicyFixture;
 use crate::support::process::Process;
 use crate::support::refusal::refused;
+use crate::support::rpc_call::ANY_SETTING;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 /// An environment that holds no credentials, nor anything that leads to some.
@@ -26,6 +27,7 @@ pub(crate) async fn set_preference(cognito_url: &str) -> Result<Response<AdminSe
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
+        sms_mfa_settings: Some(ANY_SETTING),
         ..Default::default()
     };
     client.admin_set_user_mfa_preference(request).await

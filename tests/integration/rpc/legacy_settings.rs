@@ -20,14 +20,18 @@ fn sms() -> MfaOption {
     option(DeliveryMedium::Sms.into(), "phone_number")
 }
 
+/// With these options, or with `clear_mfa_options` if there are none.
 async fn admin_set(service: &TestService, username: &str, mfa_options: Vec<MfaOption>) -> Result<(), Status> {
     let (user_pool_id, username) = (POOL.to_owned(), username.to_owned());
-    let request = AdminSetUserSettingsRequest { user_pool_id, username, mfa_options };
+    let clear_mfa_options = mfa_options.is_empty();
+    let request = AdminSetUserSettingsRequest { user_pool_id, username, mfa_options, clear_mfa_options };
     service.preferences().admin_set_user_settings(request).await.map(drop)
 }
 
+/// As [`admin_set`], as the signed-in user.
 async fn set(service: &TestService, access_token: String, mfa_options: Vec<MfaOption>) -> Result<(), Status> {
-    let request = SetUserSettingsRequest { access_token, mfa_options };
+    let clear_mfa_options = mfa_options.is_empty();
+    let request = SetUserSettingsRequest { access_token, mfa_options, clear_mfa_options };
     service.preferences().set_user_settings(request).await.map(drop)
 }
 
@@ -59,7 +63,7 @@ async fn a_signed_in_user_turns_legacy_sms_on_and_off() {
 }
 
 #[tokio::test]
-async fn the_options_reach_cognito_and_an_empty_list_is_sent_as_one() {
+async fn the_options_reach_cognito_and_cleared_ones_are_sent_as_an_empty_list() {
     let service = TestService::start().await;
     let token = service.cognito.token(USER).await;
     for options in [vec![sms()], vec![]] {
@@ -71,6 +75,26 @@ async fn the_options_reach_cognito_and_an_empty_list_is_sent_as_one() {
     assert_eq!(service.cognito.bodies("AdminSetUserSettings").await, [sent(&on), sent(&json!([]))]);
     let sent = |options: &Value| json!({ "AccessToken": token, "MFAOptions": options });
     assert_eq!(service.cognito.bodies("SetUserSettings").await, [sent(&on), sent(&json!([]))]);
+}
+
+#[tokio::test]
+async fn options_are_either_given_or_cleared_and_nothing_else_is_sent() {
+    let service = TestService::start().await;
+    let access_token = service.cognito.token(USER).await;
+    for (mfa_options, clear_mfa_options, field) in
+        [(vec![], false, "mfa_options"), (vec![sms()], true, "clear_mfa_options")]
+    {
+        let request = AdminSetUserSettingsRequest {
+            user_pool_id: POOL.to_owned(),
+            username: USER.to_owned(),
+            mfa_options: mfa_options.clone(),
+            clear_mfa_options,
+        };
+        assert_eq!(invalid_fields(service.preferences().admin_set_user_settings(request).await), [field]);
+        let request = SetUserSettingsRequest { access_token: access_token.clone(), mfa_options, clear_mfa_options };
+        assert_eq!(invalid_fields(service.preferences().set_user_settings(request).await), [field]);
+    }
+    assert_eq!(service.cognito.operations().await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod every_rpc;
 mod health;
 mod legacy_settings;
+mod omission;
 mod passkey;
 mod pool_config;
 mod preference;

@@ -46,11 +46,13 @@ impl Actor {
     }
 
     async fn set(self, service: &TestService, username: &str, change: FactorChange) -> Result<(), Status> {
-        let sms = change.sms.map(|(enabled, preferred_mfa)| SmsMfaSettings { enabled, preferred_mfa });
-        let software_token =
-            change.software_token.map(|(enabled, preferred_mfa)| SoftwareTokenMfaSettings { enabled, preferred_mfa });
-        let email = change.email.map(|(enabled, preferred_mfa)| EmailMfaSettings { enabled, preferred_mfa });
-        let web_authn = change.web_authn.map(|enabled| WebAuthnMfaSettings { enabled });
+        let sms = change.sms.map(|(enabled, preferred_mfa)| SmsMfaSettings { enabled: Some(enabled), preferred_mfa });
+        let software_token = change
+            .software_token
+            .map(|(enabled, preferred_mfa)| SoftwareTokenMfaSettings { enabled: Some(enabled), preferred_mfa });
+        let email =
+            change.email.map(|(enabled, preferred_mfa)| EmailMfaSettings { enabled: Some(enabled), preferred_mfa });
+        let web_authn = change.web_authn.map(|enabled| WebAuthnMfaSettings { enabled: Some(enabled) });
         match self {
             Self::Administrator => {
                 let request = AdminSetUserMfaPreferenceRequest {
@@ -117,6 +119,10 @@ fn factor(name: &str, setting: (bool, Option<bool>)) -> (FactorChange, &'static 
     }
 }
 
+/// A change that any user with a phone number can make.
+const PREFER_SMS: FactorChange =
+    FactorChange { sms: Some((true, Some(true))), software_token: None, email: None, web_authn: None };
+
 const FACTORS: [&str; 3] = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"];
 
 #[tokio::test]
@@ -162,15 +168,13 @@ async fn an_omitted_factor_is_not_sent_and_stays_unchanged() {
         }
         actor.set(&service, USER, FactorChange { web_authn: Some(true), ..FactorChange::default() }).await.unwrap();
         assert_eq!(actor.sent(&service).await, json!({ "WebAuthnMfaSettings": { "Enabled": true } }));
-        actor.set(&service, USER, FactorChange::default()).await.unwrap();
-        assert_eq!(actor.sent(&service).await, json!({}));
         let on = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "WEB_AUTHN"];
         assert_eq!(read_back(&service, USER).await, state(None, &on));
     }
 }
 
 #[tokio::test]
-async fn an_empty_factor_is_sent_as_disabled() {
+async fn a_disabled_factor_is_sent_without_the_preference() {
     for actor in BOTH {
         let service = TestService::start().await;
         actor
@@ -256,7 +260,6 @@ async fn the_user_is_read_first_only_to_keep_the_preference() {
         (FactorChange { sms: Some((true, Some(false))), ..FactorChange::default() }, 0),
         (FactorChange { sms: Some((false, None)), ..FactorChange::default() }, 0),
         (FactorChange { web_authn: Some(false), ..FactorChange::default() }, 0),
-        (FactorChange::default(), 0),
     ] {
         for actor in BOTH {
             let service = TestService::start().await;
@@ -293,6 +296,55 @@ async fn a_failed_first_read_is_returned_and_nothing_is_written() {
         assert_eq!(details.error_info().unwrap().metadata["operation"], actor.read());
         assert!(service.cognito.requests(actor.operation()).await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_preference_without_any_factor_is_refused_and_not_sent() {
+    for actor in BOTH {
+        let service = TestService::start().await;
+        let status = actor.set(&service, USER, FactorChange::default()).await.unwrap_err();
+        let details = refused::<()>(Err(status), Code::InvalidArgument, "REQUEST_INVALID");
+        let [violation] = details.bad_request().unwrap().field_violations.as_slice() else { panic!("{details:?}") };
+        assert_eq!(violation.field, "");
+        assert!(violation.description.starts_with("at least one factor is required"), "{violation:?}");
+        assert_eq!(service.cognito.operations().await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_factor_without_enabled_is_refused_by_its_path_and_not_sent() {
+    let service = TestService::start().await;
+    let enabled = None;
+    for preferred_mfa in [None, Some(false), Some(true)] {
+        let sms = Some(SmsMfaSettings { enabled, preferred_mfa });
+        let software_token = Some(SoftwareTokenMfaSettings { enabled, preferred_mfa });
+        let email = Some(EmailMfaSettings { enabled, preferred_mfa });
+        let web_authn = Some(WebAuthnMfaSettings { enabled });
+        let paths = [
+            "sms_mfa_settings.enabled",
+            "software_token_mfa_settings.enabled",
+            "email_mfa_settings.enabled",
+            "web_authn_mfa_settings.enabled",
+        ];
+        let request = AdminSetUserMfaPreferenceRequest {
+            user_pool_id: POOL.to_owned(),
+            username: USER.to_owned(),
+            sms_mfa_settings: sms,
+            software_token_mfa_settings: software_token,
+            email_mfa_settings: email,
+            web_authn_mfa_settings: web_authn,
+        };
+        assert_eq!(invalid_fields(service.preferences().admin_set_user_mfa_preference(request).await), paths);
+        let request = SetUserMfaPreferenceRequest {
+            access_token: service.cognito.token(USER).await,
+            sms_mfa_settings: sms,
+            software_token_mfa_settings: software_token,
+            email_mfa_settings: email,
+            web_authn_mfa_settings: web_authn,
+        };
+        assert_eq!(invalid_fields(service.preferences().set_user_mfa_preference(request).await), paths);
+    }
+    assert_eq!(service.cognito.operations().await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -337,7 +389,7 @@ async fn the_preference_of_a_user_in_another_state_is_a_failed_precondition() {
         let service = TestService::start().await;
         for (status, reason) in [("UNCONFIRMED", "USER_NOT_CONFIRMED"), ("RESET_REQUIRED", "PASSWORD_RESET_REQUIRED")] {
             service.cognito.set_user_status(USER, status).await;
-            refused(actor.set(&service, USER, FactorChange::default()).await, Code::FailedPrecondition, reason);
+            refused(actor.set(&service, USER, PREFER_SMS).await, Code::FailedPrecondition, reason);
         }
     }
 }
@@ -347,19 +399,23 @@ async fn the_preference_of_a_disabled_user_is_a_failed_precondition() {
     for actor in BOTH {
         let service = TestService::start().await;
         service.cognito.perform_on("AdminDisableUser", USER).await;
-        refused(actor.set(&service, USER, FactorChange::default()).await, Code::FailedPrecondition, "USER_DISABLED");
+        refused(actor.set(&service, USER, PREFER_SMS).await, Code::FailedPrecondition, "USER_DISABLED");
     }
 }
 
 #[tokio::test]
 async fn the_preference_of_a_user_that_does_not_exist_is_not_found() {
     let service = TestService::start().await;
-    let answer = Actor::Administrator.set(&service, "nobody", FactorChange::default()).await;
+    let answer = Actor::Administrator.set(&service, "nobody", PREFER_SMS).await;
     refused(answer, Code::NotFound, "USER_NOT_FOUND");
 
     let access_token = service.cognito.token(USER).await;
     service.cognito.perform_on("AdminDeleteUser", USER).await;
-    let request = SetUserMfaPreferenceRequest { access_token, ..Default::default() };
+    let request = SetUserMfaPreferenceRequest {
+        access_token,
+        sms_mfa_settings: Some(SmsMfaSettings { enabled: Some(true), preferred_mfa: Some(true) }),
+        ..Default::default()
+    };
     let answer = service.preferences().set_user_mfa_preference(request).await;
     refused(answer, Code::NotFound, "USER_NOT_FOUND");
 }
@@ -368,7 +424,7 @@ async fn the_preference_of_a_user_that_does_not_exist_is_not_found() {
 async fn a_refusal_of_the_target_is_a_failed_precondition() {
     let service = TestService::start().await;
     service.cognito.inject_error("AdminSetUserMFAPreference", "NotAuthorizedException", "not now").await;
-    let answer = Actor::Administrator.set(&service, USER, FactorChange::default()).await;
+    let answer = Actor::Administrator.set(&service, USER, PREFER_SMS).await;
     refused(answer, Code::FailedPrecondition, "TARGET_REFUSED");
 }
 

@@ -70,7 +70,7 @@ async fn the_two_calls_of_one_rpc_share_the_callers_deadline() {
     let mut request = Request::new(AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
-        sms_mfa_settings: Some(SmsMfaSettings { enabled: true, preferred_mfa: None }),
+        sms_mfa_settings: Some(SmsMfaSettings { enabled: Some(true), preferred_mfa: None }),
         ..Default::default()
     });
     request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("2S"));
@@ -199,7 +199,7 @@ async fn a_change_completes_after_its_caller_has_left() {
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
-        sms_mfa_settings: Some(SmsMfaSettings { enabled: true, preferred_mfa: Some(true) }),
+        sms_mfa_settings: Some(SmsMfaSettings { enabled: Some(true), preferred_mfa: Some(true) }),
         ..Default::default()
     };
     let mut client = service.preferences();

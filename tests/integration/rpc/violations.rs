@@ -69,9 +69,10 @@ prop_compose! {
         user_pool_id in text(&[POOL, "", "nopool"]),
         mfa_configuration in 0..6,
         sms in maybe((maybe(text(&["Code {####}", "", "Code", "{####}\n"])), maybe(sms_configuration()))),
-        software_token in maybe(any::<bool>()),
+        software_token in maybe(maybe(any::<bool>())),
         email in maybe((maybe(text(&["Code {####}", "", "Code"])), maybe(text(&["Code", "", "\0"])))),
         web_authn in maybe((maybe(text(&["example.com", ""])), maybe(0..5), maybe(0..5))),
+        unconfigured_factors in proptest::collection::vec(0..7, 0..5),
     ) -> SetUserPoolMfaConfigRequest {
         SetUserPoolMfaConfigRequest {
             user_pool_id,
@@ -84,6 +85,7 @@ prop_compose! {
             web_authn_configuration: web_authn.map(|(relying_party_id, user_verification, factor_configuration)| {
                 WebAuthnConfiguration { relying_party_id, user_verification, factor_configuration }
             }),
+            unconfigured_factors,
         }
     }
 }
@@ -103,6 +105,25 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
     broken("software_token_mfa_configuration", off && request.software_token_mfa_configuration.is_some());
     broken("email_mfa_configuration", off && request.email_mfa_configuration.is_some());
 
+    for (factor, path, is_configured) in [
+        (2, "sms_mfa_configuration", request.sms_mfa_configuration.is_some()),
+        (3, "software_token_mfa_configuration", request.software_token_mfa_configuration.is_some()),
+        (4, "email_mfa_configuration", request.email_mfa_configuration.is_some()),
+        (5, "web_authn_configuration", request.web_authn_configuration.is_some()),
+    ] {
+        let is_required = !off || factor == 5;
+        broken(path, is_required && !is_configured && !request.unconfigured_factors.contains(&factor));
+        for (position, unconfigured) in request.unconfigured_factors.iter().enumerate() {
+            let is_wrong = !(2..=5).contains(unconfigured) || (is_configured && *unconfigured == factor);
+            broken(&format!("unconfigured_factors[{position}]"), is_wrong);
+        }
+    }
+    let without_enabled = |token: &SoftwareTokenMfaConfiguration| token.enabled.is_none();
+    broken(
+        "software_token_mfa_configuration.enabled",
+        request.software_token_mfa_configuration.as_ref().is_some_and(without_enabled),
+    );
+
     let not = |constraint: oracle::Constraint, text: &Option<String>| {
         text.as_ref().is_some_and(|text| !constraint.allows(text))
     };
@@ -112,6 +133,7 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
             &format!("{path}.sms_authentication_message"),
             not(oracle::SMS_MESSAGE, &sms.sms_authentication_message),
         );
+        broken(&format!("{path}.sms_configuration"), sms.sms_configuration.is_none());
         if let Some(sms) = &sms.sms_configuration {
             let path = format!("{path}.sms_configuration");
             let by_sns = sms.sns_caller_arn.as_ref().is_some_and(|arn| !arn.is_empty());
@@ -136,8 +158,11 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
         broken("email_mfa_configuration.subject", not(oracle::EMAIL_SUBJECT, &email.subject));
     }
     if let Some(web_authn) = &request.web_authn_configuration {
-        let unknown = |number: Option<i32>| number.is_some_and(|number| number != 2 && number != 3);
-        broken("web_authn_configuration.relying_party_id", not(oracle::RELYING_PARTY, &web_authn.relying_party_id));
+        let unknown = |number: Option<i32>| number != Some(2) && number != Some(3);
+        broken(
+            "web_authn_configuration.relying_party_id",
+            !web_authn.relying_party_id.as_ref().is_some_and(|id| oracle::RELYING_PARTY.allows(id)),
+        );
         broken("web_authn_configuration.user_verification", unknown(web_authn.user_verification));
         broken("web_authn_configuration.factor_configuration", unknown(web_authn.factor_configuration));
     }
@@ -145,20 +170,27 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
 }
 
 /// The setting of one factor: enabled, and preferred.
-type Factor = Option<(bool, Option<bool>)>;
+type Factor = Option<(Option<bool>, Option<bool>)>;
 
 fn factor() -> impl Strategy<Value = Factor> {
-    maybe((any::<bool>(), maybe(any::<bool>())))
+    maybe((maybe(any::<bool>()), maybe(any::<bool>())))
 }
 
-/// U1 and U3: at most one factor is preferred, and none that is not enabled.
-fn expected_of_preference(factors: [(&str, Factor); 3]) -> BTreeSet<String> {
+/// Every factor states `enabled`, and there is one at least. U1 and U3: at most one factor is preferred, and none that is not
+/// enabled.
+fn expected_of_preference(factors: [(&str, Factor); 4]) -> BTreeSet<String> {
     let preferred = factors.into_iter().filter_map(|(name, factor)| match factor {
-        Some((enabled, Some(true))) => Some((name, enabled)),
+        Some((Some(enabled), Some(true))) => Some((name, enabled)),
         _ => None,
     });
     let wrong = preferred.enumerate().filter(|(position, (_, enabled))| *position > 0 || !enabled);
-    wrong.map(|(_, (name, _))| format!("{name}.preferred_mfa")).collect()
+    let mut refused: BTreeSet<_> = wrong.map(|(_, (name, _))| format!("{name}.preferred_mfa")).collect();
+    let without_enabled = factors.iter().filter(|(_, factor)| matches!(factor, Some((None, _))));
+    refused.extend(without_enabled.map(|(name, _)| format!("{name}.enabled")));
+    if factors.iter().all(|(_, factor)| factor.is_none()) {
+        refused.insert(String::new());
+    }
+    refused
 }
 
 proptest! {
@@ -178,19 +210,20 @@ proptest! {
         sms in factor(),
         software_token in factor(),
         email in factor(),
-        web_authn in maybe(any::<bool>()),
+        web_authn in maybe(maybe(any::<bool>())),
     ) {
         let factors = [
             ("sms_mfa_settings", sms),
             ("software_token_mfa_settings", software_token),
             ("email_mfa_settings", email),
+            ("web_authn_mfa_settings", web_authn.map(|enabled| (enabled, None))),
         ];
+        let mut expected = expected_of_preference(factors);
         let sms = sms.map(|(enabled, preferred_mfa)| SmsMfaSettings { enabled, preferred_mfa });
         let software_token =
             software_token.map(|(enabled, preferred_mfa)| SoftwareTokenMfaSettings { enabled, preferred_mfa });
         let email = email.map(|(enabled, preferred_mfa)| EmailMfaSettings { enabled, preferred_mfa });
         let web_authn = web_authn.map(|enabled| WebAuthnMfaSettings { enabled });
-        let mut expected = expected_of_preference(factors);
         let harness = HandlerHarness::new();
         let call = harness.facade.set_user_mfa_preference(Request::new(SetUserMfaPreferenceRequest {
             access_token: unsigned_token(POOL),
@@ -219,6 +252,7 @@ proptest! {
         options in proptest::collection::vec((0..5, text(&["phone_number", "email", "", "PHONE_NUMBER"])), 0..6)
     ) {
         let mut expected = BTreeSet::new();
+        expected.extend(options.is_empty().then(|| "mfa_options".to_owned()));
         for (position, (medium, attribute)) in options.iter().enumerate() {
             expected.extend((*medium != 2).then(|| format!("mfa_options[{position}].delivery_medium")));
             expected.extend((attribute != "phone_number").then(|| format!("mfa_options[{position}].attribute_name")));
@@ -230,6 +264,7 @@ proptest! {
                 .into_iter()
                 .map(|(delivery_medium, attribute_name)| MfaOption { delivery_medium, attribute_name })
                 .collect(),
+            clear_mfa_options: false,
         };
         let harness = HandlerHarness::new();
         let refused = harness.refused_fields(harness.facade.admin_set_user_settings(Request::new(request)));

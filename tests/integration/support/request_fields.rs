@@ -1,5 +1,7 @@
 //! Every text, enum and number of every request, each in a request that is otherwise valid.
 
+use std::ops::RangeInclusive;
+
 use mfagate::api::Rpc;
 use mfagate::api::v1::mfa_preference_service_server::MfaPreferenceService as _;
 use mfagate::api::v1::passkey_service_server::PasskeyService as _;
@@ -9,17 +11,17 @@ use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, EmailMfaConfiguration, EumsSmsConfiguration,
-    GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
-    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsConfiguration,
+    GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaFactor,
+    MfaOption, SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsConfiguration,
     SmsMfaConfiguration, StartWebAuthnRegistrationRequest, VerifySoftwareTokenRequest, WebAuthnConfiguration,
     associate_software_token_request as associate, verify_software_token_request as verify,
 };
-use prost_types::Struct;
 use tonic::Request;
 
 use crate::support::constraint_oracle::{self as oracle, Constraint};
 use crate::support::handler_harness::HandlerHarness;
-use crate::support::rpc_call::unsigned_token;
+use crate::support::pool_config;
+use crate::support::rpc_call::{ANY_SETTING, any_credential, unsigned_token};
 use crate::support::test_cognito::{POOL, USER};
 
 /// A text in a request, and the fields that are refused when it has a given value.
@@ -173,6 +175,8 @@ pub(crate) fn numbers() -> Vec<NumberField> {
         }
         SetUserPoolMfaConfig.set_user_pool_mfa_config(config()) {
             "mfa_configuration": |number| (2..=4).contains(&number) => |r, number| r.mfa_configuration = number;
+            "unconfigured_factors[0]": |number| MFA_FACTORS.contains(&number)
+                => |r, number| r.unconfigured_factors.insert(0, number);
             "web_authn_configuration.user_verification": |number| (2..=3).contains(&number)
                 => |r, number| web_authn(&mut r).user_verification = Some(number);
             "web_authn_configuration.factor_configuration": |number| (2..=3).contains(&number)
@@ -182,11 +186,20 @@ pub(crate) fn numbers() -> Vec<NumberField> {
 }
 
 fn set_preference() -> AdminSetUserMfaPreferenceRequest {
-    AdminSetUserMfaPreferenceRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned(), ..Default::default() }
+    AdminSetUserMfaPreferenceRequest {
+        user_pool_id: POOL.to_owned(),
+        username: USER.to_owned(),
+        sms_mfa_settings: Some(ANY_SETTING),
+        ..Default::default()
+    }
 }
 
 fn set_own_preference() -> SetUserMfaPreferenceRequest {
-    SetUserMfaPreferenceRequest { access_token: unsigned_token(POOL), ..Default::default() }
+    SetUserMfaPreferenceRequest {
+        access_token: unsigned_token(POOL),
+        sms_mfa_settings: Some(ANY_SETTING),
+        ..Default::default()
+    }
 }
 
 fn own_factors() -> GetUserAuthFactorsRequest {
@@ -218,6 +231,7 @@ fn admin_settings() -> AdminSetUserSettingsRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
         mfa_options: vec![MfaOption { delivery_medium: 2, attribute_name: "phone_number".to_owned() }],
+        clear_mfa_options: false,
     }
 }
 
@@ -226,11 +240,15 @@ fn delete_token() -> AdminDeleteSoftwareTokenRequest {
 }
 
 fn settings() -> SetUserSettingsRequest {
-    SetUserSettingsRequest { access_token: unsigned_token(POOL), mfa_options: admin_settings().mfa_options }
+    SetUserSettingsRequest {
+        access_token: unsigned_token(POOL),
+        mfa_options: admin_settings().mfa_options,
+        clear_mfa_options: false,
+    }
 }
 
 fn complete() -> CompleteWebAuthnRegistrationRequest {
-    CompleteWebAuthnRegistrationRequest { access_token: unsigned_token(POOL), credential: Some(Struct::default()) }
+    CompleteWebAuthnRegistrationRequest { access_token: unsigned_token(POOL), credential: Some(any_credential()) }
 }
 
 fn list() -> ListWebAuthnCredentialsRequest {
@@ -256,27 +274,44 @@ fn verify() -> VerifySoftwareTokenRequest {
 }
 
 fn config() -> SetUserPoolMfaConfigRequest {
-    SetUserPoolMfaConfigRequest { user_pool_id: POOL.to_owned(), mfa_configuration: 4, ..Default::default() }
+    SetUserPoolMfaConfigRequest {
+        user_pool_id: POOL.to_owned(),
+        mfa_configuration: 4,
+        unconfigured_factors: MFA_FACTORS.collect(),
+        ..Default::default()
+    }
+}
+
+/// The numbers of SMS, software token, e-mail and passkey.
+const MFA_FACTORS: RangeInclusive<i32> = 2..=5;
+
+/// A factor that is configured is no longer listed as unconfigured.
+fn configure(request: &mut SetUserPoolMfaConfigRequest, factor: MfaFactor) {
+    request.unconfigured_factors.retain(|unconfigured| *unconfigured != i32::from(factor));
 }
 
 fn sms(request: &mut SetUserPoolMfaConfigRequest) -> &mut SmsMfaConfiguration {
-    request.sms_mfa_configuration.get_or_insert_default()
+    configure(request, MfaFactor::Sms);
+    request.sms_mfa_configuration.get_or_insert_with(pool_config::sms)
 }
 
 fn sns(request: &mut SetUserPoolMfaConfigRequest) -> &mut SmsConfiguration {
-    let sns = || SmsConfiguration { sns_caller_arn: Some("arn:a:b::1:c".to_owned()), ..Default::default() };
-    sms(request).sms_configuration.get_or_insert_with(sns)
+    sms(request).sms_configuration.get_or_insert_default()
 }
 
 fn eums(request: &mut SetUserPoolMfaConfigRequest) -> &mut EumsSmsConfiguration {
     let eums = || EumsSmsConfiguration { caller_arn: "arn:aws:iam::1:role/a".to_owned(), ..Default::default() };
-    sms(request).sms_configuration.get_or_insert_default().eums_sms.get_or_insert_with(eums)
+    let sms = sms(request).sms_configuration.get_or_insert_default();
+    sms.sns_caller_arn = None;
+    sms.eums_sms.get_or_insert_with(eums)
 }
 
 fn email(request: &mut SetUserPoolMfaConfigRequest) -> &mut EmailMfaConfiguration {
+    configure(request, MfaFactor::Email);
     request.email_mfa_configuration.get_or_insert_default()
 }
 
 fn web_authn(request: &mut SetUserPoolMfaConfigRequest) -> &mut WebAuthnConfiguration {
-    request.web_authn_configuration.get_or_insert_default()
+    configure(request, MfaFactor::WebAuthn);
+    request.web_authn_configuration.get_or_insert_with(pool_config::web_authn)
 }

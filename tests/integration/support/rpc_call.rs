@@ -6,10 +6,13 @@ use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, GetUserAuthFactorsRequest,
-    GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, SetUserMfaPreferenceRequest,
-    SetUserPoolMfaConfigRequest, SetUserSettingsRequest, StartWebAuthnRegistrationRequest, UserPoolMfaType,
-    VerifySoftwareTokenRequest, associate_software_token_request, verify_software_token_request,
+    GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaFactor,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsMfaSettings,
+    StartWebAuthnRegistrationRequest, UserPoolMfaType, VerifySoftwareTokenRequest, associate_software_token_request,
+    verify_software_token_request,
 };
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
 use serde_json::json;
 use tonic::Status;
 
@@ -27,6 +30,15 @@ pub(crate) fn operation(rpc: Rpc) -> &'static str {
 /// Whether an RPC acts as the signed-in user.
 pub(crate) fn takes_token(rpc: Rpc) -> bool {
     !rpc.name().starts_with("Admin") && !rpc.name().contains("UserPool")
+}
+
+/// A setting that any user accepts, and that is sent without a read.
+pub(crate) const ANY_SETTING: SmsMfaSettings = SmsMfaSettings { enabled: Some(false), preferred_mfa: Some(false) };
+
+/// A credential that mfagate leaves to Cognito to judge.
+pub(crate) fn any_credential() -> Struct {
+    let id = Value { kind: Some(Kind::StringValue("id".to_owned())) };
+    Struct { fields: [("id".to_owned(), id)].into() }
 }
 
 /// An unsigned token that names its pool.
@@ -51,11 +63,17 @@ pub(crate) async fn call_in_pool(
     #[expect(deprecated, reason = "the legacy RPCs are served as long as Cognito has them")]
     match rpc {
         Rpc::AdminSetUserMfaPreference => {
-            let request = AdminSetUserMfaPreferenceRequest { user_pool_id, username, ..Default::default() };
+            let request = AdminSetUserMfaPreferenceRequest {
+                user_pool_id,
+                username,
+                sms_mfa_settings: Some(ANY_SETTING),
+                ..Default::default()
+            };
             service.preferences().admin_set_user_mfa_preference(request).await.map(drop)
         }
         Rpc::SetUserMfaPreference => {
-            let request = SetUserMfaPreferenceRequest { access_token, ..Default::default() };
+            let request =
+                SetUserMfaPreferenceRequest { access_token, sms_mfa_settings: Some(ANY_SETTING), ..Default::default() };
             service.preferences().set_user_mfa_preference(request).await.map(drop)
         }
         Rpc::AdminGetUserAuthFactors => {
@@ -70,11 +88,16 @@ pub(crate) async fn call_in_pool(
         }
         Rpc::GetUser => service.preferences().get_user(GetUserRequest { access_token }).await.map(drop),
         Rpc::AdminSetUserSettings => {
-            let request = AdminSetUserSettingsRequest { user_pool_id, username, mfa_options: Vec::new() };
+            let request = AdminSetUserSettingsRequest {
+                user_pool_id,
+                username,
+                mfa_options: Vec::new(),
+                clear_mfa_options: true,
+            };
             service.preferences().admin_set_user_settings(request).await.map(drop)
         }
         Rpc::SetUserSettings => {
-            let request = SetUserSettingsRequest { access_token, mfa_options: Vec::new() };
+            let request = SetUserSettingsRequest { access_token, mfa_options: Vec::new(), clear_mfa_options: true };
             service.preferences().set_user_settings(request).await.map(drop)
         }
         Rpc::AssociateSoftwareToken => {
@@ -104,7 +127,7 @@ pub(crate) async fn call_in_pool(
             service.passkeys().start_web_authn_registration(request).await.map(drop)
         }
         Rpc::CompleteWebAuthnRegistration => {
-            let credential = Some(prost_types::Struct::default());
+            let credential = Some(any_credential());
             let request = CompleteWebAuthnRegistrationRequest { access_token, credential };
             service.passkeys().complete_web_authn_registration(request).await.map(drop)
         }
@@ -122,7 +145,12 @@ pub(crate) async fn call_in_pool(
         }
         Rpc::SetUserPoolMfaConfig => {
             let mfa_configuration = UserPoolMfaType::Off.into();
-            let request = SetUserPoolMfaConfigRequest { user_pool_id, mfa_configuration, ..Default::default() };
+            let request = SetUserPoolMfaConfigRequest {
+                user_pool_id,
+                mfa_configuration,
+                unconfigured_factors: vec![MfaFactor::WebAuthn.into()],
+                ..Default::default()
+            };
             service.pool_configs().set_user_pool_mfa_config(request).await.map(drop)
         }
     }

@@ -93,7 +93,7 @@ pub(crate) async fn set_sms(channel: Channel, authorization: &str, enabled: bool
     let request = AdminSetUserMfaPreferenceRequest {
         user_pool_id: POOL.to_owned(),
         username: USER.to_owned(),
-        sms_mfa_settings: Some(SmsMfaSettings { enabled, preferred_mfa: Some(enabled) }),
+        sms_mfa_settings: Some(SmsMfaSettings { enabled: Some(enabled), preferred_mfa: Some(enabled) }),
         ..Default::default()
     };
     let mut request = Request::new(request);

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use mfagate::api::Rpc;
 use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, EmailMfaConfiguration,
     GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
-    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsMfaConfiguration,
-    SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
-    VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SoftwareTokenMfaConfiguration,
+    SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType, VerifySoftwareTokenRequest,
+    associate_software_token_request, verify_software_token_request,
 };
-use mfagate::api::{Rpc, v1};
 use mfagate::domain::{Effect, EndUserCredential, Factor, FactorConfiguration, MfaConfiguration, UserVerification};
 use tonic::Status;
 
 use super::deployment::Connection;
-use crate::support::rpc_call::{operation, takes_token, unsigned_token};
+use crate::support::pool_config;
+use crate::support::rpc_call::{any_credential, operation, takes_token, unsigned_token};
 use crate::support::test_cognito::USER;
 
 const POOLS: [(&str, &str); 3] =
@@ -144,8 +145,8 @@ impl Row {
         let (user_pool_id, username) = (self.pool.to_owned(), USER.to_owned());
         let access_token = unsigned_token(self.pool);
         let software_token_mfa_settings = match self.variant {
-            Variant::EnablesTotp => Some(SoftwareTokenMfaSettings { enabled: true, preferred_mfa: Some(true) }),
-            Variant::DisablesTotp => Some(SoftwareTokenMfaSettings { enabled: false, preferred_mfa: None }),
+            Variant::EnablesTotp => Some(SoftwareTokenMfaSettings { enabled: Some(true), preferred_mfa: Some(true) }),
+            Variant::DisablesTotp => Some(SoftwareTokenMfaSettings { enabled: Some(false), preferred_mfa: None }),
             _ => None,
         };
         let sms = MfaOption { delivery_medium: DeliveryMedium::Sms.into(), attribute_name: "phone_number".to_owned() };
@@ -172,11 +173,17 @@ impl Row {
             Rpc::AdminGetUser => connection.send(rpc, id, AdminGetUserRequest { user_pool_id, username }).await,
             Rpc::GetUser => connection.send(rpc, id, GetUserRequest { access_token }).await,
             Rpc::AdminSetUserSettings => {
-                let request = AdminSetUserSettingsRequest { user_pool_id, username, mfa_options: vec![sms] };
+                let request = AdminSetUserSettingsRequest {
+                    user_pool_id,
+                    username,
+                    mfa_options: vec![sms],
+                    clear_mfa_options: false,
+                };
                 connection.send(rpc, id, request).await
             }
             Rpc::SetUserSettings => {
-                connection.send(rpc, id, SetUserSettingsRequest { access_token, mfa_options: vec![sms] }).await
+                let request = SetUserSettingsRequest { access_token, mfa_options: vec![sms], clear_mfa_options: false };
+                connection.send(rpc, id, request).await
             }
             Rpc::AssociateSoftwareToken => {
                 use associate_software_token_request::Credential;
@@ -207,7 +214,7 @@ impl Row {
                 connection.send(rpc, id, StartWebAuthnRegistrationRequest { access_token }).await
             }
             Rpc::CompleteWebAuthnRegistration => {
-                let credential = Some(prost_types::Struct::default());
+                let credential = Some(any_credential());
                 connection.send(rpc, id, CompleteWebAuthnRegistrationRequest { access_token, credential }).await
             }
             Rpc::ListWebAuthnCredentials => {
@@ -241,18 +248,16 @@ impl Row {
         };
         let with_totp = matches!(stated, UserPoolMfaType::On | UserPoolMfaType::Optional);
         let others = self.variant == Variant::PoolWithEveryFactor;
-        SetUserPoolMfaConfigRequest {
+        pool_config::stated(SetUserPoolMfaConfigRequest {
             user_pool_id: self.pool.to_owned(),
             mfa_configuration: stated.into(),
-            software_token_mfa_configuration: with_totp.then_some(SoftwareTokenMfaConfiguration { enabled: true }),
-            sms_mfa_configuration: others.then(SmsMfaConfiguration::default),
+            software_token_mfa_configuration: with_totp
+                .then_some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
+            sms_mfa_configuration: others.then(pool_config::sms),
             email_mfa_configuration: others.then(EmailMfaConfiguration::default),
-            web_authn_configuration: others.then(|| WebAuthnConfiguration {
-                user_verification: Some(v1::UserVerification::Required.into()),
-                factor_configuration: Some(v1::WebAuthnFactorConfiguration::MultiFactorWithUserVerification.into()),
-                ..Default::default()
-            }),
-        }
+            web_authn_configuration: others.then(pool_config::web_authn),
+            unconfigured_factors: Vec::new(),
+        })
     }
 }
 

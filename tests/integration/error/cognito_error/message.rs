@@ -189,8 +189,8 @@ async fn a_request_that_only_disables_is_never_told_to_enrol_a_factor() {
     }
     for (sms, reason) in [(false, "INVALID_PARAMETER"), (true, "FACTOR_NOT_ENROLLED")] {
         // `preferred_mfa` is given, so that the preference is not read first.
-        let sms_mfa_settings = Some(SmsMfaSettings { enabled: sms, preferred_mfa: Some(sms) });
-        let software_token_mfa_settings = Some(SoftwareTokenMfaSettings { enabled: false, preferred_mfa: None });
+        let sms_mfa_settings = Some(SmsMfaSettings { enabled: Some(sms), preferred_mfa: Some(sms) });
+        let software_token_mfa_settings = Some(SoftwareTokenMfaSettings { enabled: Some(false), preferred_mfa: None });
         let by_admin = AdminSetUserMfaPreferenceRequest {
             user_pool_id: user_pool_id.clone(),
             username: username.clone(),

@@ -97,7 +97,7 @@ async fn a_credential_without_a_value_or_with_an_infinite_number_is_refused_and_
     let infinite = prost_types::Value { kind: Some(Kind::NumberValue(f64::INFINITY)) };
     let list = prost_types::Value { kind: Some(Kind::ListValue(ListValue { values: vec![infinite] })) };
     let deep = Struct { fields: [("deep".to_owned(), list)].into() };
-    for credential in [None, Some(deep)] {
+    for credential in [None, Some(Struct::default()), Some(deep)] {
         let request = CompleteWebAuthnRegistrationRequest { access_token: token.clone(), credential };
         let answer = service.passkeys().complete_web_authn_registration(request).await;
         assert_eq!(invalid_fields(answer), ["credential"]);

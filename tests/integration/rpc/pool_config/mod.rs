@@ -12,6 +12,7 @@ use mfagate::api::v1::{
 use serde_json::Value;
 use tonic::{Response, Status};
 
+use crate::support::pool_config::stated;
 use crate::support::test_cognito::POOL;
 use crate::support::test_service::TestService;
 
@@ -27,13 +28,17 @@ async fn set(
     service.pool_configs().set_user_pool_mfa_config(request).await.map(Response::into_inner)
 }
 
-/// A request with nothing but the MFA mode.
+/// A request with nothing but the MFA mode, which leaves no factor configured.
 fn only(mode: UserPoolMfaType) -> SetUserPoolMfaConfigRequest {
-    SetUserPoolMfaConfigRequest { user_pool_id: POOL.to_owned(), mfa_configuration: mode.into(), ..Default::default() }
+    stated(SetUserPoolMfaConfigRequest {
+        user_pool_id: POOL.to_owned(),
+        mfa_configuration: mode.into(),
+        ..Default::default()
+    })
 }
 
 fn totp(enabled: bool) -> SoftwareTokenMfaConfiguration {
-    SoftwareTokenMfaConfiguration { enabled }
+    SoftwareTokenMfaConfiguration { enabled: Some(enabled) }
 }
 
 fn sns() -> SmsMfaConfiguration {
@@ -80,6 +85,7 @@ fn everything(sms: SmsMfaConfiguration) -> SetUserPoolMfaConfigRequest {
             user_verification: Some(UserVerification::Preferred.into()),
             factor_configuration: Some(WebAuthnFactorConfiguration::SingleFactor.into()),
         }),
+        unconfigured_factors: Vec::new(),
         ..only(UserPoolMfaType::Optional)
     }
 }
@@ -91,6 +97,7 @@ fn same(request: SetUserPoolMfaConfigRequest) -> GetUserPoolMfaConfigResponse {
         software_token_mfa_configuration: request.software_token_mfa_configuration,
         email_mfa_configuration: request.email_mfa_configuration,
         web_authn_configuration: request.web_authn_configuration,
+        unconfigured_factors: request.unconfigured_factors,
     }
 }
 
@@ -102,6 +109,7 @@ fn as_read(answer: SetUserPoolMfaConfigResponse) -> GetUserPoolMfaConfigResponse
         software_token_mfa_configuration: answer.software_token_mfa_configuration,
         email_mfa_configuration: answer.email_mfa_configuration,
         web_authn_configuration: answer.web_authn_configuration,
+        unconfigured_factors: answer.unconfigured_factors,
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use tonic::Code;
 
 use super::{everything, get, only, sent, set, sns, totp};
+use crate::support::pool_config::stated;
 use crate::support::refusal::{invalid_fields, refused};
 use crate::support::test_service::TestService;
 
@@ -16,10 +17,10 @@ use crate::support::test_service::TestService;
 async fn an_unspecified_mfa_mode_is_refused_and_not_sent() {
     let service = TestService::start().await;
     for mode in [0, 1, 77, -1] {
-        let request = SetUserPoolMfaConfigRequest {
+        let request = stated(SetUserPoolMfaConfigRequest {
             software_token_mfa_configuration: Some(totp(true)),
             ..SetUserPoolMfaConfigRequest { mfa_configuration: mode, ..only(UserPoolMfaType::Off) }
-        };
+        });
         assert_eq!(invalid_fields(set(&service, request).await), ["mfa_configuration"]);
     }
     assert!(sent(&service).await.is_empty());
@@ -30,10 +31,7 @@ async fn off_together_with_a_factor_is_refused_and_not_sent() {
     let service = TestService::start().await;
     for (request, field) in [
         (
-            SetUserPoolMfaConfigRequest {
-                sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
-                ..only(UserPoolMfaType::Off)
-            },
+            SetUserPoolMfaConfigRequest { sms_mfa_configuration: Some(sns()), ..only(UserPoolMfaType::Off) },
             "sms_mfa_configuration",
         ),
         (
@@ -51,7 +49,7 @@ async fn off_together_with_a_factor_is_refused_and_not_sent() {
             "email_mfa_configuration",
         ),
     ] {
-        assert_eq!(invalid_fields(set(&service, request).await), [field]);
+        assert_eq!(invalid_fields(set(&service, stated(request)).await), [field]);
     }
     assert!(sent(&service).await.is_empty());
 }
@@ -81,6 +79,7 @@ async fn every_violation_of_a_configuration_is_named_with_its_path() {
             user_verification: Some(0),
             factor_configuration: Some(9),
         }),
+        unconfigured_factors: vec![0, 2, 9],
     };
     let mut fields = invalid_fields(set(&service, request).await);
     fields.sort();
@@ -89,6 +88,10 @@ async fn every_violation_of_a_configuration_is_named_with_its_path() {
         "email_mfa_configuration.message".to_owned(),
         "email_mfa_configuration.subject".to_owned(),
         "mfa_configuration".to_owned(),
+        "software_token_mfa_configuration".to_owned(),
+        "unconfigured_factors[0]".to_owned(),
+        "unconfigured_factors[1]".to_owned(),
+        "unconfigured_factors[2]".to_owned(),
         "sms_mfa_configuration.sms_authentication_message".to_owned(),
         sms.to_owned(),
         format!("{sms}.eums_sms.caller_arn"),
@@ -116,11 +119,11 @@ async fn a_pool_that_asks_for_mfa_needs_a_factor() {
 #[tokio::test]
 async fn a_pool_whose_other_settings_forbid_it_names_the_conflict() {
     let service = TestService::start().await;
-    let without_sms = SetUserPoolMfaConfigRequest {
+    let without_sms = stated(SetUserPoolMfaConfigRequest {
         user_pool_id: demo::OTHER_POOL_ID.to_owned(),
         software_token_mfa_configuration: Some(totp(true)),
         ..only(UserPoolMfaType::Optional)
-    };
+    });
     let details = refused(set(&service, without_sms).await, Code::FailedPrecondition, "POOL_SETTINGS_CONFLICT");
     assert_eq!(details.error_info().unwrap().metadata["conflict"], "SMS_CONFIGURATION");
 

@@ -32,6 +32,8 @@ use super::{
     ACCOUNT, CODE, CREDENTIAL_ID, DEVICE, DOCUMENT, EXTERNAL_ID, ISSUER, NEXT_TOKEN, PHONE, SECRET, SESSION, USERNAME,
     holds,
 };
+use crate::support::pool_config::stated;
+use crate::support::rpc_call::ANY_SETTING;
 use crate::support::rpc_call::operation;
 use crate::support::test_cognito::{POOL, TestCognito};
 
@@ -103,14 +105,14 @@ pub(super) fn calls() -> Vec<Call> {
     });
     vec![
         call!(AdminSetUserMfaPreference, Preferences.admin_set_user_mfa_preference, json!({}), |_token| {
-            AdminSetUserMfaPreferenceRequest {
-                user_pool_id: POOL.to_owned(),
-                username: USERNAME.to_owned(),
-                ..Default::default()
-            }
+            admin_preference()
         }),
         call!(SetUserMfaPreference, Preferences.set_user_mfa_preference, json!({}), |token| {
-            SetUserMfaPreferenceRequest { access_token: token, ..Default::default() }
+            SetUserMfaPreferenceRequest {
+                access_token: token,
+                sms_mfa_settings: Some(ANY_SETTING),
+                ..Default::default()
+            }
         }),
         call!(AdminGetUserAuthFactors, Preferences.admin_get_user_auth_factors, factors.clone(), |_token| {
             AdminGetUserAuthFactorsRequest { user_pool_id: POOL.to_owned(), username: USERNAME.to_owned() }
@@ -127,10 +129,11 @@ pub(super) fn calls() -> Vec<Call> {
                 user_pool_id: POOL.to_owned(),
                 username: USERNAME.to_owned(),
                 mfa_options: Vec::new(),
+                clear_mfa_options: true,
             }
         }),
         call!(SetUserSettings, Preferences.set_user_settings, json!({}), |token| {
-            SetUserSettingsRequest { access_token: token, mfa_options: Vec::new() }
+            SetUserSettingsRequest { access_token: token, mfa_options: Vec::new(), clear_mfa_options: true }
         }),
         call!(
             AssociateSoftwareToken,
@@ -191,6 +194,15 @@ pub(super) fn calls() -> Vec<Call> {
     ]
 }
 
+fn admin_preference() -> AdminSetUserMfaPreferenceRequest {
+    AdminSetUserMfaPreferenceRequest {
+        user_pool_id: POOL.to_owned(),
+        username: USERNAME.to_owned(),
+        sms_mfa_settings: Some(ANY_SETTING),
+        ..Default::default()
+    }
+}
+
 /// A pool configuration with the mode of that number, and canaries in its external ids.
 pub(super) fn pool_config(mfa_configuration: i32) -> SetUserPoolMfaConfigRequest {
     let eums_sms = EumsSmsConfiguration {
@@ -203,13 +215,13 @@ pub(super) fn pool_config(mfa_configuration: i32) -> SetUserPoolMfaConfigRequest
         eums_sms: Some(eums_sms),
         ..Default::default()
     });
-    SetUserPoolMfaConfigRequest {
+    stated(SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration,
         sms_mfa_configuration: Some(SmsMfaConfiguration { sms_authentication_message: None, sms_configuration }),
-        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: true }),
+        software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         ..Default::default()
-    }
+    })
 }
 
 /// Responses of a Cognito-compatible server that repeat what it was sent: moto puts the access token into its messages.
