@@ -5,7 +5,7 @@ use prost_types::Struct;
 
 use crate::api::v1;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{owned, require, texts};
+use crate::cognito::send::{owned, texts};
 use crate::cognito::{convert, document};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, CredentialId, NextToken};
@@ -23,7 +23,7 @@ impl PoolClient {
             })
             .await?;
         let options = document::to_struct(response.credential_creation_options).unwrap_or_default();
-        require(operation, "options", !options.fields.is_empty())?;
+        self.require(operation, "options", !options.fields.is_empty())?;
         Ok(options)
     }
 

@@ -1,6 +1,7 @@
 //! The client of one pool for one call: deadline, retries, credentials, and mutations that always run to their end.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
@@ -15,6 +16,7 @@ use tracing::Instrument as _;
 
 use crate::api::v1::ErrorReason;
 use crate::authz::Permit;
+use crate::cognito::client::RegionalClient;
 use crate::cognito::failure;
 use crate::cognito::send::{NeverRetryLimitExceeded, TransmitProbe, recorded};
 use crate::domain::{Deadline, Operation};
@@ -31,7 +33,7 @@ pub(super) struct CallSettings {
 /// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.
 #[derive(Debug)]
 pub struct PoolClient {
-    client: Client,
+    client: RegionalClient,
     permit: Permit,
     deadline: Deadline,
     settings: CallSettings,
@@ -40,7 +42,7 @@ pub struct PoolClient {
 
 impl PoolClient {
     /// The client of the permit's pool, which sends through `client`.
-    pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
+    pub(super) fn new(client: RegionalClient, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
         Self { client, permit, deadline, settings, credentials: None }
     }
 
@@ -71,25 +73,25 @@ impl PoolClient {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
         if !operation.serves(self.permit.rpc()) {
-            let error = Error::new(ErrorReason::MfagateFailed).operation(operation);
+            let error = self.error(ErrorReason::MfagateFailed, operation);
             return Err(error.cause("the permit is for an RPC that does not use the operation"));
         }
         let timeout = self.settings.operation_timeout;
         let left = self.deadline.left(timeout);
         if left.is_zero() {
-            return Err(Error::new(ErrorReason::NoTimeLeft).operation(operation).cause("no time left to call Cognito"));
+            return Err(self.error(ErrorReason::NoTimeLeft, operation).cause("no time left to call Cognito"));
         }
         let probe = TransmitProbe::default();
         let config = self.config::<E>(operation, left).interceptor(probe.clone());
-        let response = call(&self.client, config);
-        let pool = self.permit.user_pool_id().to_owned();
+        let response = call(&self.client.client, config);
+        let (pool, endpoint) = (self.permit.user_pool_id().to_owned(), Arc::clone(&self.client.endpoint));
         request.push(pool.clone());
         // Time that ran out before anything was sent went into credentials, so no change can have been made.
         let unsent = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
         let outcome = async move {
             response.await.map_err(|error| {
                 let timed_out = if probe.has_transmitted() { ErrorReason::DeadlineExceeded } else { unsent };
-                failure::translate(operation, &error, timed_out, &request).user_pool(&pool)
+                failure::translate(operation, &error, timed_out, &request).user_pool(&pool).endpoint(&endpoint)
             })
         };
         if operation.is_read() {
@@ -99,8 +101,24 @@ impl PoolClient {
         match self.settings.mutations.spawn(recorded.in_current_span()).await {
             Ok(outcome) => outcome,
             // The text of the panic may hold anything.
-            Err(_) => Err(Error::new(ErrorReason::MfagateFailed).operation(operation).cause("a mutation panicked")),
+            Err(_) => Err(self.error(ErrorReason::MfagateFailed, operation).cause("a mutation panicked")),
         }
+    }
+
+    /// An error of `operation` on this pool.
+    pub(super) fn error(&self, reason: ErrorReason, operation: Operation) -> Error {
+        let error = Error::new(reason).operation(operation);
+        error.user_pool(self.user_pool_id()).endpoint(&self.client.endpoint)
+    }
+
+    /// Rejects a response without a required member. The SDK fills in an empty value (1.144), and a response that is not
+    /// Cognito's would pass for a user without a name.
+    pub(super) fn require(&self, operation: Operation, member: &str, is_present: bool) -> Result<(), Error> {
+        if is_present {
+            return Ok(());
+        }
+        let error = self.error(ErrorReason::CognitoAnswerUnreadable, operation);
+        Err(error.cause(format!("the response has no {member}")))
     }
 
     /// What is specific to one operation, which may take as long as `left`. The SDK gives an operation with its own

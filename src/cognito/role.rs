@@ -19,6 +19,7 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use regex::Regex;
 use thiserror::Error;
+use tracing::Instrument as _;
 
 use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::failure;
@@ -84,6 +85,7 @@ impl RoleArn {
 #[derive(Debug)]
 pub struct AssumedRole {
     sts: Client,
+    endpoint: Arc<str>,
     arn: RoleArn,
     sessions: Mutex<Sessions>,
 }
@@ -103,6 +105,10 @@ impl AssumedRole {
         let RoleOptions { arn, region, endpoint } = options;
         let timeout =
             TimeoutConfig::builder().connect_timeout(sdk::CONNECT_TIMEOUT).operation_timeout(STS_TIMEOUT).build();
+        let shown = match &endpoint {
+            Endpoint::Aws => format!("STS in {region}").into(),
+            Endpoint::Url(url) => url.as_str().into(),
+        };
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .http_client(sdk::http_client())
@@ -114,7 +120,7 @@ impl AssumedRole {
         if let Endpoint::Url(url) = endpoint {
             config = config.endpoint_url(url);
         }
-        Self { sts: Client::from_conf(config.build()), arn, sessions: Mutex::default() }
+        Self { sts: Client::from_conf(config.build()), endpoint: shown, arn, sessions: Mutex::default() }
     }
 
     /// The credentials for requests on behalf of `caller`: those of a session with the caller's name.
@@ -141,6 +147,7 @@ impl AssumedRole {
         }
         let session = Arc::new(Session {
             sts: self.sts.clone(),
+            endpoint: Arc::clone(&self.endpoint),
             arn: self.arn.clone(),
             name: SessionName::of(caller),
             held: Mutex::default(),
@@ -184,6 +191,8 @@ impl From<SdkError<AssumeRoleError, HttpResponse>> for RoleError {
 /// The session of one caller.
 struct Session {
     sts: Client,
+    /// Where STS is, for the log.
+    endpoint: Arc<str>,
     arn: RoleArn,
     name: SessionName,
     held: Mutex<Held>,
@@ -217,14 +226,14 @@ impl Session {
             Some(keys) if left(&keys) > RENEW_BEFORE => return Ok(keys),
             Some(keys) if left(&keys) > MIN_LIFETIME => {
                 if self.turn.try_lock().is_ok() {
-                    tokio::spawn(self.refresh(responses));
+                    tokio::spawn(self.refresh(responses).in_current_span());
                 }
                 return Ok(keys);
             }
             Some(_) | None => {}
         }
         // A task of its own, so that the response is kept even if the call that needed it could not wait.
-        tokio::spawn(self.refresh(responses)).await.unwrap_or(Err(RoleError::Aborted))
+        tokio::spawn(self.refresh(responses).in_current_span()).await.unwrap_or(Err(RoleError::Aborted))
     }
 
     /// Calls STS, unless it has responded since `seen` responses: then that response is everybody's.
@@ -241,7 +250,13 @@ impl Session {
         let outcome = self.assume().await;
         match &outcome {
             Ok(_) => tracing::info!(session = self.name.as_str(), "role assumed"),
-            Err(error) => tracing::warn!(session = self.name.as_str(), %error, "role not assumed"),
+            Err(error) => tracing::warn!(
+                session = self.name.as_str(),
+                operation = "AssumeRole",
+                endpoint = &*self.endpoint,
+                cause = %error,
+                "role not assumed"
+            ),
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.responses += 1;

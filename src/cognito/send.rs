@@ -15,7 +15,6 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::api::v1::ErrorReason;
 use crate::audit::MutationOutcome;
 use crate::authz::MutationRecorder;
 use crate::domain::Operation;
@@ -71,16 +70,6 @@ impl Intercept for TransmitProbe {
         self.0.store(true, Ordering::Relaxed);
         Ok(())
     }
-}
-
-/// Rejects a response without a required member. The SDK fills in an empty value (1.144), and a response that is not Cognito's
-/// would pass for a user without a name.
-pub(super) fn require(operation: Operation, member: &str, is_present: bool) -> Result<(), Error> {
-    if is_present {
-        return Ok(());
-    }
-    let error = Error::new(ErrorReason::CognitoAnswerUnreadable).operation(operation);
-    Err(error.cause(format!("the response has no {member}")))
 }
 
 /// The texts of a request, to be masked in Cognito's response.

@@ -4,7 +4,7 @@ use aws_sdk_cognitoidentityprovider::types::VerifySoftwareTokenResponseType;
 
 use crate::api::v1::ErrorReason;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{owned, require, texts};
+use crate::cognito::send::{owned, texts};
 use crate::domain::Operation;
 use crate::domain::text::{FreeText, UserCode, Username};
 use crate::error::Error;
@@ -40,7 +40,7 @@ impl PoolClient {
             .await
             .map_err(|error| in_context(credential, error))?;
         let secret_code = response.secret_code.unwrap_or_default();
-        require(operation, "secret code", !secret_code.is_empty())?;
+        self.require(operation, "secret code", !secret_code.is_empty())?;
         Ok(NewSecret { secret_code, session: response.session })
     }
 
@@ -68,8 +68,7 @@ impl PoolClient {
             .map_err(|error| in_context(credential, error))?;
         match response.status() {
             Some(VerifySoftwareTokenResponseType::Success) => Ok(response.session),
-            status => Err(Error::new(ErrorReason::TotpNotVerified)
-                .operation(operation)
+            status => Err(self.error(ErrorReason::TotpNotVerified, operation)
                 .metadata("aws_request_id", aws_request_id(&response))
                 .cause(format!("returned status {}", status.map_or("none", |status| status.as_str())))),
         }

@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 use crate::api::v1;
 use crate::cognito::convert;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{require, texts};
+use crate::cognito::send::texts;
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, Username};
 use crate::error::Error;
@@ -32,7 +32,7 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
-        require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
+        self.require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
         Ok(convert::admin_user(user))
     }
 
@@ -43,7 +43,7 @@ impl PoolClient {
                 client.get_user().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
-        require(Operation::GetUser, "username", !user.username.is_empty())?;
+        self.require(Operation::GetUser, "username", !user.username.is_empty())?;
         Ok(convert::user(user))
     }
 
@@ -60,7 +60,7 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
-        require(operation, "username", !factors.username.is_empty())?;
+        self.require(operation, "username", !factors.username.is_empty())?;
         Ok(convert::admin_auth_factors(factors))
     }
 
@@ -71,7 +71,7 @@ impl PoolClient {
                 client.get_user_auth_factors().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
-        require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
+        self.require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
         Ok(convert::auth_factors(factors))
     }
 

@@ -52,7 +52,8 @@ impl TlsAcceptor {
             // Files are read on a thread that may block.
             let reloaded = tokio::task::spawn_blocking(move || this.attempt(|is_new| is_new));
             if let Err(error) = reloaded.await {
-                tracing::error!(%error, "reload of the TLS files aborted");
+                let certificate = self.files.certificate.display();
+                tracing::error!(%certificate, %error, "reload of the TLS files aborted");
             }
         }
     }
