@@ -1,5 +1,6 @@
 """Makes the calls that people paste, with the real grpcurl (reflection v1alpha) and with grpcio (reflection v1)."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -9,12 +10,22 @@ import grpc
 import pytest
 
 from suite import cookbook, gate, manual
+from suite.caller import new_caller
 from suite.control import Control
 from suite.cookbook import Recipe
 from suite.gate import Gate, Refusal
 
 RECIPES = cookbook.recipes("docs/cookbook.md")
 INTRODUCTION = cookbook.recipes("README.md")
+MISTAKES = cookbook.recipes("docs/troubleshooting.md")
+READER = """
+@id("everything")
+permit (principal == Mfagate::Caller::"conformance", action, resource);
+@id("support-reads")
+permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"AdminGetUser",
+        resource == Mfagate::UserPool::"us-west-2_EXAMPLE");
+"""
+"""The caller of the document reads users of one pool; the suite's own caller reads the descriptors."""
 RPCS = 17
 
 
@@ -37,6 +48,38 @@ def python() -> Iterator[Gate]:
     """The `mfagate dev` that grpcio makes the same calls to."""
     with gate.running("dev") as running:
         yield running
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistaken:
+    """Where newcomers make their mistakes: `mfagate dev`, and `mfagate serve` before its Cognito."""
+
+    dev: Gate
+    serve: Gate
+    variables: dict[str, str]
+    directory: pathlib.Path
+
+    def printed(self, script: str) -> str:
+        """What a command of the document prints, without the details of the error."""
+        serves = "CALLER_TOKEN" in script or "-protoset" in script
+        address = (self.serve if serves else self.dev).address
+        return cookbook.printed_with(self.variables, script, address, self.directory).partition("  Details:\n")[0]
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mistaken]:
+    """The servers of the document, the tokens of its callers, and the file of descriptors that it makes."""
+    directory: pathlib.Path = tmp_path_factory.mktemp("mistaken")
+    caller = new_caller(directory, READER)
+    with gate.running("dev") as dev:
+        own = {"CALLER_TOKEN": caller.token_of("support"), "EXPIRED_TOKEN": caller.token_of("support", -60)}
+        variables = cookbook.environment(dev) | own
+        described = f"grpcurl -plaintext -protoset-out mfagate.binpb {dev.address} describe"
+        assert "Error" not in cookbook.printed_with(variables, described, dev.address, directory)
+        options = ["--cognito-endpoint", gate.embedded_url(dev), *caller.options]
+        aws = gate.aws_keys("test", "test")
+        with gate.running("serve", *options, environment=aws, metadata=caller.metadata) as serve:
+            yield Mistaken(dev, serve, variables, directory)
 
 
 def is_title(value: object) -> str:
@@ -71,6 +114,11 @@ def test_the_readme_has_a_call_and_a_refusal() -> None:
 def test_grpcurl_prints_what_the_readme_says(newcomer: Gate, recipe: Recipe) -> None:
     output = cookbook.printed(newcomer, recipe.script)
     assert cookbook.comparable(output) == cookbook.comparable(recipe.output), output
+
+
+@pytest.mark.parametrize("recipe", MISTAKES, ids=is_title)
+def test_grpcurl_prints_what_the_document_says_of_a_mistake(mistaken: Mistaken, recipe: Recipe) -> None:
+    assert mistaken.printed(recipe.script) == recipe.output
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.rpc()], ids=is_title)

@@ -64,9 +64,17 @@ def environment(gate: Gate) -> dict[str, str]:
 
 def printed(gate: Gate, script: str) -> str:
     """What a script prints, standard error included, with the address of this mfagate in it."""
+    return printed_with(environment(gate), script, gate.address)
+
+
+def printed_with(
+    variables: dict[str, str], script: str, address: str, directory: pathlib.Path | None = None
+) -> str:
+    """What a script prints in this environment, with this address in it."""
     done = subprocess.run(
-        ["sh", "-c", script.replace(PASTED_ADDRESS, gate.address)],
-        env=environment(gate),
+        ["sh", "-c", script.replace(PASTED_ADDRESS, address)],
+        env=variables,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::api::{READ_REFLECTION, Rpc};
 use crate::api::v1::ErrorReason;
+use crate::api::{READ_REFLECTION, Rpc};
 use crate::audit::{self, AuditLog, CallFields, DecisionOutcome, DecisionRecord, Target};
 use crate::authz::permit::Grant;
 use crate::authz::policy::{Decision, PolicyStore};

@@ -68,7 +68,8 @@ impl PoolClient {
             .map_err(|error| in_context(credential, error))?;
         match response.status() {
             Some(VerifySoftwareTokenResponseType::Success) => Ok(response.session),
-            status => Err(self.error(ErrorReason::TotpNotVerified, operation)
+            status => Err(self
+                .error(ErrorReason::TotpNotVerified, operation)
                 .metadata("aws_request_id", aws_request_id(&response))
                 .cause(format!("returned status {}", status.map_or("none", |status| status.as_str())))),
         }

@@ -65,7 +65,8 @@ async fn reload_at(mut hangups: signal::Hangups, plan: Arc<Plan>) {
             None => Ok(()),
         };
         if let Err(error) = &keys {
-            tracing::error!(error = chain(error), "key set not reloaded");
+            let source = plan.authenticator.tokens().map(|tokens| tokens.source().to_string());
+            tracing::error!(source, cause = chain(error), "key set not reloaded");
         }
         let files = Arc::clone(&plan);
         let reloaded = tokio::task::spawn_blocking(move || {

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-/// The texts of an error and of its sources, separated by colons. What has been said is not said again: a text that the one
-/// before it contains is left out, a text that the next one contains gives way to it, and so do parts that are the same.
+/// The texts of an error and of its sources, separated by colons. What has been said is not said again: a text that one before
+/// it contains is left out, as are the parts that it begins with; a text that the next one contains gives way to it.
 pub fn chain(error: &dyn Error) -> String {
     let mut texts: Vec<String> = vec![error.to_string()];
     let mut source = error.source();
@@ -21,8 +21,10 @@ fn add(texts: &mut Vec<String>, next: &str) {
         return;
     }
     texts.retain(|text| !next.contains(text.as_str()));
+    // The SDK says "unhandled error (Code)" and then "Code: message".
+    let was_said = |part: &&str| texts.iter().any(|text| text.contains(part));
     let is_new = |part: &&str| texts.iter().all(|text| text.split(SEPARATOR).all(|said| said != *part));
-    let parts: Vec<_> = next.split(SEPARATOR).filter(is_new).collect();
+    let parts: Vec<_> = next.split(SEPARATOR).skip_while(was_said).filter(is_new).collect();
     if !parts.is_empty() {
         texts.push(parts.join(SEPARATOR));
     }
@@ -58,6 +60,7 @@ mod tests {
             (&["not loaded", "not loaded: refused", "refused"], "not loaded: refused"),
             (&["service error", "A: b", "A: b: c"], "service error: A: b: c"),
             (&["failed: io error", "no keys: io error: refused"], "failed: io error: no keys: refused"),
+            (&["unhandled error (A)", "A: a user"], "unhandled error (A): a user"),
         ] {
             assert_eq!(said(texts), wanted, "{texts:?}");
         }

@@ -161,9 +161,8 @@ mod tests {
 
     #[test]
     fn every_conflict_and_every_factor_has_a_remedy_of_its_own() {
-        let conflicts = CONFLICTS.map(|conflict| {
-            message(&Error::new(R::PoolSettingsConflict).metadata("conflict", Some(conflict)))
-        });
+        let conflicts = CONFLICTS
+            .map(|conflict| message(&Error::new(R::PoolSettingsConflict).metadata("conflict", Some(conflict))));
         let factors = Factor::ALL
             .map(|factor| message(&Error::new(R::FactorNotEnrolled).metadata("factor", Some(factor.name()))));
         let unknown = message(&Error::new(R::PoolSettingsConflict));

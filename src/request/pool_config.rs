@@ -189,7 +189,10 @@ impl WebAuthn {
                     Ok(v1::UserVerification::Required) => Some(true),
                     Ok(v1::UserVerification::Preferred) => Some(false),
                     Ok(v1::UserVerification::Unspecified | v1::UserVerification::Unrecognized) | Err(_) => {
-                        violations.push("web_authn_configuration.user_verification", "must be USER_VERIFICATION_REQUIRED or USER_VERIFICATION_PREFERRED");
+                        violations.push(
+                            "web_authn_configuration.user_verification",
+                            "must be USER_VERIFICATION_REQUIRED or USER_VERIFICATION_PREFERRED",
+                        );
                         None
                     }
                 }

@@ -87,6 +87,11 @@ impl KeyStore {
         let _: Result<Reload, JwksSourceError> = self.fetch(&mut last_fetch).await;
     }
 
+    /// Where the key set is.
+    pub(super) fn source(&self) -> &JwksSource {
+        self.source.place()
+    }
+
     /// Fetches the key set, whenever that was last done.
     pub(super) async fn fetch_now(&self) -> Result<Reload, JwksSourceError> {
         let mut last_fetch = self.last_fetch.lock().await;

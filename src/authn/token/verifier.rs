@@ -71,6 +71,11 @@ impl TokenVerifier {
         Ok(Self { expected, keys, clock, _refresh: task })
     }
 
+    /// Where the key set is.
+    pub fn source(&self) -> &JwksSource {
+        self.keys.source()
+    }
+
     /// Fetches the key set again, whenever that was last done. If it is invalid, the last valid one stays active.
     pub async fn reload(&self) -> Result<Reload, JwksSourceError> {
         self.keys.fetch_now().await

@@ -3,3 +3,4 @@
 mod cognito_error;
 mod cognito_message;
 mod manual;
+mod newcomer;

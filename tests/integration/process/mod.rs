@@ -1,6 +1,7 @@
 //! The program as an operator sees it: options, start, reload, shutdown, log.
 
 mod application_log;
+mod call_log;
 mod options;
 mod reload;
 mod role;
