@@ -122,8 +122,7 @@ impl Cognito {
 fn aws_endpoint(region: &str) -> Option<String> {
     let resolver = DefaultResolver::new();
     let params = Params::builder().region(region).build().ok()?;
-    let resolved = pin!(resolver.resolve_endpoint(&params)).poll(&mut Context::from_waker(Waker::noop()));
-    match resolved {
+    match pin!(resolver.resolve_endpoint(&params)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(endpoint)) => Some(endpoint.url().to_owned()),
         Poll::Ready(Err(_)) | Poll::Pending => None,
     }

@@ -1,67 +1,69 @@
 //! The message of a status: what is wrong and what to do about it, for a caller who sees nothing else.
 
+use tonic::Code;
+
 use crate::api::v1::ErrorReason as R;
 use crate::domain::{ActsAs, Factor, Operation, Resource};
-use crate::error::reason;
-use crate::error::{Error, Violation};
+use crate::error::Error;
+use crate::error::reason::{self, Party, ReasonSpec, Retry};
+use crate::error::violation::Violation;
 
-/// The text of the reason, with what is particular to this error: the field, the factor, the setting, the permission.
+/// Makes a message of the text of the reason and an error.
+type Particular = fn(&str, &Error) -> String;
+
+/// The reasons whose message has something of the error in it: the field, the factor, the setting, the permission.
+const PARTICULARS: &[(R, Particular)] = &[
+    (R::RequestInvalid, invalid),
+    (R::CallerUnauthenticated, expired),
+    (R::CallerForbidden, forbidden),
+    (R::FactorNotEnrolled, not_enrolled),
+    (R::PoolSettingsConflict, conflict),
+    (R::ResourceNotFound, missing),
+    (R::InvalidParameter, rejected),
+    (R::CognitoCodeUnrecognized, unrecognized),
+];
+
+/// The text of the reason, with what is particular to this error.
 pub(super) fn message(error: &Error) -> String {
-    let text = reason::spec(error.reason).message;
-    let metadata = |key| error.metadata.get(key).map(String::as_str);
-    match error.reason {
-        R::RequestInvalid => invalid(text, &error.violations, error.further_violations),
-        R::CallerUnauthenticated if metadata("credential") == Some("expired") => {
-            "caller not authenticated: the bearer token has expired; send a new one".to_owned()
-        }
-        R::CallerForbidden => forbidden(text, metadata("rpc"), metadata("permission")),
-        R::FactorNotEnrolled => match metadata("factor").and_then(Factor::from_name) {
-            Some(factor) => format!("{text} {}: {}", factor.name(), how_to_enroll(factor)),
-            None => format!("{text}; set it up first"),
-        },
-        R::PoolSettingsConflict => {
-            let remedy = metadata("conflict").map_or("change them first", how_to_resolve);
-            format!("{text}: {remedy}")
-        }
-        R::ResourceNotFound => missing(error.operation).to_owned(),
-        R::InvalidParameter => metadata("cognito_message").map_or_else(
-            || format!("{text} and does not say which; compare the request with the RPC's comment"),
-            |said| format!("{text}: {said}"),
-        ),
-        R::CognitoCodeUnrecognized => match metadata("cognito_code") {
-            Some(code) => format!("{text}: {code}"),
-            None => text.to_owned(),
-        },
-        R::CognitoUnavailable | R::CognitoUnreachable | R::CognitoInternalError | R::CognitoAnswerUnreadable
-            if error.is_retryable() =>
-        {
-            format!("{text}; retry with backoff")
-        }
-        R::MfagateFailed
-        | R::MfagateCredentialsRejected
-        | R::MfagateAccessDenied
-        | R::MfagateClockSkewed
-        | R::MfagateAccountRefused
-        | R::MfagateRequestRejected
-        | R::MfagateDispatchFailed => {
-            format!("{text}; the cause is in mfagate's log under the request id, for its operator")
-        }
-        _ => text.to_owned(),
+    let ReasonSpec { code, party, retry, message: text, .. } = reason::spec(error.reason);
+    if let Some((_, particular)) = PARTICULARS.iter().find(|(reason, _)| *reason == error.reason) {
+        return particular(text, error);
     }
+    if retry == Retry::IfIdempotent && error.is_retryable() {
+        return format!("{text}; retry with backoff");
+    }
+    if party == Party::Mfagate && code == Code::Internal {
+        return format!("{text}; the cause is in mfagate's log under the request id, for its operator");
+    }
+    text.to_owned()
+}
+
+fn metadata<'a>(error: &'a Error, key: &str) -> Option<&'a str> {
+    error.metadata.get(key).map(String::as_str)
 }
 
 /// The first violation, and how many more there are: details hold them all.
-fn invalid(text: &str, violations: &[Violation], further: usize) -> String {
-    let Some((Violation { field, description }, others)) = violations.split_first() else { return text.to_owned() };
-    match others.len() + further {
+fn invalid(text: &str, error: &Error) -> String {
+    let Some((Violation { field, description }, others)) = error.violations.split_first() else {
+        return text.to_owned();
+    };
+    match others.len() + error.further_violations {
         0 => format!("{text}: {field} {description}"),
         others => format!("{text}: {field} {description} (and {others} more)"),
     }
 }
 
+/// The other causes have one message.
+fn expired(text: &str, error: &Error) -> String {
+    match metadata(error, "credential") {
+        Some("expired") => "caller not authenticated: the bearer token has expired; send a new one".to_owned(),
+        Some(_) | None => text.to_owned(),
+    }
+}
+
 /// Names the permission that is missing, and never a policy.
-fn forbidden(text: &str, rpc: Option<&str>, permission: Option<&str>) -> String {
-    match (rpc, permission) {
+fn forbidden(text: &str, error: &Error) -> String {
+    match (metadata(error, "rpc"), metadata(error, "permission")) {
         (Some(rpc), Some(permission)) => {
             format!("{text}: {rpc} needs the permission {permission}, which the caller does not have for this request")
         }
@@ -71,6 +73,41 @@ fn forbidden(text: &str, rpc: Option<&str>, permission: Option<&str>) -> String 
         ),
         (_, None) => format!("{text}, or mfagate has no such RPC; check the service and method names"),
     }
+}
+
+fn not_enrolled(text: &str, error: &Error) -> String {
+    match metadata(error, "factor").and_then(Factor::from_name) {
+        Some(factor) => format!("{text} {}: {}", factor.name(), how_to_enroll(factor)),
+        None => format!("{text}; set it up first"),
+    }
+}
+
+fn conflict(text: &str, error: &Error) -> String {
+    format!("{text}: {}", metadata(error, "conflict").map_or("change them first", how_to_resolve))
+}
+
+/// What Cognito did not find: the operation decides, the code is one for all.
+fn missing(_: &str, error: &Error) -> String {
+    match error.operation.map(Operation::facts) {
+        Some(facts) if facts.resource == Resource::Passkey => {
+            "the user has no such passkey; read the ids with ListWebAuthnCredentials".to_owned()
+        }
+        Some(facts) if facts.acts_as == ActsAs::User => {
+            "the pool or the app client of the credential does not exist; have the user sign in again".to_owned()
+        }
+        Some(_) | None => "the pool does not exist; check user_pool_id and the Region in it".to_owned(),
+    }
+}
+
+fn rejected(text: &str, error: &Error) -> String {
+    match metadata(error, "cognito_message") {
+        Some(said) => format!("{text}: {said}"),
+        None => format!("{text} and does not say which; compare the request with the RPC's comment"),
+    }
+}
+
+fn unrecognized(text: &str, error: &Error) -> String {
+    metadata(error, "cognito_code").map_or_else(|| text.to_owned(), |code| format!("{text}: {code}"))
 }
 
 fn how_to_enroll(factor: Factor) -> &'static str {
@@ -114,19 +151,6 @@ fn how_to_resolve(conflict: &str) -> &'static str {
              USER_POOL_MFA_TYPE_OPTIONAL"
         }
         _ => "change them first",
-    }
-}
-
-/// What Cognito did not find: the operation decides, the code is one for all.
-fn missing(operation: Option<Operation>) -> &'static str {
-    match operation.map(Operation::facts) {
-        Some(facts) if facts.resource == Resource::Passkey => {
-            "the user has no such passkey; read the ids with ListWebAuthnCredentials"
-        }
-        Some(facts) if facts.acts_as == ActsAs::User => {
-            "the pool or the app client of the credential does not exist; have the user sign in again"
-        }
-        _ => "the pool does not exist; check user_pool_id and the Region in it",
     }
 }
 
@@ -178,7 +202,7 @@ mod tests {
             let said = message(&Error::new(reason));
             assert!(!said.is_empty() && !said.ends_with('.') && !said.contains('\n'), "{reason:?}: {said}");
             let first = said.split(' ').next().unwrap_or_default();
-            let is_name = ["Cognito", "AWS"].iter().any(|name| first.starts_with(name));
+            let is_name = ["Cognito", "AWS"].contains(&first);
             assert!(is_name || first.starts_with(char::is_lowercase), "{reason:?}: {said}");
         }
     }

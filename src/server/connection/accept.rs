@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
+use tracing::Instrument as _;
 
 use crate::authn::certificate;
 use crate::server::connection::slots::{ConnectionSlots, Slot};
@@ -195,7 +196,9 @@ async fn secure(
     info: (SocketAddr, Slot),
     preface_timeout: Duration,
 ) -> io::Result<Connection> {
-    let stream = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream).await?;
+    // What the verifier of certificates logs, it logs of this peer.
+    let span = tracing::error_span!("handshake", peer = %info.0);
+    let stream = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream).instrument(span).await?;
     let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let named = presented.map(|der| certificate::named(der)).transpose().map_err(io::Error::other)?;
     Ok(Connection::secure(stream, info, named, preface_timeout))

@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
+use crate::support::certificate_authority::CertificateAuthority;
 use crate::support::fake_sts::{FakeSts, ROLE, StsReply};
 use crate::support::grpcurl::call_json;
 use crate::support::loopback::unused_url;
@@ -242,6 +243,23 @@ async fn a_warning_of_dev_names_nobody_as_the_caller() {
     cognito.inject_error("AdminGetUser", "AccessDeniedException", "").await;
     call(process.channel().await, Rpc::AdminGetUser, None, "").await.unwrap_err();
     assert_eq!(check(&process.terminate().await.stderr, "anonymous"), 1);
+}
+
+#[tokio::test]
+async fn a_warning_about_a_certificate_names_the_peer() {
+    let (authority, cognito) = (CertificateAuthority::new("the authority"), unused_url().await);
+    let fixture = PolicyFixture::allow_all();
+    fixture.write_tls(&authority.server(), &authority.certificate);
+    let options = [fixture.options(), fixture.tls_options()].concat();
+    let mut process = Process::serve_with(&options, &cognito, AWS_CREDENTIALS).await;
+    let address = process.address().await;
+    let nameless = authority.client(Vec::new());
+    // In TLS 1.3 the client learns of it later.
+    let _connection = authority.connect(address, Some(&nameless)).await;
+    process.wait_for_log("client certificate of a trusted authority rejected").await;
+    let log = process.terminate().await.stderr;
+    let lines = warnings(&log);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("handshake{peer=127.0.0.1:")), "{log}");
 }
 
 #[tokio::test]

@@ -63,9 +63,8 @@ async fn pool(service: &TestService, settings: Value, mfa: Option<Value>) -> Str
     id
 }
 
-#[tokio::test]
-async fn what_is_read_can_be_sent_back_on_every_pool() {
-    let service = TestService::start().await;
+/// Every kind of pool: its settings, and its MFA configuration unless it has none.
+fn kinds() -> Vec<(&'static str, Value, Option<Value>)> {
     let sns = json!({ "SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "ExternalId": "external" });
     let eums = json!({ "EumsSms": { "CallerArn": "arn:aws:iam::123456789012:role/sms", "Region": "us-west-2" } });
     let sms = |channel: &Value| json!({ "SmsAuthenticationMessage": "{####}!", "SmsConfiguration": channel });
@@ -92,8 +91,7 @@ async fn what_is_read_can_be_sent_back_on_every_pool() {
     let email = json!({ "Message": "Your code: {####}", "Subject": "A code" });
     let first_factors =
         json!({ "Policies": { "SignInPolicy": { "AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN"] } } });
-
-    for (name, settings, mfa) in [
+    vec![
         ("off", json!({}), None),
         ("off, with an SMS channel", sms_channel.clone(), None),
         (
@@ -156,7 +154,13 @@ async fn what_is_read_can_be_sent_back_on_every_pool() {
                 "MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": totp, "WebAuthnConfiguration": passkeys,
             })),
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_is_read_can_be_sent_back_on_every_pool() {
+    let service = TestService::start().await;
+    for (name, settings, mfa) in kinds() {
         let pool = pool(&service, settings, mfa).await;
         let before = get(&service, &pool).await;
         let left_out = follow(&service, all_of(&pool, before.clone())).await;
@@ -173,7 +177,7 @@ async fn what_is_read_can_be_sent_back_on_every_pool() {
         // A change of the mode needs nothing left out.
         let mut changed = before;
         changed.mfa_configuration = UserPoolMfaType::Optional.into();
-        changed.software_token_mfa_configuration = Some(self::totp(true));
+        changed.software_token_mfa_configuration = Some(totp(true));
         assert_eq!(follow(&service, all_of(&pool, changed.clone())).await, Vec::<String>::new(), "{name}");
         assert_eq!(get(&service, &pool).await, changed, "{name}");
     }
