@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authz::Permit;
 use crate::cognito::credentials::{Credentials, Endpoint};
-use crate::cognito::pool_client::{CallSettings, PoolClient};
+use crate::cognito::pool_client::{CallSettings, PoolClient, RegionalClient};
 use crate::cognito::role::AssumedRole;
 use crate::cognito::sdk;
 use crate::domain::Deadline;
@@ -37,13 +37,6 @@ pub struct Cognito {
     settings: CallSettings,
     role: Option<AssumedRole>,
     clients: Mutex<HashMap<String, RegionalClient>>,
-}
-
-/// The client of a Region, and where it sends requests.
-#[derive(Clone, Debug)]
-pub(super) struct RegionalClient {
-    pub(super) client: Client,
-    pub(super) endpoint: Arc<str>,
 }
 
 impl Cognito {

@@ -16,7 +16,6 @@ use tracing::Instrument as _;
 
 use crate::api::v1::ErrorReason;
 use crate::authz::Permit;
-use crate::cognito::client::RegionalClient;
 use crate::cognito::failure;
 use crate::cognito::send::{NeverRetryLimitExceeded, TransmitProbe, recorded};
 use crate::domain::{Deadline, Operation};
@@ -28,6 +27,13 @@ pub(super) struct CallSettings {
     pub(super) operation_timeout: Duration,
     /// The mutations in flight. A drain waits for them.
     pub(super) mutations: TaskTracker,
+}
+
+/// The client of a Region, and where it sends requests.
+#[derive(Clone, Debug)]
+pub(super) struct RegionalClient {
+    pub(super) client: Client,
+    pub(super) endpoint: Arc<str>,
 }
 
 /// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.

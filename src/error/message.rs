@@ -1,5 +1,7 @@
 //! The message of a status: what is wrong and what to do about it, for a caller who sees nothing else.
 
+use std::fmt;
+
 use tonic::Code;
 
 use crate::api::v1::ErrorReason as R;
@@ -36,6 +38,12 @@ pub(super) fn message(error: &Error) -> String {
         return format!("{text}; the cause is in mfagate's log under the request id, for its operator");
     }
     text.to_owned()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&message(self))
+    }
 }
 
 fn metadata<'a>(error: &'a Error, key: &str) -> Option<&'a str> {

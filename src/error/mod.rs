@@ -7,7 +7,6 @@ mod status;
 mod violation;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::api::v1::ErrorReason;
 use crate::domain::Operation;
@@ -118,12 +117,6 @@ impl Error {
     /// The id that AWS gave the failed request, if it returned one.
     pub fn aws_request_id(&self) -> Option<&str> {
         self.metadata.get("aws_request_id").map(String::as_str)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&message::message(self))
     }
 }
 
