@@ -168,7 +168,7 @@ def test_where_sts_refuses_the_log_names_the_cause(account: Account, serving: Se
     with serving.assuming(role, key, account.sts_url) as running:
         is_the_facades_fault(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         log = running.gate.process.output()
-    assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? error=sts refused .*: {code}\b", log), log
+    assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? .* cause=sts refused .*: {code}\b", log), log
     assert sorted(iam.sessions(account.url)) == sorted(before)
 
 
