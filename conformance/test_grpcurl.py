@@ -1,5 +1,6 @@
 """The calls that people paste, made with the real grpcurl (reflection v1alpha) and with grpcio (reflection v1)."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -9,12 +10,22 @@ import grpc
 import pytest
 
 from suite import cookbook, gate, manual
+from suite.caller import new_caller
 from suite.control import Control
 from suite.cookbook import Recipe
 from suite.gate import Gate, Refusal
 
 RECIPES = cookbook.recipes("docs/cookbook.md")
 INTRODUCTION = cookbook.recipes("README.md")
+MISTAKES = cookbook.recipes("docs/troubleshooting.md")
+READER = """
+@id("everything")
+permit (principal == Mfagate::Caller::"conformance", action, resource);
+@id("support-reads")
+permit (principal == Mfagate::Caller::"support", action == Mfagate::Action::"AdminGetUser",
+        resource == Mfagate::UserPool::"us-west-2_EXAMPLE");
+"""
+"""The caller of the document reads users of one pool; the suite's own caller reads the descriptors."""
 RPCS = 17
 
 
@@ -37,6 +48,39 @@ def grpcio_dev() -> Iterator[Gate]:
     """The `mfagate dev` on which grpcio makes the same calls."""
     with gate.running("dev") as running:
         yield running
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistaken:
+    """Where newcomers make their mistakes: `mfagate dev`, and `mfagate serve` before its Cognito."""
+
+    dev: Gate
+    serve: Gate
+    variables: dict[str, str]
+    directory: pathlib.Path
+
+    def printed(self, script: str) -> str:
+        """What a command of the document prints, without the details of the error."""
+        serves = "CALLER_TOKEN" in script or "-protoset" in script
+        address = (self.serve if serves else self.dev).address
+        return cookbook.output_with(self.variables, script, address, self.directory).partition("  Details:\n")[0]
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mistaken]:
+    """The servers of the document, the tokens of its callers, and the file of descriptors that it makes."""
+    directory: pathlib.Path = tmp_path_factory.mktemp("mistaken")
+    caller = new_caller(directory, READER)
+    with gate.running("dev") as dev:
+        own = {"CALLER_TOKEN": caller.token_of("support"), "EXPIRED_TOKEN": caller.token_of("support", -60)}
+        variables = cookbook.environment(dev) | own
+        described = f"grpcurl -plaintext -protoset-out mfagate.binpb {dev.address} describe"
+        printed = cookbook.output_with(variables, described, dev.address, directory)
+        assert (directory / "mfagate.binpb").exists(), printed
+        options = ["--cognito-endpoint", gate.embedded_url(dev), *caller.options]
+        aws = gate.aws_keys("test", "test")
+        with gate.running("serve", *options, environment=aws, metadata=caller.metadata) as serve:
+            yield Mistaken(dev, serve, variables, directory)
 
 
 def recipe_id(value: object) -> str:
@@ -69,7 +113,7 @@ def test_the_cookbook_runs_in_any_order_and_again(order: str) -> None:
     with gate.running("dev") as fresh:
         for step in range(2 * len(RECIPES)):
             recipe = RECIPES[step * stride % len(RECIPES)]
-            output = cookbook.printed(fresh, recipe.script)
+            output = cookbook.output_of(fresh, recipe.script)
             if output.startswith("ERROR:"):
                 assert recipe.output.startswith("ERROR:"), f"{recipe.title}: {output}"
                 assert cookbook.error(output)[0] == cookbook.error(recipe.output)[0], output
@@ -82,7 +126,7 @@ def test_the_cookbook_has_a_fresh_token_and_a_reset() -> None:
     with gate.running("dev") as fresh:
         for line in lines:
             call = line.removeprefix("export TOKEN=$(").removesuffix(")")
-            output = cookbook.printed(fresh, call)
+            output = cookbook.output_of(fresh, call)
             assert output.count(".") == 2 if "token" in line else json.loads(output) == {}
 
 
@@ -95,6 +139,11 @@ def test_the_readme_has_a_call_and_a_refusal() -> None:
 def test_grpcurl_prints_what_the_readme_says(readme_dev: Gate, recipe: Recipe) -> None:
     output = cookbook.output_of(readme_dev, recipe.script)
     assert cookbook.normalized(output) == cookbook.normalized(recipe.output), output
+
+
+@pytest.mark.parametrize("recipe", MISTAKES, ids=recipe_id)
+def test_grpcurl_prints_what_the_document_says_of_a_mistake(mistaken: Mistaken, recipe: Recipe) -> None:
+    assert mistaken.printed(recipe.script) == recipe.output
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.rpc()], ids=recipe_id)

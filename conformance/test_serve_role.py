@@ -171,7 +171,7 @@ def test_the_log_names_the_cause_when_sts_refuses(account: Account, serving: Ser
     with serving.with_role(role, key, account.sts_url) as running:
         assert_mfagates_failure(serving.read(running.gate, CALLERS[0]), "MFAGATE_DISPATCH_FAILED")
         log = running.gate.process.output()
-    assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? error=sts refused .*: {code}\b", log), log
+    assert re.search(rf"role not assumed session=\"?{CALLERS[0]}\"? .* cause=sts refused .*: {code}\b", log), log
     assert sorted(iam.sessions(account.url)) == sorted(before)
 
 

@@ -28,14 +28,19 @@ class Caller:
     """The options of `mfagate serve` that let it authenticate the caller."""
     metadata: tuple[tuple[str, str], ...]
     """The metadata of each of the caller's calls."""
+    _key: rsa.RSAPrivateKey
+
+    def token_of(self, name: str, lifetime_seconds: int = TOKEN_LIFETIME_SECONDS) -> str:
+        """A token of the same issuer for another caller; a negative lifetime makes an expired one."""
+        return _token(self._key, name, lifetime_seconds)
 
 
-def new_caller(directory: pathlib.Path) -> Caller:
+def new_caller(directory: pathlib.Path, policy: str = POLICY) -> Caller:
     """Creates a caller with its own key; the files go into an empty directory."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     policies = directory / "policies"
     policies.mkdir()
-    (policies / "all.cedar").write_text(POLICY)
+    (policies / "all.cedar").write_text(policy)
     keys = directory / "jwks.json"
     keys.write_text(json.dumps({"keys": [_published(key.public_key())]}))
     options = {
@@ -48,7 +53,8 @@ def new_caller(directory: pathlib.Path) -> Caller:
     }
     return Caller(
         [str(part) for option in options.items() for part in option],
-        bearer(_token(key)),
+        bearer(_token(key, NAME, TOKEN_LIFETIME_SECONDS)),
+        key,
     )
 
 
@@ -62,9 +68,9 @@ def _number(value: int) -> str:
     return jwt.encode(value.to_bytes((value.bit_length() + 7) // 8))
 
 
-def _token(key: rsa.RSAPrivateKey) -> str:
+def _token(key: rsa.RSAPrivateKey, name: str, lifetime_seconds: int) -> str:
     header = {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": NAME, "exp": int(time.time()) + TOKEN_LIFETIME_SECONDS}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": name, "exp": int(time.time()) + lifetime_seconds}
     signed = ".".join(jwt.encode(json.dumps(part).encode()) for part in (header, claims))
     signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
     return f"{signed}.{jwt.encode(signature)}"

@@ -64,9 +64,17 @@ def environment(gate: Gate) -> dict[str, str]:
 
 def output_of(gate: Gate, script: str) -> str:
     """The output of a script run against this mfagate, standard error included."""
+    return output_with(environment(gate), script, gate.address)
+
+
+def output_with(
+    variables: dict[str, str], script: str, address: str, directory: pathlib.Path | None = None
+) -> str:
+    """The output of a script run in this environment, with this address in it."""
     done = subprocess.run(
-        ["sh", "-c", script.replace(PASTED_ADDRESS, gate.address)],
-        env=environment(gate),
+        ["sh", "-c", script.replace(PASTED_ADDRESS, address)],
+        env=variables,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -57,7 +57,7 @@ impl AuditLog {
         chain: Option<Chain>,
         limit: Duration,
     ) -> Result<Self, OpenError> {
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::new(Progress::new(&target));
         let writer = Writer::new(target, open, chain, Arc::clone(&progress));
         let (jobs, target) = mpsc::channel();
         thread::Builder::new()
@@ -65,6 +65,11 @@ impl AuditLog {
             .spawn(move || writer.run(&target))
             .map_err(OpenError::Thread)?;
         Ok(Self { jobs, progress, username, limit })
+    }
+
+    /// What is written to, for the log.
+    pub fn target(&self) -> &str {
+        &self.progress.target
     }
 
     /// The recorded form of the username of a request, which need not be validated yet.
@@ -139,7 +144,7 @@ async fn written(receipt: Receipt, progress: &Progress, limit: Duration) -> Resu
         Ok(Err(_)) => Err(AuditUnavailable::Closed),
         Err(_) => {
             if !progress.stalled.swap(true, Ordering::Relaxed) {
-                tracing::error!("audit log stalled, mutations are rejected");
+                tracing::error!(target = progress.target, "audit log stalled, mutations are rejected");
             }
             Err(AuditUnavailable::Stalled)
         }

@@ -15,6 +15,8 @@ use crate::audit::target::{AuditTarget, Open};
 /// What the thread and those who wait for it share.
 #[derive(Debug)]
 pub(super) struct Progress {
+    /// What is written to, for the log.
+    pub(super) target: String,
     start: Instant,
     /// Milliseconds from `start`, plus one, at which the current work began; 0 while there is none.
     busy_since: AtomicU64,
@@ -33,8 +35,9 @@ struct DroppedDecisions {
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(target: &AuditTarget) -> Self {
         Self {
+            target: target.to_string(),
             start: Instant::now(),
             busy_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -91,7 +94,7 @@ impl Writer {
             let _ = done.send(outcome.map_err(|error| AuditUnavailable::Failed(error.to_string())));
         }
         if !self.kept.is_empty() {
-            tracing::error!(mutations = self.kept.len(), "audit log closed without records of mutations");
+            tracing::error!(target = %self.target, mutations = self.kept.len(), "audit log closed without records of mutations");
         }
     }
 
@@ -212,7 +215,8 @@ mod tests {
     fn writer(path: &std::path::Path) -> Writer {
         let target = AuditTarget::File(path.to_owned());
         let open = target.open().unwrap();
-        Writer::new(target, open, None, Arc::new(Progress::new()))
+        let progress = Arc::new(Progress::new(&target));
+        Writer::new(target, open, None, progress)
     }
 
     #[test]
@@ -274,7 +278,7 @@ mod tests {
 
     #[test]
     fn work_that_takes_too_long_is_noticed_while_it_goes_on() {
-        let progress = Progress::new();
+        let progress = Progress::new(&AuditTarget::Stdout);
         assert!(!progress.is_stuck(Duration::ZERO));
         progress.busy_since.store(1, Ordering::Relaxed);
         assert!(!progress.is_stuck(Duration::from_hours(1)));

@@ -48,7 +48,8 @@ impl Authenticator {
     }
 }
 
-/// The caller learns the kind of the failure and no more; the log has the cause.
+/// The caller learns the kind of the failure and no more; the log has the cause. That a token has expired is said of those
+/// only whose signature is verified.
 fn rejected(error: &TokenError) -> Error {
     let kind = match error {
         TokenError::Malformed(_) => "malformed",

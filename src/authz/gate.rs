@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
+use crate::api::{READ_REFLECTION, Rpc};
 use crate::audit::{self, AuditLog, CallFields, DecisionOutcome, DecisionRecord, Target};
 use crate::authz::permit::Grant;
 use crate::authz::policy::{Decision, PolicyStore};
@@ -80,7 +80,7 @@ impl PolicyEnforcer {
         let record = decision_record(&fields, Some(&asked), &decision, started.elapsed());
         let written = self.audit.decision(&record).await;
         if !decision.allowed {
-            return Err(Error::new(ErrorReason::CallerForbidden).cause("no policy permits the call, or one forbids it"));
+            return Err(forbidden(rpc).cause("no policy permits the call, or one forbids it"));
         }
         match written {
             Err(error) if !rpc.is_read() => Err(Error::new(ErrorReason::AuditUnavailable).cause(error.to_string())),
@@ -101,7 +101,7 @@ impl PolicyEnforcer {
             return Ok(());
         }
         self.record_denial(call, rpc.into(), policies.hash(), started).await;
-        Err(Error::new(ErrorReason::CallerForbidden).cause("no policy permits the caller this RPC at all"))
+        Err(forbidden(rpc).cause("no policy permits the caller this RPC at all"))
     }
 
     /// Decides on reading the descriptors.
@@ -114,7 +114,8 @@ impl PolicyEnforcer {
         if decision.allowed {
             Ok(())
         } else {
-            Err(Error::new(ErrorReason::CallerForbidden).cause("no policy permits reading the descriptors"))
+            let error = Error::new(ErrorReason::CallerForbidden).metadata("permission", Some(READ_REFLECTION));
+            Err(error.cause("no policy permits reading the descriptors"))
         }
     }
 
@@ -155,6 +156,12 @@ impl PolicyEnforcer {
     async fn record_best_effort(&self, record: &DecisionRecord) {
         let _ = self.audit.decision(record).await;
     }
+}
+
+/// The caller is told what it may not do, and never by which policy.
+fn forbidden(rpc: Rpc) -> Error {
+    let error = Error::new(ErrorReason::CallerForbidden);
+    error.metadata("rpc", Some(rpc.name())).metadata("permission", Some(rpc.permission()))
 }
 
 /// What the records of a call have in common, before its request is read.

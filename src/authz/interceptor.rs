@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tower_http::auth::AsyncAuthorizeRequest;
+use tracing::Span;
 
 use crate::api::Rpc;
 use crate::audit::Target;
@@ -18,6 +19,9 @@ use crate::authn::{Authenticator, PeerIdentity};
 use crate::authz::gate::{Gate, PolicyEnforcer};
 use crate::domain::{Call, CallerRequestId, RequestId, TraceId};
 use crate::error::{Error, rejection};
+
+/// Who calls, in the log, where nobody is named.
+const ANONYMOUS: &str = "anonymous";
 
 /// Admits requests, or rejects them.
 #[derive(Clone, Debug)]
@@ -74,6 +78,9 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for AuthzInterceptor {
         let this = self.clone();
         Box::pin(async move {
             let mut call = call(&request);
+            if matches!(this.gate, Gate::AllowAll) {
+                Span::current().record("caller", ANONYMOUS);
+            }
             if let Gate::Enforced(enforcer) = &this.gate {
                 let peer = request.extensions().get::<PeerIdentity>();
                 let endpoint = Endpoint::of(request.uri().path());
@@ -107,10 +114,12 @@ impl AuthzInterceptor {
         let caller = match self.authenticator.caller(peer, headers).await {
             Ok(caller) => caller,
             Err(error) => {
+                Span::current().record("caller", ANONYMOUS);
                 enforcer.record_unauthenticated(call, endpoint.target(), started.elapsed()).await;
                 return Err(error);
             }
         };
+        Span::current().record("caller", caller.name.as_str());
         call.caller = Some(caller.clone());
         match endpoint {
             Endpoint::Rpc(rpc) => enforcer.precheck(call, &caller, rpc).await,

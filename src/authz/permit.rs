@@ -2,7 +2,7 @@
 
 use crate::api::Rpc;
 use crate::authz::recorder::MutationRecorder;
-use crate::domain::text::{Text, UserPoolIdText, region};
+use crate::domain::text::{self, UserPoolIdText, region};
 use crate::error::Violation;
 
 /// The decision that one call is allowed. Only the gate makes it.
@@ -33,9 +33,9 @@ impl Grant {
     pub fn permit(self) -> Result<Permit, Violation> {
         let violation = |description: String| Violation { field: "user_pool_id".to_owned(), description };
         if self.user_pool_id.is_empty() {
-            return Err(violation("required".to_owned()));
+            return Err(violation("is required".to_owned()));
         }
-        let user_pool_id = Text::parse(self.user_pool_id).map_err(violation)?;
+        let user_pool_id = text::user_pool_id(self.user_pool_id).map_err(violation)?;
         Ok(Permit { rpc: self.rpc, user_pool_id, recorder: self.recorder })
     }
 }

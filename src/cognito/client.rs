@@ -1,10 +1,13 @@
 //! The SDK clients of Cognito: one per Region, made once, sharing connections and credentials.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
 use aws_sdk_cognitoidentityprovider::config::{self, AppName, BehaviorVersion, IdentityCache, Region};
@@ -13,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::authz::Permit;
 use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::exchange::RequestIds;
-use crate::cognito::pool_client::{CallSettings, PoolClient};
+use crate::cognito::pool_client::{CallSettings, PoolClient, RegionalClient};
 use crate::cognito::role::AssumedRole;
 use crate::cognito::sdk;
 use crate::domain::Deadline;
@@ -31,9 +34,10 @@ const MAX_REGIONS: usize = 64;
 #[derive(Debug)]
 pub struct Cognito {
     shared: config::Builder,
+    endpoint: Endpoint,
     settings: CallSettings,
     role: Option<AssumedRole>,
-    clients: Mutex<HashMap<String, Client>>,
+    clients: Mutex<HashMap<String, RegionalClient>>,
 }
 
 impl Cognito {
@@ -53,12 +57,12 @@ impl Cognito {
             .retry_config(retry)
             .timeout_config(timeout.build());
         shared.set_app_name(AppName::new("mfagate").ok());
-        if let Endpoint::Url(url) = endpoint {
+        if let Endpoint::Url(url) = &endpoint {
             shared = shared.endpoint_url(url);
         }
         let settings =
             CallSettings { operation_timeout, request_ids: RequestIds::Required, mutations: TaskTracker::new() };
-        Self { shared, settings, role: None, clients: Mutex::default() }
+        Self { shared, endpoint, settings, role: None, clients: Mutex::default() }
     }
 
     /// The same client, assuming a role for each caller.
@@ -95,18 +99,48 @@ impl Cognito {
         }
     }
 
-    fn client(&self, region: &str) -> Client {
+    fn client(&self, region: &str) -> RegionalClient {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {
             return client.clone();
         }
         let region = region.to_owned();
+        let endpoint = match &self.endpoint {
+            Endpoint::Url(url) => url.as_str().into(),
+            Endpoint::Aws => aws_endpoint(&region).unwrap_or_else(|| format!("AWS in {region}")).into(),
+        };
         let client = Client::from_conf(self.shared.clone().region(Region::new(region.clone())).build());
+        let client = RegionalClient { client, endpoint };
         if clients.len() >= MAX_REGIONS {
             // Clients are cheap to make again, and connections are not theirs.
             clients.clear();
         }
         clients.insert(region, client.clone());
         client
+    }
+}
+
+/// The endpoint of Cognito in a Region, as the SDK resolves it: from its own table, so the future is ready at once.
+fn aws_endpoint(region: &str) -> Option<String> {
+    let resolver = DefaultResolver::new();
+    let params = Params::builder().region(region).build().ok()?;
+    match pin!(resolver.resolve_endpoint(&params)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(endpoint)) => Some(endpoint.url().to_owned()),
+        Poll::Ready(Err(_)) | Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_of_a_region_is_that_of_its_partition() {
+        for (region, endpoint) in [
+            ("eu-west-1", "https://cognito-idp.eu-west-1.amazonaws.com"),
+            ("cn-north-1", "https://cognito-idp.cn-north-1.amazonaws.com.cn"),
+        ] {
+            assert_eq!(aws_endpoint(region).as_deref(), Some(endpoint));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The client of one pool for one call: deadline, retries, credentials, and mutations that always run to their end.
 
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
@@ -31,10 +31,17 @@ pub(super) struct CallSettings {
     pub(super) mutations: TaskTracker,
 }
 
+/// The client of a Region, and where it sends requests.
+#[derive(Clone, Debug)]
+pub(super) struct RegionalClient {
+    pub(super) client: Client,
+    pub(super) endpoint: Arc<str>,
+}
+
 /// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.
 #[derive(Debug)]
 pub struct PoolClient {
-    client: Client,
+    client: RegionalClient,
     permit: Permit,
     deadline: Deadline,
     settings: CallSettings,
@@ -44,7 +51,7 @@ pub struct PoolClient {
 
 impl PoolClient {
     /// The client of the permit's pool, which sends through `client`.
-    pub(super) fn new(client: Client, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
+    pub(super) fn new(client: RegionalClient, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
         Self { client, permit, deadline, settings, credentials: None, findings: Mutex::default() }
     }
 
@@ -95,30 +102,31 @@ impl PoolClient {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
         if !operation.serves(self.permit.rpc()) {
-            let error = Error::new(ErrorReason::MfagateFailed).operation(operation);
+            let error = self.error(ErrorReason::MfagateFailed, operation);
             return Err(error.cause("the permit is for an RPC that does not use the operation"));
         }
         let timeout = self.settings.operation_timeout;
         let left = self.deadline.left(timeout);
         if left.is_zero() {
-            return Err(Error::new(ErrorReason::NoTimeLeft).operation(operation).cause("no time left to call Cognito"));
+            return Err(self.error(ErrorReason::NoTimeLeft, operation).cause("no time left to call Cognito"));
         }
         let exchange = Exchange::<E>::new(operation, self.settings.request_ids.clone());
         let config = self.config::<E>(operation, left).interceptor(exchange.clone());
-        let response = call(&self.client, config);
-        let pool = self.permit.user_pool_id().to_owned();
+        let response = call(&self.client.client, config);
+        let (pool, endpoint) = (self.permit.user_pool_id().to_owned(), Arc::clone(&self.client.endpoint));
         let mut request = request.into();
         request.texts.push(pool.clone());
+        let placed = move |error: Error| error.user_pool(&pool).endpoint(&endpoint);
         // Time that ran out before anything was dispatched went into credentials.
         let undispatched = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
         let outcome = async move {
             let response = response.await.map_err(|error| {
                 let timed_out = if exchange.was_dispatched() { ErrorReason::DeadlineExceeded } else { undispatched };
-                let error = failure::translate(operation, &error, timed_out, &request).user_pool(&pool);
+                let error = failure::translate(operation, &error, timed_out, &request);
                 let unknown = !operation.is_read() && exchange.is_outcome_unknown();
-                if unknown { error.outcome_unknown() } else { error }
+                placed(if unknown { error.outcome_unknown() } else { error })
             })?;
-            check(&response)?;
+            check(&response).map_err(placed)?;
             Ok(response)
         };
         if operation.is_read() {
@@ -130,8 +138,24 @@ impl PoolClient {
         match self.settings.mutations.spawn(recorded.in_current_span()).await {
             Ok(outcome) => outcome,
             // The text of the panic may hold anything.
-            Err(_) => Err(Error::new(ErrorReason::MfagateFailed).operation(operation).cause("a mutation panicked")),
+            Err(_) => Err(self.error(ErrorReason::MfagateFailed, operation).cause("a mutation panicked")),
         }
+    }
+
+    /// An error of `operation` on this pool.
+    pub(super) fn error(&self, reason: ErrorReason, operation: Operation) -> Error {
+        let error = Error::new(reason).operation(operation);
+        error.user_pool(self.user_pool_id()).endpoint(&self.client.endpoint)
+    }
+
+    /// Rejects a response without a required member. The SDK fills in an empty value (1.144), and a response that is not
+    /// Cognito's would pass for a user without a name.
+    pub(super) fn require(&self, operation: Operation, member: &str, is_present: bool) -> Result<(), Error> {
+        if is_present {
+            return Ok(());
+        }
+        let error = self.error(ErrorReason::CognitoAnswerUnreadable, operation);
+        Err(error.cause(format!("the response has no {member}")))
     }
 
     /// What is specific to one operation, which may take as long as `left`. The SDK gives an operation with its own

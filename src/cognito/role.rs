@@ -19,6 +19,7 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use regex::Regex;
 use thiserror::Error;
+use tracing::Instrument as _;
 
 use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::failure;
@@ -89,6 +90,7 @@ impl RoleArn {
 #[derive(Debug)]
 pub struct AssumedRole {
     sts: Client,
+    endpoint: Arc<str>,
     arn: RoleArn,
     first_pause: Duration,
     sessions: Mutex<Sessions>,
@@ -109,6 +111,10 @@ impl AssumedRole {
         let RoleOptions { arn, region, endpoint } = options;
         let timeout =
             TimeoutConfig::builder().connect_timeout(sdk::CONNECT_TIMEOUT).operation_timeout(STS_TIMEOUT).build();
+        let shown = match &endpoint {
+            Endpoint::Aws => format!("STS in {region}").into(),
+            Endpoint::Url(url) => url.as_str().into(),
+        };
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .http_client(sdk::http_client())
@@ -121,7 +127,7 @@ impl AssumedRole {
             config = config.endpoint_url(url);
         }
         let sts = Client::from_conf(config.build());
-        Self { sts, arn, first_pause: FIRST_PAUSE, sessions: Mutex::default() }
+        Self { sts, endpoint: shown, arn, first_pause: FIRST_PAUSE, sessions: Mutex::default() }
     }
 
     /// The same role, whose first failure is remembered for `first_pause`.
@@ -154,6 +160,7 @@ impl AssumedRole {
         }
         let session = Arc::new(Session {
             sts: self.sts.clone(),
+            endpoint: Arc::clone(&self.endpoint),
             arn: self.arn.clone(),
             name: SessionName::of(caller),
             first_pause: self.first_pause,
@@ -199,6 +206,8 @@ impl From<SdkError<AssumeRoleError, HttpResponse>> for RoleError {
 /// The session of one caller.
 struct Session {
     sts: Client,
+    /// Where STS is, for the log.
+    endpoint: Arc<str>,
     arn: RoleArn,
     name: SessionName,
     first_pause: Duration,
@@ -265,7 +274,7 @@ impl Session {
             Some(keys) if left(&keys) > RENEW_BEFORE => return Ok(keys),
             Some(keys) if left(&keys) > MIN_LIFETIME => {
                 if recent_failure.is_none() && self.turn.try_lock().is_ok() {
-                    tokio::spawn(self.refresh(responses));
+                    tokio::spawn(self.refresh(responses).in_current_span());
                 }
                 return Ok(keys);
             }
@@ -275,7 +284,7 @@ impl Session {
             return Err(error);
         }
         // A task of its own, so that the response is kept even if the call that needed it could not wait.
-        tokio::spawn(self.refresh(responses)).await.unwrap_or(Err(RoleError::Aborted))
+        tokio::spawn(self.refresh(responses).in_current_span()).await.unwrap_or(Err(RoleError::Aborted))
     }
 
     /// Calls STS, unless it has responded since `seen` responses: then that response is everybody's.
@@ -292,7 +301,13 @@ impl Session {
         let outcome = self.assume().await;
         match &outcome {
             Ok(_) => tracing::info!(session = self.name.as_str(), "role assumed"),
-            Err(error) => tracing::warn!(session = self.name.as_str(), %error, "role not assumed"),
+            Err(error) => tracing::warn!(
+                session = self.name.as_str(),
+                operation = "AssumeRole",
+                endpoint = &*self.endpoint,
+                cause = %error,
+                "role not assumed"
+            ),
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.add(&outcome, self.first_pause);

@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 use crate::api::v1;
 use crate::cognito::convert;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{Sent, require, texts};
+use crate::cognito::send::{Sent, texts};
 use crate::domain::text::{AccessToken, Username};
 use crate::domain::{Before, Factor, Findings, Operation};
 use crate::error::Error;
@@ -32,7 +32,7 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
-        require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
+        self.require(Operation::AdminGetUser, "username", !user.username.is_empty())?;
         let attributes = user.user_attributes.as_deref().unwrap_or_default();
         self.find(found(&user.username, attributes, user.user_mfa_setting_list(), user.preferred_mfa_setting()));
         Ok(convert::admin_user(user))
@@ -45,7 +45,7 @@ impl PoolClient {
                 client.get_user().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
-        require(Operation::GetUser, "username", !user.username.is_empty())?;
+        self.require(Operation::GetUser, "username", !user.username.is_empty())?;
         let (enabled, preferred) = (user.user_mfa_setting_list(), user.preferred_mfa_setting());
         self.find(found(&user.username, &user.user_attributes, enabled, preferred));
         Ok(convert::user(user))
@@ -64,7 +64,7 @@ impl PoolClient {
                 call.customize().config_override(config).send()
             })
             .await?;
-        require(operation, "username", !factors.username.is_empty())?;
+        self.require(operation, "username", !factors.username.is_empty())?;
         Ok(convert::admin_auth_factors(factors))
     }
 
@@ -75,7 +75,7 @@ impl PoolClient {
                 client.get_user_auth_factors().access_token(token.as_str()).customize().config_override(config).send()
             })
             .await?;
-        require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
+        self.require(Operation::GetUserAuthFactors, "username", !factors.username.is_empty())?;
         let (enabled, preferred) = (factors.user_mfa_setting_list(), factors.preferred_mfa_setting());
         self.find(found(&factors.username, &[], enabled, preferred));
         Ok(convert::auth_factors(factors))

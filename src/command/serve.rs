@@ -52,7 +52,7 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
         () = at_once => Ok(()),
     };
     if let Err(error) = plan.audit.flush().await {
-        tracing::error!(%error, "audit log incomplete");
+        tracing::error!(target = plan.audit.target(), %error, "audit log incomplete");
     }
     served
 }
@@ -81,14 +81,15 @@ async fn reload_at(mut hangups: signal::Hangups, plan: Arc<Plan>) {
         tracing::info!(signal = "SIGHUP", "reload requested");
         let audit = plan.audit.reopen().await;
         if let Err(error) = &audit {
-            tracing::error!(%error, "audit log not reopened");
+            tracing::error!(target = plan.audit.target(), %error, "audit log not reopened");
         }
         let keys = match plan.authenticator.tokens() {
             Some(tokens) => tokens.reload().await.map(|_| ()),
             None => Ok(()),
         };
         if let Err(error) = &keys {
-            tracing::error!(error = chain(error), "key set not reloaded");
+            let source = plan.authenticator.tokens().map(|tokens| tokens.source().to_string());
+            tracing::error!(source, cause = chain(error), "key set not reloaded");
         }
         let files = Arc::clone(&plan);
         let reloaded = tokio::task::spawn_blocking(move || {

@@ -39,6 +39,7 @@ impl<C: Constraint> Text<C> {
                 (1, usize::MAX) => "must not be empty".to_owned(),
                 (_, usize::MAX) => format!("must have at least {min} characters"),
                 (0, _) => format!("must have at most {max} characters"),
+                (min, max) if min == max && !C::FORM.is_empty() => C::FORM.to_owned(),
                 (min, max) if min == max => format!("must have exactly {max} characters"),
                 _ => format!("must have {min} to {max} characters"),
             });
@@ -111,15 +112,15 @@ const MAX_STRING_LEN: usize = 131_072;
 
 texts! {
     /// `UserPoolIdType`, whose pattern takes any word for a Region. Ours does not: the Region becomes part of a host name.
-    UserPoolIdText, UserPoolIdKind: 1, 55, r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+_[0-9a-zA-Z]+" => "must be a Region, an underscore, and letters and digits";
+    UserPoolIdText, UserPoolIdKind: 1, 55, r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+_[0-9a-zA-Z]+" => "must be the pool's id: a Region, an underscore, and letters and digits, such as us-west-2_EXAMPLE";
     /// `UsernameType`: a username, an alias, or the `sub`.
-    Username, UsernameKind: 1, 128, secret true, r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+" => "must be letters, marks, symbols, numbers and punctuation only";
+    Username, UsernameKind: 1, 128, secret true, r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+" => "must hold letters, marks, symbols, numbers and punctuation only, no white space";
     /// `TokenModelType`: an access token.
-    AccessToken, AccessTokenKind: 1, ANY, secret true, r"[A-Za-z0-9_=.-]+" => "must be letters, digits and the characters - _ = . only";
+    AccessToken, AccessTokenKind: 1, ANY, secret true, r"[A-Za-z0-9_=.-]+" => "must be the token alone: letters, digits and the characters - _ = . only";
     /// `SessionType`: the session of a challenge.
     Session, SessionKind: 20, 4096, secret true;
     /// `SoftwareTokenMFAUserCodeType`: the code of an authenticator app.
-    UserCode, UserCodeKind: 6, 6, secret true, "[0-9]+" => "must be digits only";
+    UserCode, UserCodeKind: 6, 6, secret true, "[0-9]+" => "must be 6 digits";
     /// `StringType`, secret because people write what they like into it.
     FreeText, FreeTextKind: 0, MAX_STRING_LEN, secret true;
     /// `SmsVerificationMessageType`.
@@ -142,6 +143,17 @@ texts! {
     CredentialId, CredentialIdKind: 1, MAX_STRING_LEN, secret true;
     /// The issuer or account name of a key URI, which a colon separates.
     KeyUriLabel, KeyUriLabelKind: 1, 128, secret true, r"[^:\p{Cc}]+" => "must not hold a colon or control characters";
+}
+
+/// The id of a pool. The ARN and the URL of a pool hold its id, and are what people send in its place.
+pub fn user_pool_id(text: String) -> Result<UserPoolIdText, String> {
+    if text.starts_with("arn:") {
+        return Err("must be the pool's id, not its ARN".to_owned());
+    }
+    if text.starts_with("https://") {
+        return Err("must be the pool's id, not its URL".to_owned());
+    }
+    UserPoolIdText::parse(text)
 }
 
 /// The Region of a pool: the part of its id before the last underscore. A text without an underscore is no pool id, so it is in
@@ -194,11 +206,13 @@ mod tests {
     #[test]
     fn an_error_names_the_limits_and_never_the_text() {
         let said = |parsed: Result<(), String>| parsed.unwrap_err();
-        assert_eq!(said(UserCode::parse("canary1".to_owned()).map(drop)), "must have exactly 6 characters");
+        assert_eq!(said(UserCode::parse("canary1".to_owned()).map(drop)), "must be 6 digits");
         assert_eq!(said(Session::parse("canary".to_owned()).map(drop)), "must have 20 to 4096 characters");
         assert_eq!(said(FreeText::parse("a".repeat(131_073)).map(drop)), "must have at most 131072 characters");
         assert_eq!(said(AccessToken::parse(String::new()).map(drop)), "must not be empty");
-        assert_eq!(said(UserCode::parse("canary".to_owned()).map(drop)), "must be digits only");
+        assert_eq!(said(UserCode::parse("canary".to_owned()).map(drop)), "must be 6 digits");
+        assert_eq!(said(user_pool_id("arn:canary".to_owned()).map(drop)), "must be the pool's id, not its ARN");
+        assert_eq!(said(user_pool_id("https://canary".to_owned()).map(drop)), "must be the pool's id, not its URL");
     }
 
     #[test]

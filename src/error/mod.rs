@@ -1,15 +1,16 @@
 //! What can go wrong: the error type, what each reason means, and the only place that builds a `Status` that callers see.
 
 mod chain;
+mod message;
 mod reason;
 mod status;
 mod violation;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::api::v1::ErrorReason;
 use crate::domain::Operation;
+use crate::error::reason::Retry;
 
 pub use chain::chain;
 pub use reason::Party;
@@ -24,7 +25,10 @@ pub struct Error {
     operation: Option<Operation>,
     metadata: BTreeMap<&'static str, String>,
     violations: Vec<Violation>,
+    /// The number of violations that are not listed.
+    further_violations: usize,
     user_pool_id: Option<String>,
+    endpoint: Option<String>,
     cause: Option<String>,
 }
 
@@ -36,14 +40,16 @@ impl Error {
             operation: None,
             metadata: BTreeMap::new(),
             violations: Vec::new(),
+            further_violations: 0,
             user_pool_id: None,
+            endpoint: None,
             cause: None,
         }
     }
 
-    /// The request is invalid.
-    pub fn invalid(violations: Vec<Violation>) -> Self {
-        Self { violations, ..Self::new(ErrorReason::RequestInvalid) }
+    /// The request is invalid, for these reasons and so many further ones.
+    pub fn invalid(violations: Vec<Violation>, further: usize) -> Self {
+        Self { violations, further_violations: further, ..Self::new(ErrorReason::RequestInvalid) }
     }
 
     /// Names the operation that failed.
@@ -63,6 +69,12 @@ impl Error {
     /// Names the pool of the call.
     pub fn user_pool(mut self, user_pool_id: &str) -> Self {
         self.user_pool_id = Some(user_pool_id.to_owned());
+        self
+    }
+
+    /// Names the endpoint of AWS that the operation was sent to, or would have been, for the log only.
+    pub fn endpoint(mut self, endpoint: &str) -> Self {
+        self.endpoint = Some(endpoint.to_owned());
         self
     }
 
@@ -94,15 +106,18 @@ impl Error {
         spec.code_on_read.filter(|_| is_read).unwrap_or(spec.code)
     }
 
+    /// Whether a retry of the same request is safe and may succeed.
+    fn is_retryable(&self) -> bool {
+        match reason::spec(self.reason).retry {
+            Retry::Never => false,
+            Retry::IfIdempotent => self.operation.is_none_or(Operation::is_idempotent),
+            Retry::Always => true,
+        }
+    }
+
     /// The id that AWS gave the failed request, if it returned one.
     pub fn aws_request_id(&self) -> Option<&str> {
         self.metadata.get("aws_request_id").map(String::as_str)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(reason::spec(self.reason).message)
     }
 }
 

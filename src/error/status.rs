@@ -13,7 +13,8 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::api::v1::ErrorReason;
 use crate::domain::{Operation, Resource};
 use crate::error::Error;
-use crate::error::reason::{self, Detail, Party, Retry};
+use crate::error::message::message;
+use crate::error::reason::{self, Detail, Party};
 
 /// How long a caller waits at least before it retries a request that was rate limited, and up to twice as long: callers that
 /// were refused together would otherwise return together.
@@ -27,7 +28,7 @@ const DOMAIN: &str = "mfagate";
 impl From<Error> for Status {
     /// Carries an error through tonic, as the source of a status without details. [`render`] builds the details.
     fn from(error: Error) -> Self {
-        let mut status = Self::new(error.code(), reason::spec(error.reason).message);
+        let mut status = Self::new(error.code(), message(&error));
         status.set_source(Arc::new(error));
         status
     }
@@ -67,31 +68,19 @@ pub fn render<B>(response: &Response<B>, request_id: &str) -> Option<Status> {
 
 fn build(error: &Error, request_id: &str) -> Status {
     log(error);
-    let retryable = is_retryable(error);
-    let mut details = details(error, retryable);
+    let message = message(error);
+    let retryable = error.is_retryable();
+    let mut details = details(error, retryable, &message);
     details.set_request_info(request_id, "");
     let pushback = match details.retry_info().and_then(|retry| retry.retry_delay) {
         Some(delay) => Some(delay.as_millis().to_string()),
         None => (!retryable).then(|| "-1".to_owned()),
     };
-    let mut status = Status::with_error_details(error.code(), message(error), details);
+    let mut status = Status::with_error_details(error.code(), message, details);
     if let Some(pushback) = pushback.and_then(|pushback| MetadataValue::try_from(pushback).ok()) {
         status.metadata_mut().insert(RETRY_PUSHBACK, pushback);
     }
     status
-}
-
-fn message(error: &Error) -> String {
-    let message = reason::spec(error.reason).message;
-    if error.is_outcome_unknown() { format!("{message}; the change may have taken effect") } else { message.to_owned() }
-}
-
-fn is_retryable(error: &Error) -> bool {
-    match reason::spec(error.reason).retry {
-        Retry::Never => false,
-        Retry::IfIdempotent => error.operation.is_none_or(Operation::is_idempotent),
-        Retry::Always => true,
-    }
 }
 
 /// [`RETRY_DELAY`] and up to as much again, in whole milliseconds, as the trailer has it.
@@ -103,12 +92,12 @@ fn jittered_delay() -> Duration {
     RETRY_DELAY + Duration::from_millis(u64::try_from(jitter.as_millis()).unwrap_or_default())
 }
 
-fn details(error: &Error, retryable: bool) -> ErrorDetails {
+fn details(error: &Error, retryable: bool, message: &str) -> ErrorDetails {
     let spec = reason::spec(error.reason);
     let mut metadata: HashMap<String, String> =
         error.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     metadata.insert("fault".to_owned(), spec.party.name().to_owned());
-    metadata.insert("retryable".to_owned(), retryable.to_string());
+    metadata.insert("retryable".to_owned(), error.is_retryable().to_string());
     if let Some(operation) = error.operation {
         metadata.insert("operation".to_owned(), operation.name().to_owned());
     }
@@ -121,17 +110,20 @@ fn details(error: &Error, retryable: bool) -> ErrorDetails {
             for violation in &error.violations {
                 details.add_bad_request_violation(&violation.field, &violation.description);
             }
+            if error.further_violations > 0 {
+                details.add_bad_request_violation("", format!("{} more violations", error.further_violations));
+            }
         }
         Detail::Field(field) => {
-            details.add_bad_request_violation(field, spec.message);
+            details.add_bad_request_violation(field, message);
         }
         Detail::PreconditionFailure(subject) => {
-            details.add_precondition_failure_violation(reason, subject, spec.message);
+            details.add_precondition_failure_violation(reason, subject, message);
         }
-        Detail::User => set_resource_info(&mut details, error, Resource::User, spec.message),
+        Detail::User => set_resource_info(&mut details, error, Resource::User, message),
         Detail::ResourceOfOperation => {
             let resource = error.operation.map_or(Resource::UserPool, |operation| operation.facts().resource);
-            set_resource_info(&mut details, error, resource, spec.message);
+            set_resource_info(&mut details, error, resource, message);
         }
         Detail::RetryInfo => {
             details.set_retry_info(Some(jittered_delay()));
@@ -160,6 +152,7 @@ fn log(error: &Error) {
                 reason = error.reason.wire_name(),
                 fault = spec.party.name(),
                 operation = error.operation.map(Operation::name),
+                endpoint = error.endpoint,
                 cognito_code = error.metadata.get("cognito_code"),
                 aws_request_id = error.metadata.get("aws_request_id"),
                 cause = error.cause,

@@ -31,7 +31,7 @@ impl Violations {
     /// A text that must be present; proto3 sends an absent one as the empty text.
     pub fn required<C: Constraint>(&mut self, field: &str, value: String) -> Option<Text<C>> {
         if value.is_empty() {
-            self.push(field, "required");
+            self.push(field, "is required");
             return None;
         }
         self.text(field, value)
@@ -63,15 +63,7 @@ impl Violations {
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, Error> {
         match value {
             Some(value) if self.is_empty() => Ok(value),
-            _ => Err(Error::invalid(self.into_violations())),
+            _ => Err(Error::invalid(self.violations, self.further)),
         }
-    }
-
-    fn into_violations(mut self) -> Vec<Violation> {
-        if self.further > 0 {
-            let description = format!("{} more violations", self.further);
-            self.violations.push(Violation { field: String::new(), description });
-        }
-        self.violations
     }
 }

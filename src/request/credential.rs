@@ -40,7 +40,7 @@ impl WireCredential {
     pub fn parse(self, violations: &mut Violations, requested: &str) -> Option<UserCredential> {
         match self {
             Self::Absent => {
-                violations.push("credential", "one of access_token and session is required");
+                violations.push("credential", "is required: access_token or session");
                 None
             }
             Self::AccessToken(token) => {

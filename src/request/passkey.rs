@@ -37,7 +37,7 @@ impl Credential {
 /// Parses the credential that the authenticator made. What it holds is for Cognito to judge.
 pub fn parse_credential(violations: &mut Violations, credential: Option<Struct>) -> Option<Credential> {
     let Some(credential) = credential else {
-        violations.push("credential", "required");
+        violations.push("credential", "is required");
         return None;
     };
     if credential.fields.is_empty() {

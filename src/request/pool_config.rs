@@ -94,7 +94,7 @@ impl PoolMfaConfig {
                 ("email_mfa_configuration", request.email_mfa_configuration.is_some()),
             ];
             for (field, _) in factors.into_iter().filter(|(_, present)| *present) {
-                violations.push(field, "must be absent while mfa_configuration is OFF");
+                violations.push(field, "must be left out while mfa_configuration is USER_POOL_MFA_TYPE_OFF");
             }
         }
         check_completeness(violations, &request, mfa_configuration);
@@ -152,10 +152,14 @@ fn parse_mfa_configuration(violations: &mut Violations, value: i32) -> Option<Mf
         Ok(v1::UserPoolMfaType::On) => return Some(MfaConfiguration::On),
         Ok(v1::UserPoolMfaType::Optional) => return Some(MfaConfiguration::Optional),
         // Cognito treats a missing value as OFF, which would switch the pool's MFA off by accident.
-        Ok(v1::UserPoolMfaType::Unspecified) => violations.push("mfa_configuration", "required"),
-        Ok(v1::UserPoolMfaType::Unrecognized) | Err(_) => {
-            violations.push("mfa_configuration", "must be OFF, ON or OPTIONAL");
-        }
+        Ok(v1::UserPoolMfaType::Unspecified) => violations.push(
+            "mfa_configuration",
+            "is required: USER_POOL_MFA_TYPE_OFF, USER_POOL_MFA_TYPE_ON or USER_POOL_MFA_TYPE_OPTIONAL",
+        ),
+        Ok(v1::UserPoolMfaType::Unrecognized) | Err(_) => violations.push(
+            "mfa_configuration",
+            "must be USER_POOL_MFA_TYPE_OFF, USER_POOL_MFA_TYPE_ON or USER_POOL_MFA_TYPE_OPTIONAL",
+        ),
     }
     None
 }
@@ -175,7 +179,7 @@ impl Sms {
         const PATH: &str = "sms_mfa_configuration.sms_configuration";
         let sends_by_sns = sms.sns_caller_arn.as_ref().is_some_and(|arn| !arn.is_empty());
         if sends_by_sns == sms.eums_sms.is_some() {
-            violations.push(PATH, "must have one of sns_caller_arn and eums_sms");
+            violations.push(PATH, "must have either sns_caller_arn or eums_sms");
         }
         Self {
             sns_caller_arn: violations.optional(&format!("{PATH}.sns_caller_arn"), sms.sns_caller_arn),
@@ -218,7 +222,10 @@ impl WebAuthn {
                     Ok(v1::UserVerification::Required) => Some(true),
                     Ok(v1::UserVerification::Preferred) => Some(false),
                     Ok(v1::UserVerification::Unspecified | v1::UserVerification::Unrecognized) | Err(_) => {
-                        violations.push("web_authn_configuration.user_verification", "must be REQUIRED or PREFERRED");
+                        violations.push(
+                            "web_authn_configuration.user_verification",
+                            "must be USER_VERIFICATION_REQUIRED or USER_VERIFICATION_PREFERRED",
+                        );
                         None
                     }
                 }
@@ -233,7 +240,8 @@ impl WebAuthn {
                     | Err(_) => {
                         violations.push(
                             "web_authn_configuration.factor_configuration",
-                            "must be SINGLE_FACTOR or MULTI_FACTOR_WITH_USER_VERIFICATION",
+                            "must be WEB_AUTHN_FACTOR_CONFIGURATION_SINGLE_FACTOR or \
+                             WEB_AUTHN_FACTOR_CONFIGURATION_MULTI_FACTOR_WITH_USER_VERIFICATION",
                         );
                         None
                     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response};
 use tower_http::request_id::{MakeRequestId, RequestId};
-use tracing::Span;
+use tracing::{Span, field};
 
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
@@ -89,12 +89,24 @@ fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     }
 }
 
-/// The span of a call. A path that is none of ours is not logged: a caller could write anything into it.
+/// The span of a call. The caller and the pool are added when they are known. A path that is none of ours is not
+/// logged: a caller could write anything into it. At ERROR, so that no level of the log takes the context from what it shows.
 pub(super) fn span<B>(request: &Request<B>) -> Span {
-    let rpc = Rpc::from_path(request.uri().path()).map(Rpc::name);
+    let rpc = match request.uri().path() {
+        path if path.starts_with("/grpc.health.") => "Health",
+        path if path.starts_with("/grpc.reflection.") => "ServerReflection",
+        path => Rpc::from_path(path).map_or("unknown", Rpc::name),
+    };
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     let caller_id = request.extensions().get::<CallerRequestId>().map(|CallerRequestId(id)| id.as_str());
-    tracing::info_span!("call", rpc, request_id = id, caller_request_id = caller_id)
+    tracing::error_span!(
+        "call",
+        rpc,
+        request_id = id,
+        caller_request_id = caller_id,
+        caller = field::Empty,
+        user_pool_id = field::Empty
+    )
 }
 
 /// Logs the response; the cause of a failure is logged where it is known.

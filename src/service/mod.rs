@@ -9,10 +9,11 @@ mod software_token;
 use std::sync::Arc;
 
 use tonic::Request;
+use tracing::Span;
 
 use crate::authz::Gate;
 use crate::cognito::Cognito;
-use crate::domain::{Call, Intent};
+use crate::domain::{Call, Intent, text};
 use crate::error::Error;
 use crate::request::intent::HasIntent;
 use crate::service::authorized_call::AuthorizedCall;
@@ -46,7 +47,10 @@ impl Facade {
         let call = request.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let message = request.into_inner();
         let intent = message.intent();
-        let Intent { effect, .. } = &intent;
+        let Intent { effect, user_pool_id, .. } = &intent;
+        // What is no pool id may be anything, so it is not logged.
+        let is_id = text::user_pool_id(user_pool_id.to_string()).is_ok();
+        Span::current().record("user_pool_id", if is_id { user_pool_id } else { "none" });
         let end_user = effect.end_user;
         let grant = self.gate.authorize(&call, intent).await?;
         Ok((message, AuthorizedCall::new(grant, end_user, call.deadline)))

@@ -65,7 +65,7 @@ impl KeyStore {
         // A task of its own: a caller who leaves must not end the fetch that others wait for.
         let fetch = tokio::spawn(async move { this.fetch_for_unknown_key().await });
         if let Err(error) = fetch.await {
-            tracing::error!(%error, "fetch of the key set aborted");
+            tracing::error!(source = %self.source.place(), %error, "fetch of the key set aborted");
         }
         self.keys.current().get(id)
     }
@@ -96,6 +96,11 @@ impl KeyStore {
     pub(super) fn age(&self) -> Option<Duration> {
         let last_fetch = *self.last_fetch.try_lock().ok()?;
         self.clock.now().duration_since(last_fetch?).ok()
+    }
+
+    /// Where the key set is.
+    pub(super) fn source(&self) -> &JwksSource {
+        self.source.place()
     }
 
     /// Fetches the key set, whenever that was last done.

@@ -82,6 +82,11 @@ impl TokenVerifier {
         self.keys.age()
     }
 
+    /// Where the key set is.
+    pub fn source(&self) -> &JwksSource {
+        self.keys.source()
+    }
+
     /// Fetches the key set again, whenever that was last done. If it is invalid, the last valid one stays active.
     pub async fn reload(&self) -> Result<Reload, JwksSourceError> {
         self.keys.fetch_now().await

@@ -83,7 +83,7 @@ impl PolicyStore {
         while ticks.next().await.is_some() {
             let store = Arc::clone(&self);
             if let Err(error) = tokio::task::spawn_blocking(move || store.poll()).await {
-                tracing::error!(%error, "poll of the policies aborted");
+                tracing::error!(policies = %self.directory.display(), %error, "poll of the policies aborted");
             }
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
+use tracing::Instrument as _;
 
 use crate::authn::certificate;
 use crate::server::connection::slots::{ConnectionSlots, Slot};
@@ -196,7 +197,10 @@ async fn secure(
     preface_timeout: Duration,
 ) -> io::Result<Connection> {
     let revocation = acceptor.revocation();
-    let stream = tokio_rustls::TlsAcceptor::from(Arc::clone(&acceptor.config().server)).accept(stream).await?;
+    // What the verifier of certificates logs, it logs of this peer.
+    let span = tracing::error_span!("handshake", peer = %info.0);
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&acceptor.config().server));
+    let stream = acceptor.accept(stream).instrument(span).await?;
     let session = stream.get_ref().1;
     // A client that asks for no protocol may be made to speak to the wrong server (ALPACA); gRPC's clients ask (RFC 9113, 3.2).
     if session.alpn_protocol() != Some(b"h2") {

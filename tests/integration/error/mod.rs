@@ -4,3 +4,4 @@ mod cognito_error;
 mod cognito_message;
 mod connection;
 mod manual;
+mod newcomer;

@@ -2,6 +2,7 @@
 
 mod application_log;
 mod check;
+mod call_log;
 mod options;
 mod proxy;
 mod reload;

@@ -8,7 +8,7 @@ use mfagate::error;
 use mfagate::service::Facade;
 use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Response, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::support::refusal::violated_fields;
 
@@ -38,7 +38,7 @@ impl HandlerHarness {
         let reason = details.error_info().unwrap().reason.as_str();
         let mut fields = violated_fields(&details);
         match (status.code(), reason) {
-            (Code::InvalidArgument, "REQUEST_INVALID") => assert!(!fields.is_empty(), "{status:?}"),
+            (Code::InvalidArgument, "REQUEST_INVALID") => names_the_first_field(&status, &details),
             // A token that names no pool is well formed; Cognito would refuse it.
             (Code::DeadlineExceeded, "NO_TIME_LEFT") | (Code::Unauthenticated, "USER_TOKEN_REJECTED") => {
                 assert!(fields.is_empty(), "{status:?}");
@@ -51,4 +51,18 @@ impl HandlerHarness {
         assert_eq!(fields.len(), count, "a field is named twice in {fields:?}");
         fields
     }
+}
+
+/// Checks that the message alone names the first field and what it must be, as a sentence, and counts the others.
+fn names_the_first_field(status: &Status, details: &ErrorDetails) {
+    let violations = &details.bad_request().unwrap().field_violations;
+    let described = |description: &str| description.starts_with("must ") || description.starts_with("is required");
+    // The last one can be a count of those that are not listed.
+    for violation in violations.iter().filter(|violation| !violation.field.is_empty()) {
+        assert!(described(&violation.description) && !violation.description.ends_with('.'), "{violation:?}");
+    }
+    let first = format!("invalid request: {} {}", violations[0].field, violations[0].description);
+    let others = status.message().strip_prefix(&first).unwrap_or_else(|| panic!("{status:?}"));
+    let counted = others.is_empty() || others.starts_with(" (and ") && others.ends_with(" more)");
+    assert!(counted && others.is_empty() == (violations.len() == 1), "{status:?}");
 }

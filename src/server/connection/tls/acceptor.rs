@@ -70,7 +70,8 @@ impl TlsAcceptor {
                 this.attempt(|is_due| is_due)
             });
             if let Err(error) = reloaded.await {
-                tracing::error!(%error, "reload of the TLS files aborted");
+                let certificate = self.files.certificate.display();
+                tracing::error!(%certificate, %error, "reload of the TLS files aborted");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A pool's MFA configuration: read, and replaced in full.
 
+mod recipe;
 mod refusal;
 mod replacement;
 
