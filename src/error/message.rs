@@ -36,13 +36,17 @@ fn message_of_reason(error: &Error) -> String {
     if let Some((_, particular)) = PARTICULARS.iter().find(|(reason, _)| *reason == error.reason) {
         return particular(text, error);
     }
+    let mut message = text.to_owned();
+    if metadata(error, "outcome").is_some() {
+        message.push_str("; the change may have taken effect");
+    }
     if retry == Retry::IfIdempotent && error.is_retryable() {
-        return format!("{text}; retry with backoff");
+        message.push_str("; retry with backoff");
     }
     if party == Party::Mfagate && code == Code::Internal {
-        return format!("{text}; the cause is in mfagate's log under the request id, for its operator");
+        message.push_str("; the cause is in mfagate's log under the request id, for its operator");
     }
-    text.to_owned()
+    message
 }
 
 impl fmt::Display for Error {
@@ -196,6 +200,23 @@ mod tests {
         violations.extend([violation("a", "is required"), violation("b", "is required")]);
         assert_eq!(said(&violations, 0), "invalid request: user_code must be 6 digits (and 2 more)");
         assert_eq!(said(&violations, 3), "invalid request: user_code must be 6 digits (and 5 more)");
+    }
+
+    #[test]
+    fn a_failure_of_aws_says_whether_a_retry_helps_and_whether_a_change_may_have_been_made() {
+        let of = |operation| Error::new(R::CognitoUnreachable).operation(operation);
+        let unknown = |operation| of(operation).metadata("outcome", Some("UNKNOWN"));
+        for (error, wanted) in [
+            (of(Operation::AdminGetUser), "Cognito is unreachable; retry with backoff"),
+            (of(Operation::VerifySoftwareToken), "Cognito is unreachable"),
+            (unknown(Operation::VerifySoftwareToken), "Cognito is unreachable; the change may have taken effect"),
+            (
+                unknown(Operation::AdminSetUserMfaPreference),
+                "Cognito is unreachable; the change may have taken effect; retry with backoff",
+            ),
+        ] {
+            assert_eq!(message(&error), wanted);
+        }
     }
 
     #[test]
