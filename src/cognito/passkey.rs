@@ -7,7 +7,7 @@ use prost_types::Struct;
 
 use crate::api::v1;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{owned, texts};
+use crate::cognito::send::{owned, require, texts};
 use crate::cognito::{convert, document};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, CredentialId, NextToken};

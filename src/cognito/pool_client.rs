@@ -18,7 +18,7 @@ use crate::api::v1::ErrorReason;
 use crate::authz::Permit;
 use crate::cognito::exchange::{Exchange, RequestIds};
 use crate::cognito::failure;
-use crate::cognito::send::{NeverRetryLimitExceeded, Sent, recorded};
+use crate::cognito::send::{self, NeverRetryLimitExceeded, Sent, recorded};
 use crate::domain::{Deadline, Findings, Operation};
 use crate::error::Error;
 
@@ -148,14 +148,10 @@ impl PoolClient {
         error.user_pool(self.user_pool_id()).endpoint(&self.client.endpoint)
     }
 
-    /// Rejects a response without a required member. The SDK fills in an empty value (1.144), and a response that is not
-    /// Cognito's would pass for a user without a name.
+    /// As [`send::require`], for what was read of this pool.
     pub(super) fn require(&self, operation: Operation, member: &str, is_present: bool) -> Result<(), Error> {
-        if is_present {
-            return Ok(());
-        }
-        let error = self.error(ErrorReason::CognitoAnswerUnreadable, operation);
-        Err(error.cause(format!("the response has no {member}")))
+        let found = send::require(operation, member, is_present);
+        found.map_err(|error| error.user_pool(self.user_pool_id()).endpoint(&self.client.endpoint))
     }
 
     /// What is specific to one operation, which may take as long as `left`. The SDK gives an operation with its own

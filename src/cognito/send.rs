@@ -9,6 +9,7 @@ use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 
+use crate::api::v1::ErrorReason;
 use crate::audit::MutationOutcome;
 use crate::authz::MutationRecorder;
 use crate::domain::text::{Constraint, Text};

@@ -27,17 +27,12 @@ const PARTICULARS: &[(R, Particular)] = &[
 
 /// The text of the reason, with what is particular to this error.
 pub(super) fn message(error: &Error) -> String {
-    let message = message_of_reason(error);
-    if error.is_outcome_unknown() { format!("{message}; the change may have taken effect") } else { message }
-}
-
-fn message_of_reason(error: &Error) -> String {
     let ReasonSpec { code, party, retry, message: text, .. } = reason::spec(error.reason);
     if let Some((_, particular)) = PARTICULARS.iter().find(|(reason, _)| *reason == error.reason) {
         return particular(text, error);
     }
     let mut message = text.to_owned();
-    if metadata(error, "outcome").is_some() {
+    if error.is_outcome_unknown() {
         message.push_str("; the change may have taken effect");
     }
     if retry == Retry::IfIdempotent && error.is_retryable() {

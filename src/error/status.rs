@@ -70,7 +70,7 @@ fn build(error: &Error, request_id: &str) -> Status {
     log(error);
     let message = message(error);
     let retryable = error.is_retryable();
-    let mut details = details(error, retryable, &message);
+    let mut details = details(error, &message);
     details.set_request_info(request_id, "");
     let pushback = match details.retry_info().and_then(|retry| retry.retry_delay) {
         Some(delay) => Some(delay.as_millis().to_string()),
@@ -92,7 +92,7 @@ fn jittered_delay() -> Duration {
     RETRY_DELAY + Duration::from_millis(u64::try_from(jitter.as_millis()).unwrap_or_default())
 }
 
-fn details(error: &Error, retryable: bool, message: &str) -> ErrorDetails {
+fn details(error: &Error, message: &str) -> ErrorDetails {
     let spec = reason::spec(error.reason);
     let mut metadata: HashMap<String, String> =
         error.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();

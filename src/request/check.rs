@@ -45,7 +45,7 @@ impl Violations {
     /// A flag that must be present: neither value is what an omission could mean.
     pub fn stated(&mut self, field: &str, value: Option<bool>) -> Option<bool> {
         if value.is_none() {
-            self.push(field, "required");
+            self.push(field, "is required");
         }
         value
     }

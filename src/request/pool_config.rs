@@ -133,7 +133,7 @@ fn check_completeness(
     ];
     for (factor, field, is_configured, is_required) in factors {
         if is_required && !is_configured && !unconfigured.contains(&factor.into()) {
-            violations.push(field, format!("required beside unconfigured_factors without {}", factor.as_str_name()));
+            violations.push(field, format!("is required, or {} in unconfigured_factors", factor.as_str_name()));
         }
     }
     for (position, factor) in unconfigured.iter().enumerate() {

@@ -65,8 +65,8 @@ impl From<&v1::SetUserMfaPreferenceRequest> for FactorSettings {
 }
 
 /// What a request without any factor lacks. It would change nothing, and Cognito would report success.
-const NO_FACTOR: &str = "at least one factor is required: sms_mfa_settings, software_token_mfa_settings, email_mfa_settings \
-                         or web_authn_mfa_settings";
+const NO_FACTOR: &str = "must have at least one factor: sms_mfa_settings, software_token_mfa_settings, email_mfa_settings or \
+                         web_authn_mfa_settings";
 
 impl Preference {
     /// Parses the settings: at least one factor, each with `enabled`. At most one can be preferred, and only an enabled one.
@@ -132,7 +132,7 @@ const MAX_OPTIONS: usize = 16;
 /// is meant, and that the options were not lost on the way.
 pub fn parse_mfa_options(violations: &mut Violations, options: &[v1::MfaOption], clear: bool) -> Vec<SmsToPhoneNumber> {
     match (options.is_empty(), clear) {
-        (true, false) => violations.push("mfa_options", "required unless clear_mfa_options is true"),
+        (true, false) => violations.push("mfa_options", "is required unless clear_mfa_options is true"),
         (false, true) => violations.push("clear_mfa_options", "must not be true beside mfa_options"),
         (true, true) | (false, false) => {}
     }

@@ -16,7 +16,6 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::support::policy_fixture::{PolicyFixture, bearer};
-use crate::support::pool_config;
 use crate::support::reflection::list_services;
 use crate::support::refusal::refused;
 use crate::support::serve_harness::{ServeHarness, credential_problem};
@@ -104,7 +103,7 @@ permit (principal, action == Mfagate::Action::"SetUserPoolMfaConfig", resource) 
     let every_factor = SetUserPoolMfaConfigRequest {
         user_pool_id: POOL.to_owned(),
         mfa_configuration: UserPoolMfaType::On.into(),
-        sms_mfa_configuration: Some(pool_config::sms()),
+        sms_mfa_configuration: Some(SmsMfaConfiguration::default()),
         software_token_mfa_configuration: Some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
         email_mfa_configuration: Some(EmailMfaConfiguration::default()),
         web_authn_configuration: Some(strict_passkeys()),

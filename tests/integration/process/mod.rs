@@ -1,8 +1,8 @@
 //! The program as an operator sees it: options, start, reload, shutdown, log.
 
 mod application_log;
-mod check;
 mod call_log;
+mod check;
 mod options;
 mod proxy;
 mod reload;

@@ -306,7 +306,7 @@ async fn a_preference_without_any_factor_is_refused_and_not_sent() {
         let details = refused::<()>(Err(status), Code::InvalidArgument, "REQUEST_INVALID");
         let [violation] = details.bad_request().unwrap().field_violations.as_slice() else { panic!("{details:?}") };
         assert_eq!(violation.field, "");
-        assert!(violation.description.starts_with("at least one factor is required"), "{violation:?}");
+        assert!(violation.description.starts_with("must have at least one factor"), "{violation:?}");
         assert_eq!(service.cognito.operations().await, Vec::<String>::new());
     }
 }

@@ -61,7 +61,9 @@ fn names_the_first_field(status: &Status, details: &ErrorDetails) {
     for violation in violations.iter().filter(|violation| !violation.field.is_empty()) {
         assert!(described(&violation.description) && !violation.description.ends_with('.'), "{violation:?}");
     }
-    let first = format!("invalid request: {} {}", violations[0].field, violations[0].description);
+    // A violation of the whole message has no field.
+    let first = format!("{} {}", violations[0].field, violations[0].description);
+    let first = format!("invalid request: {}", first.trim_start());
     let others = status.message().strip_prefix(&first).unwrap_or_else(|| panic!("{status:?}"));
     let counted = others.is_empty() || others.starts_with(" (and ") && others.ends_with(" more)");
     assert!(counted && others.is_empty() == (violations.len() == 1), "{status:?}");

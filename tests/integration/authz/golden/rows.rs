@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use mfagate::api::Rpc;
 use mfagate::api::v1::{
     AdminDeleteSoftwareTokenRequest, AdminGetUserAuthFactorsRequest, AdminGetUserRequest,
     AdminSetUserMfaPreferenceRequest, AdminSetUserSettingsRequest, AssociateSoftwareTokenRequest,
     CompleteWebAuthnRegistrationRequest, DeleteWebAuthnCredentialRequest, DeliveryMedium, EmailMfaConfiguration,
     GetUserAuthFactorsRequest, GetUserPoolMfaConfigRequest, GetUserRequest, ListWebAuthnCredentialsRequest, MfaOption,
-    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SoftwareTokenMfaConfiguration,
-    SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType, VerifySoftwareTokenRequest,
-    associate_software_token_request, verify_software_token_request,
+    SetUserMfaPreferenceRequest, SetUserPoolMfaConfigRequest, SetUserSettingsRequest, SmsMfaConfiguration,
+    SoftwareTokenMfaConfiguration, SoftwareTokenMfaSettings, StartWebAuthnRegistrationRequest, UserPoolMfaType,
+    VerifySoftwareTokenRequest, WebAuthnConfiguration, associate_software_token_request, verify_software_token_request,
 };
+use mfagate::api::{Rpc, v1};
 use mfagate::domain::{Effect, EndUserCredential, Factor, FactorConfiguration, MfaConfiguration, UserVerification};
 use tonic::Status;
 
@@ -253,9 +253,13 @@ impl Row {
             mfa_configuration: stated.into(),
             software_token_mfa_configuration: with_totp
                 .then_some(SoftwareTokenMfaConfiguration { enabled: Some(true) }),
-            sms_mfa_configuration: others.then(pool_config::sms),
+            sms_mfa_configuration: others.then(SmsMfaConfiguration::default),
             email_mfa_configuration: others.then(EmailMfaConfiguration::default),
-            web_authn_configuration: others.then(pool_config::web_authn),
+            web_authn_configuration: others.then(|| WebAuthnConfiguration {
+                user_verification: Some(v1::UserVerification::Required.into()),
+                factor_configuration: Some(v1::WebAuthnFactorConfiguration::MultiFactorWithUserVerification.into()),
+                ..Default::default()
+            }),
             unconfigured_factors: Vec::new(),
         })
     }

@@ -30,6 +30,7 @@ fn all_of(pool: &str, read: GetUserPoolMfaConfigResponse) -> SetUserPoolMfaConfi
         software_token_mfa_configuration: read.software_token_mfa_configuration,
         email_mfa_configuration: read.email_mfa_configuration,
         web_authn_configuration: read.web_authn_configuration,
+        unconfigured_factors: read.unconfigured_factors,
     }
 }
 
