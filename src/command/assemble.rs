@@ -235,7 +235,10 @@ fn open_audit(audit: config::Audit, errors: &mut ConfigErrors) -> Option<Arc<Aud
         (AuditUsername::Hmac, None) => return None,
     };
     if keys.chain.is_none() {
-        tracing::warn!("audit records are not chained: an edit does not show; give --audit-chain-key-file");
+        tracing::warn!(
+            target = %audit_log,
+            "audit records are not chained: an edit does not show; give --audit-chain-key-file"
+        );
     }
     errors.collect(AuditLog::open(audit_log, username, keys.chain).map_err(|error| chain(&error))).map(Arc::new)
 }

@@ -29,11 +29,32 @@ const FACTORS: [&str; 4] = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "WEB_A
 const MODES: [&str; 3] = ["OFF", "ON", "OPTIONAL"];
 /// The pools that requests name: the demo pool, and another.
 const POOLS: [&str; 2] = [POOL, "us-west-2_OTHER"];
-const FLAGS: [&str; 4] = ["weakens_mfa", "legacy", "for_signed_in_user", "by_session"];
+const FLAGS: [&str; 5] = ["weakens_mfa", "legacy", "for_signed_in_user", "by_session", "texts_changed"];
+/// The attributes of a pool with a value of few, and their entities.
+const CHOICES: [(&str, &str, &str); 4] = [
+    ("user_verification", "UserVerification", "REQUIRED"),
+    ("user_verification", "UserVerification", "PREFERRED"),
+    ("factor_configuration", "FactorConfiguration", "SINGLE_FACTOR"),
+    ("factor_configuration", "FactorConfiguration", "MULTI_FACTOR_WITH_USER_VERIFICATION"),
+];
+/// The texts of a pool that policies see, and the values that the requests have.
+const TEXTS: [(&str, &str); 4] = [
+    ("sms_role_arn", "arn:aws:iam::123456789012:role/sms"),
+    ("sms_role_arn", "arn:aws:iam::123456789012:role/eums"),
+    ("sms_role_account", "123456789012"),
+    ("relying_party_id", "example.com"),
+];
 
-/// One policy for each thing that policies can see of a request; the ids of those that permit say what they saw.
-fn policies() -> String {
+/// One policy for each thing that policies can see of a request; the ids of those that permit say what they saw. A pool is not
+/// read before it is set: what it would be then is no part of the request.
+fn policies(rpc: Rpc) -> String {
     let mut policies = vec!["@id(\"everything\") permit (principal, action, resource);".to_owned()];
+    if rpc == Rpc::SetUserPoolMfaConfig {
+        policies.push(
+            "@id(\"unread\") forbid (principal, action == Mfagate::Action::\"GetUserPoolMfaConfig\", resource);"
+                .to_owned(),
+        );
+    }
     let mut add = |id: String, condition: String| {
         policies.push(format!("@id(\"{id}\") permit (principal, action, resource) when {{ {condition} }};"));
     };
@@ -49,6 +70,13 @@ fn policies() -> String {
             "context has mfa_configuration && context.mfa_configuration == Mfagate::MfaConfiguration::\"{mode}\""
         );
         add(format!("mfa_configuration={mode}"), condition);
+    }
+    for (name, entity, value) in CHOICES {
+        let condition = format!("context has {name} && context.{name} == Mfagate::{entity}::\"{value}\"");
+        add(format!("{name}={value}"), condition);
+    }
+    for (name, value) in TEXTS {
+        add(format!("{name}={value}"), format!("context has {name} && context.{name} == \"{value}\""));
     }
     for flag in FLAGS {
         add(flag.to_owned(), format!("context.{flag}"));
@@ -84,7 +112,7 @@ struct Harness {
 
 impl Harness {
     async fn start(rpc: Rpc) -> Self {
-        let fixture = PolicyFixture::with(&policies());
+        let fixture = PolicyFixture::with(&policies(rpc));
         let options = fixture.options_with(&[("--audit-username", "plain")]);
         let mut served = ServeHarness::with_options(fixture, options).await;
         served.cognito.inject_fault(json!({ "kind": "replace", "body": any_response() })).await;
@@ -178,8 +206,12 @@ impl Harness {
         }
         assert_eq!(seen.mutation.is_some(), !self.rpc.is_read(), "{seen:?}");
         if let Some(mutation) = &seen.mutation {
-            for field in ["effect", "user_pool_id", "username", "rpc", "caller"] {
+            for field in ["effect", "user_pool_id", "rpc", "caller"] {
                 assert_eq!(mutation[field], decision[field], "{field}");
+            }
+            // A signed-in user is known from the token, once Cognito has accepted it.
+            if !takes_token(self.rpc) {
+                assert_eq!(mutation["username"], decision["username"]);
             }
         }
     }
@@ -199,9 +231,12 @@ fn recorded(decision: &Value) -> BTreeSet<String> {
         let factors = effect[set].as_array().into_iter().flatten();
         recorded.extend(factors.map(|factor| format!("{set}={}", factor.as_str().unwrap())));
     }
-    for value in ["preferred", "mfa_configuration"] {
+    let choices = CHOICES.iter().map(|(name, ..)| *name).collect::<BTreeSet<_>>();
+    for value in ["preferred", "mfa_configuration"].into_iter().chain(choices) {
         recorded.extend(effect[value].as_str().map(|text| format!("{value}={text}")));
     }
+    let texts = TEXTS.iter().filter(|(name, value)| effect[*name] == *value);
+    recorded.extend(texts.map(|(name, value)| format!("{name}={value}")));
     recorded.extend(FLAGS.iter().filter(|flag| effect[**flag] == true).map(|flag| (*flag).to_owned()));
     let pool = decision["user_pool_id"].as_str().filter(|pool| POOLS.contains(pool));
     recorded.extend(pool.map(|pool| format!("pool={pool}")));
@@ -254,6 +289,7 @@ fn asked(rpc: Rpc, body: &Value, sent: &[(String, Value)]) -> BTreeSet<String> {
                 weakens |= !is_enabled;
             }
             asked.insert(format!("mfa_configuration={mode}"));
+            weakens |= asked_of_pool(body, &mut asked);
         }
         // Whether the user has a software token already is read, unless it may be replaced.
         Rpc::AssociateSoftwareToken if body.get("AccessToken").is_some() => {
@@ -267,6 +303,31 @@ fn asked(rpc: Rpc, body: &Value, sent: &[(String, Value)]) -> BTreeSet<String> {
     asked.extend(takes_token(rpc).then(|| "for_signed_in_user".to_owned()));
     asked.extend(body.get("Session").is_some().then(|| "by_session".to_owned()));
     asked
+}
+
+/// What a pool is to become besides its factors. Returns whether that could weaken it.
+fn asked_of_pool(body: &Value, asked: &mut BTreeSet<String>) -> bool {
+    let (sms, email, passkeys) =
+        (&body["SmsMfaConfiguration"], &body["EmailMfaConfiguration"], &body["WebAuthnConfiguration"]);
+    let sender = &sms["SmsConfiguration"];
+    let role =
+        sender["SnsCallerArn"].as_str().filter(|arn| !arn.is_empty()).or(sender["EumsSms"]["CallerArn"].as_str());
+    let domain = passkeys["RelyingPartyId"].as_str();
+    let verification = passkeys["UserVerification"].as_str().map(str::to_uppercase);
+    let factor = passkeys["FactorConfiguration"].as_str();
+    let seen = [
+        ("sms_role_arn", role),
+        ("sms_role_account", role.and_then(|arn| arn.split(':').nth(4))),
+        ("relying_party_id", domain),
+        ("user_verification", verification.as_deref()),
+        ("factor_configuration", factor),
+    ];
+    asked.extend(seen.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))));
+    let has_text =
+        [&sms["SmsAuthenticationMessage"], &email["Message"], &email["Subject"]].iter().any(|text| text.is_string());
+    asked.extend(has_text.then(|| "texts_changed".to_owned()));
+    let is_weak = verification.as_deref() != Some("REQUIRED") || factor != Some("MULTI_FACTOR_WITH_USER_VERIFICATION");
+    role.is_some() || domain.is_some() || passkeys.is_object() && is_weak
 }
 
 /// The pool that Cognito is asked about. A session does not say.

@@ -39,19 +39,18 @@ fn message(rpc: Rpc, token: &str) -> Value {
         }
         Rpc::AssociateSoftwareToken => json!({ "allow_reenrolment": true, "account_name": "a" }),
         Rpc::VerifySoftwareToken => json!({ "user_code": "123456" }),
-        Rpc::CompleteWebAuthnRegistration => json!({ "credential": {} }),
+        Rpc::CompleteWebAuthnRegistration => json!({ "credential": { "id": "AAAA" } }),
         Rpc::DeleteWebAuthnCredential => json!({ "credential_id": "AAAA" }),
         Rpc::SetUserPoolMfaConfig => json!({
             "mfa_configuration": "USER_POOL_MFA_TYPE_ON", "software_token_mfa_configuration": { "enabled": true },
             "sms_mfa_configuration": {},
         }),
+        Rpc::AdminSetUserSettings | Rpc::SetUserSettings => json!({ "clear_mfa_options": true }),
         Rpc::AdminGetUser
         | Rpc::AdminGetUserAuthFactors
         | Rpc::AdminDeleteSoftwareToken
-        | Rpc::AdminSetUserSettings
         | Rpc::GetUser
         | Rpc::GetUserAuthFactors
-        | Rpc::SetUserSettings
         | Rpc::StartWebAuthnRegistration
         | Rpc::ListWebAuthnCredentials
         | Rpc::GetUserPoolMfaConfig => json!({}),

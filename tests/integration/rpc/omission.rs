@@ -230,6 +230,10 @@ fn whatever_is_left_out_nothing_else_is_asked_of_cognito() {
     }
 }
 
+fn has(request: &DynamicMessage, field: &str) -> bool {
+    request.descriptor().get_field_by_name(field).is_some_and(|field| request.has_field(&field))
+}
+
 /// A request that still names its user or pool and has its parts, but nothing in them.
 fn hollow(whole: &DynamicMessage, keep_parts: bool) -> DynamicMessage {
     let mut hollow = DynamicMessage::new(whole.descriptor());
@@ -261,6 +265,11 @@ async fn a_change_whose_parts_were_lost_is_neither_sent_nor_recorded_nor_logged_
     ] {
         for whole in whole_requests(&descriptors, rpc, &token) {
             for keep_parts in [false, true] {
+                // The mode of a pool alone is a request: it replaces the configuration as a whole.
+                if rpc == Rpc::SetUserPoolMfaConfig && !(keep_parts && has(&whole, "software_token_mfa_configuration"))
+                {
+                    continue;
+                }
                 let request = grpc_request(rpc.path()).header("authorization", &bearer).body(()).unwrap();
                 let body = framed(&hollow(&whole, keep_parts).encode_to_vec());
                 let answer = client.call(request, body).await;
@@ -294,7 +303,8 @@ fn holds_for_subsets(runtime: &Runtime, harness: &mut Harness, rpc: Rpc, whole: 
         }
         let (status, sent) = runtime.block_on(harness.borrow_mut().send(rpc, &request));
         if status.code() == Code::Ok {
-            prop_assert_eq!(asks(before), asks(&expected), "a change without anything to change is accepted");
+            let changes = rpc.is_read() || asks(before) == asks(&expected);
+            prop_assert!(changes, "a change without anything to change is accepted");
             prop_assert_eq!(sent, Some(expected));
         } else {
             prop_assert_eq!(status.code(), Code::InvalidArgument);

@@ -111,7 +111,7 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
         (4, "email_mfa_configuration", request.email_mfa_configuration.is_some()),
         (5, "web_authn_configuration", request.web_authn_configuration.is_some()),
     ] {
-        let is_required = !off || factor == 5;
+        let is_required = !request.unconfigured_factors.is_empty() && (!off || factor == 5);
         broken(path, is_required && !is_configured && !request.unconfigured_factors.contains(&factor));
         for (position, unconfigured) in request.unconfigured_factors.iter().enumerate() {
             let is_wrong = !(2..=5).contains(unconfigured) || (is_configured && *unconfigured == factor);
@@ -133,7 +133,6 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
             &format!("{path}.sms_authentication_message"),
             not(oracle::SMS_MESSAGE, &sms.sms_authentication_message),
         );
-        broken(&format!("{path}.sms_configuration"), sms.sms_configuration.is_none());
         if let Some(sms) = &sms.sms_configuration {
             let path = format!("{path}.sms_configuration");
             let by_sns = sms.sns_caller_arn.as_ref().is_some_and(|arn| !arn.is_empty());
@@ -158,11 +157,8 @@ fn expected_of_config(request: &SetUserPoolMfaConfigRequest) -> BTreeSet<String>
         broken("email_mfa_configuration.subject", not(oracle::EMAIL_SUBJECT, &email.subject));
     }
     if let Some(web_authn) = &request.web_authn_configuration {
-        let unknown = |number: Option<i32>| number != Some(2) && number != Some(3);
-        broken(
-            "web_authn_configuration.relying_party_id",
-            !web_authn.relying_party_id.as_ref().is_some_and(|id| oracle::RELYING_PARTY.allows(id)),
-        );
+        let unknown = |number: Option<i32>| number.is_some_and(|number| number != 2 && number != 3);
+        broken("web_authn_configuration.relying_party_id", not(oracle::RELYING_PARTY, &web_authn.relying_party_id));
         broken("web_authn_configuration.user_verification", unknown(web_authn.user_verification));
         broken("web_authn_configuration.factor_configuration", unknown(web_authn.factor_configuration));
     }

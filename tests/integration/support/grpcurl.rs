@@ -1,7 +1,7 @@
 //! What grpcurl does with a command line of the documents, on a connection of a test.
 
 use mfagate::api::FILE_DESCRIPTOR_SET;
-use mfagate::api::v1::AdminGetUserResponse;
+use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde_json::Value as Json;
 use tonic::client::Grpc;
@@ -86,7 +86,7 @@ pub(crate) async fn call_json(
     let message = to_message(&method.input(), message);
     let mut client = Grpc::new(channel);
     client.ready().await.unwrap();
-    let codec = ProstCodec::<DynamicMessage, AdminGetUserResponse>::default();
+    let codec = ProstCodec::<DynamicMessage, ()>::default();
     let request = headers.map(|()| message);
     client.unary(request, path.parse().unwrap(), codec).await.map(drop)
 }
@@ -111,6 +111,14 @@ fn to_value(field: &FieldDescriptor, json: &Json) -> Value {
         Kind::Int32 => Value::I32(json.as_i64().unwrap().try_into().unwrap()),
         Kind::String => Value::String(json.as_str().unwrap().to_owned()),
         Kind::Enum(values) => Value::EnumNumber(values.get_value_by_name(json.as_str().unwrap()).unwrap().number()),
+        Kind::Message(descriptor) if descriptor.full_name() == "google.protobuf.Struct" => {
+            let texts = json.as_object().unwrap().iter().map(|(name, text)| (name.clone(), text.as_str().unwrap()));
+            let fields = texts.map(|(name, text)| {
+                (name, prost_types::Value { kind: Some(prost_types::value::Kind::StringValue(text.to_owned())) })
+            });
+            let fields = prost_types::Struct { fields: fields.collect() };
+            Value::Message(DynamicMessage::decode(descriptor, fields.encode_to_vec().as_slice()).unwrap())
+        }
         Kind::Message(descriptor) => Value::Message(to_message(&descriptor, json)),
         other => panic!("{} is of the kind {other:?}", field.full_name()),
     }

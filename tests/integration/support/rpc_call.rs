@@ -32,8 +32,8 @@ pub(crate) fn takes_token(rpc: Rpc) -> bool {
     !rpc.name().starts_with("Admin") && !rpc.name().contains("UserPool")
 }
 
-/// A setting that any user accepts, and that is sent without a read.
-pub(crate) const ANY_SETTING: SmsMfaSettings = SmsMfaSettings { enabled: Some(false), preferred_mfa: Some(false) };
+/// A setting of testuser that is sent without a read. It enables: Cognito's errors about enrolment are of such requests only.
+pub(crate) const ANY_SETTING: SmsMfaSettings = SmsMfaSettings { enabled: Some(true), preferred_mfa: Some(true) };
 
 /// A credential that mfagate leaves to Cognito to judge.
 pub(crate) fn any_credential() -> Struct {

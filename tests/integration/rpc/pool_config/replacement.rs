@@ -219,7 +219,7 @@ async fn off_together_with_passkeys_is_accepted() {
         ..only(UserPoolMfaType::Off)
     });
     set(&service, request.clone()).await.unwrap();
-    let kept = SetUserPoolMfaConfigRequest { sms_mfa_configuration: channel, ..request };
+    let kept = stated(SetUserPoolMfaConfigRequest { sms_mfa_configuration: channel, ..request });
     assert_eq!(get(&service).await.unwrap(), same(kept));
 }
 
