@@ -47,12 +47,15 @@ impl Facade {
         let call = request.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let message = request.into_inner();
         let intent = message.intent();
-        let Intent { effect, user_pool_id, .. } = &intent;
-        // What is no pool id may be anything, so it is not logged.
-        let is_id = text::user_pool_id(user_pool_id.to_string()).is_ok();
-        Span::current().record("user_pool_id", if is_id { user_pool_id } else { "none" });
-        let end_user = effect.end_user;
+        name_pool(&intent);
+        let end_user = intent.effect.end_user;
         let grant = self.gate.authorize(&call, intent).await?;
         Ok((message, AuthorizedCall::new(grant, end_user, call.deadline)))
     }
+}
+
+/// Adds the pool to the lines that the log has of the call. What is no pool id may be anything, so it is not logged.
+fn name_pool(intent: &Intent<'_>) {
+    let is_id = text::user_pool_id(intent.user_pool_id.to_string()).is_ok();
+    Span::current().record("user_pool_id", if is_id { &*intent.user_pool_id } else { "none" });
 }

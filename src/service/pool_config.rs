@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::request::Violations;
 use crate::request::intent::HasIntent as _;
 use crate::request::pool_config::PoolMfaConfig;
-use crate::service::Facade;
 use crate::service::authorized_call::AuthorizedCall;
+use crate::service::{Facade, name_pool};
 
 #[tonic::async_trait]
 impl PoolConfigService for Facade {
@@ -52,13 +52,19 @@ impl Facade {
         let call = request.extensions().get::<Arc<Call>>().cloned().unwrap_or_default();
         let message = request.into_inner();
         let mut intent = message.intent();
+        name_pool(&intent);
         let read = self.read_before(&call, &message).await;
         if let Some(Ok(before)) = &read {
             intent.effect = PoolMfa::from(&message).effect(Some(before));
             intent.before = Some(Before::Pool(Box::new(before.clone())));
         }
         match (self.gate.authorize(&call, intent).await, read) {
-            (Ok(grant), _) => Ok((message, AuthorizedCall::new(grant, None, call.deadline))),
+            (Ok(grant), read) => {
+                if let Some(Err(error)) = read {
+                    tracing::info!(%error, "pool not read before the change, the request alone decided");
+                }
+                Ok((message, AuthorizedCall::new(grant, None, call.deadline)))
+            }
             (Err(denied), Some(Err(unread)))
                 if denied.reason() == ErrorReason::CallerForbidden && !is_about_the_pool(unread.code()) =>
             {

@@ -34,9 +34,10 @@ fn all_of(pool: &str, read: GetUserPoolMfaConfigResponse) -> SetUserPoolMfaConfi
     }
 }
 
-/// Sends all of it; if the response says that fields must be left out, once more without them. Returns these fields.
-async fn follow(service: &TestService, mut request: SetUserPoolMfaConfigRequest) -> Vec<String> {
-    let Err(status) = set(service, &request).await else { return Vec::new() };
+/// Sends all of it; if the response says that fields must be left out, once more without them. Returns these fields, or the
+/// response that says that another setting of the pool must change first.
+async fn follow(service: &TestService, mut request: SetUserPoolMfaConfigRequest) -> Result<Vec<String>, Status> {
+    let Err(status) = set(service, &request).await else { return Ok(Vec::new()) };
     assert!(status.message().contains(LEFT_OUT), "{}", status.message());
     let fields = invalid_fields::<()>(Err(status));
     for field in &fields {
@@ -47,8 +48,7 @@ async fn follow(service: &TestService, mut request: SetUserPoolMfaConfigRequest)
             other => panic!("{other} cannot be left out"),
         }
     }
-    set(service, &request).await.unwrap();
-    fields
+    set(service, &request).await.map(|()| fields)
 }
 
 /// A pool with these settings and this MFA configuration.
@@ -164,8 +164,16 @@ async fn what_is_read_can_be_sent_back_on_every_pool() {
     for (name, settings, mfa) in kinds() {
         let pool = pool(&service, settings, mfa).await;
         let before = get(&service, &pool).await;
-        let left_out = follow(&service, all_of(&pool, before.clone())).await;
         let is_off = before.mfa_configuration() == UserPoolMfaType::Off;
+        let left_out = match follow(&service, all_of(&pool, before.clone())).await {
+            Ok(left_out) => left_out,
+            // P5: Cognito refuses OFF with and without the channel. The message says which setting to change.
+            Err(status) => {
+                assert!(name.contains("verifies phone numbers"), "{name}: {status:?}");
+                assert!(status.message().contains("remove phone_number from the pool's AutoVerifiedAttributes"));
+                Vec::new()
+            }
+        };
         assert!(is_off || left_out.is_empty(), "{name}: {left_out:?}");
 
         // What was left out is Cognito's; everything else is as it was.
@@ -181,7 +189,8 @@ async fn what_is_read_can_be_sent_back_on_every_pool() {
         changed.mfa_configuration = UserPoolMfaType::Optional.into();
         changed.software_token_mfa_configuration = Some(totp(true));
         changed.unconfigured_factors.retain(|factor| *factor != i32::from(MfaFactor::SoftwareToken));
-        assert_eq!(follow(&service, all_of(&pool, changed.clone())).await, Vec::<String>::new(), "{name}");
+        let left_out = follow(&service, all_of(&pool, changed.clone())).await.unwrap();
+        assert_eq!(left_out, Vec::<String>::new(), "{name}");
         assert_eq!(get(&service, &pool).await, changed, "{name}");
     }
 }
