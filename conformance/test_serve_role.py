@@ -16,7 +16,7 @@ from suite.served import READ, Served
 
 COGNITO_ONLY = ["cognito-idp:*"]
 STS_ONLY = ["sts:AssumeRole"]
-CALLERS = ["payments", "reports desk/zoë"]
+CALLERS = ["payments", "reports:desk/zoë"]
 SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
 
 

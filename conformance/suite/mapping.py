@@ -49,7 +49,7 @@ STATE_OF_USER_OR_POOL = re.compile(
     r"delivery config set to turn on|not set up software token|not verified software token"
     r"|not have a phone_number|required when phone_number is selected|turn off SMS_MFA when SMS configuration"
     r"|EmailSendingAccount of COGNITO_DEFAULT|AccountRecoverySetting|Account Recovery Setting"
-    r"|can be enabled as an auth factor|requires the user pool's WebAuthnConfiguration",
+    r"|can be enabled as an auth factor|cannot be used as an auth factor|WebAuthn factor configuration to SINGLE_FACTOR",
     re.IGNORECASE,
 )
 

@@ -96,7 +96,7 @@ def preference() -> list[Case]:
         add(
             "disables a software token that was never set up",
             {"SoftwareTokenMfaSettings": OFF},
-            answered(),
+            returned(),
         )
         add(
             "prefers what is disabled",
