@@ -1,11 +1,12 @@
-//! Arbitrary text as an access token: the claimed pool is read before the token is verified.
+//! Arbitrary text as an access token: the claimed pool and user are read before the token is verified.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mfagate::request::credential::unverified_user_pool_id;
+use mfagate::request::credential::UnverifiedClaims;
 
 fuzz_target!(|token: &str| {
-    if let Some(pool) = unverified_user_pool_id(token) {
+    let Some(claims) = UnverifiedClaims::of(token) else { return };
+    if let Some(pool) = claims.user_pool_id() {
         assert!(!pool.contains('/'), "the pool is the last path segment");
     }
 });
