@@ -2,7 +2,7 @@
 //!
 //! A call in five steps: the interceptor authenticates the caller; it asks the policies whether the caller might use the RPC at
 //! all; the service decodes the request and asks the gate about the pool and what the request would do; the gate has the
-//! decision recorded; and what it allows becomes a [`Permit`], without which the Cognito client does nothing.
+//! decision recorded; and what it allows becomes a `Permit`, without which the Cognito client does nothing.
 
 mod gate;
 mod interceptor;

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why a token is rejected. The caller is told the variant and no more, the log gets the cause; neither holds the token.
 ///
-/// That there is no token at all is not an error here: see [`TokenVerifier::verify`].
+/// That there is no token at all is not an error here: see `TokenVerifier::verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// It is not a bearer token that is a signed JWT.
