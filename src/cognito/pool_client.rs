@@ -144,14 +144,17 @@ impl PoolClient {
 
     /// An error of `operation` on this pool.
     pub(super) fn error(&self, reason: ErrorReason, operation: Operation) -> Error {
-        let error = Error::new(reason).operation(operation);
+        self.placed(Error::new(reason).operation(operation))
+    }
+
+    /// The error with this pool and the endpoint, for the log.
+    fn placed(&self, error: Error) -> Error {
         error.user_pool(self.user_pool_id()).endpoint(&self.client.endpoint)
     }
 
     /// As [`send::require`], for what was read of this pool.
     pub(super) fn require(&self, operation: Operation, member: &str, is_present: bool) -> Result<(), Error> {
-        let found = send::require(operation, member, is_present);
-        found.map_err(|error| error.user_pool(self.user_pool_id()).endpoint(&self.client.endpoint))
+        send::require(operation, member, is_present).map_err(|error| self.placed(error))
     }
 
     /// What is specific to one operation, which may take as long as `left`. The SDK gives an operation with its own

@@ -201,14 +201,13 @@ impl SdkSettings {
 
 /// What a read of a user found. Cognito's words for factors are free texts; one that is not known is left out.
 fn found(username: &str, attributes: &[AttributeType], enabled: &[String], preferred: Option<&str>) -> Findings {
-    let factor = |name: &str| Factor::ALL.into_iter().find(|factor| factor.name() == name);
     let sub = attributes.iter().find(|attribute| attribute.name == "sub").and_then(|attribute| attribute.value.clone());
-    let factors = enabled.iter().filter_map(|name| factor(name)).collect();
+    let factors = enabled.iter().filter_map(|name| Factor::from_name(name)).collect();
     Findings {
         user_was_read: true,
         username: Some(username.to_owned()),
         sub,
-        before: Some(Before::User { factors, preferred: preferred.and_then(factor) }),
+        before: Some(Before::User { factors, preferred: preferred.and_then(Factor::from_name) }),
     }
 }
 
