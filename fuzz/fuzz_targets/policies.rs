@@ -26,15 +26,17 @@ static STORE: LazyLock<PolicyStore> =
     LazyLock::new(|| PolicyStore::open(DIRECTORY.path().to_owned(), None).expect("the guard is valid"));
 
 fuzz_target!(|text: &str| {
+    // Opened before there is a file to refuse: a start that meets an invalid policy fails, and only a reload goes on without it.
+    let store = &*STORE;
     fs::write(DIRECTORY.path().join("fuzzed.cedar"), text).expect("a policy file");
     let reload = || {
         // Two looks, as the watch takes: a reload that is asked for waits between them.
-        STORE.poll();
-        STORE.poll();
+        store.poll();
+        store.poll();
         let name = "spiffe://example.org/fuzz".to_owned();
         let certificate = CertificateIdentity { name: name.clone(), trust_domain: Some("example.org".to_owned()) };
         let caller = Caller { name, certificate: Some(certificate), token: None };
-        STORE.current().decide(&caller, Rpc::GetUser, "eu-west-1_Fuzz", &Effect::default())
+        store.current().decide(&caller, Rpc::GetUser, "eu-west-1_Fuzz", &Effect::default())
     };
     let decision = thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, reload);
