@@ -45,6 +45,15 @@ const TEXTS: [(&str, &str); 4] = [
     ("relying_party_id", "example.com"),
 ];
 
+/// Stands for each text that no request has before its bytes are changed.
+const ANOTHER: &str = "another";
+
+/// What a policy says of a text: which of the known ones it is, or that it is none of them.
+fn seen_text(name: &str, value: &str) -> String {
+    let known = TEXTS.contains(&(name, value));
+    format!("{name}={}", if known { value } else { ANOTHER })
+}
+
 /// One policy for each thing that policies can see of a request; the ids of those that permit say what they saw. A pool is not
 /// read before it is set: what it would be then is no part of the request.
 fn policies(rpc: Rpc) -> String {
@@ -77,6 +86,10 @@ fn policies(rpc: Rpc) -> String {
     }
     for (name, value) in TEXTS {
         add(format!("{name}={value}"), format!("context has {name} && context.{name} == \"{value}\""));
+    }
+    for name in TEXTS.map(|(name, _)| name).into_iter().collect::<BTreeSet<_>>() {
+        let values: Vec<_> = TEXTS.iter().filter(|(of, _)| *of == name).map(|(_, value)| value).collect();
+        add(format!("{name}={ANOTHER}"), format!("context has {name} && !{values:?}.contains(context.{name})"));
     }
     for flag in FLAGS {
         add(flag.to_owned(), format!("context.{flag}"));
@@ -204,6 +217,11 @@ impl Harness {
         if let Some(username) = body.get("Username") {
             assert_eq!(&decision["username"], username);
         }
+        if self.rpc == Rpc::SetUserPoolMfaConfig {
+            for (name, sent) in texts_asked(&body["SmsMfaConfiguration"], &body["WebAuthnConfiguration"]) {
+                assert_eq!(decision["effect"][name].as_str(), sent, "{name}: {seen:?}");
+            }
+        }
         assert_eq!(seen.mutation.is_some(), !self.rpc.is_read(), "{seen:?}");
         if let Some(mutation) = &seen.mutation {
             for field in ["effect", "user_pool_id", "rpc", "caller"] {
@@ -235,8 +253,8 @@ fn recorded(decision: &Value) -> BTreeSet<String> {
     for value in ["preferred", "mfa_configuration"].into_iter().chain(choices) {
         recorded.extend(effect[value].as_str().map(|text| format!("{value}={text}")));
     }
-    let texts = TEXTS.iter().filter(|(name, value)| effect[*name] == *value);
-    recorded.extend(texts.map(|(name, value)| format!("{name}={value}")));
+    let texts = TEXTS.map(|(name, _)| name);
+    recorded.extend(texts.iter().filter_map(|name| Some(seen_text(name, effect[*name].as_str()?))));
     recorded.extend(FLAGS.iter().filter(|flag| effect[**flag] == true).map(|flag| (*flag).to_owned()));
     let pool = decision["user_pool_id"].as_str().filter(|pool| POOLS.contains(pool));
     recorded.extend(pool.map(|pool| format!("pool={pool}")));
@@ -309,25 +327,29 @@ fn asked(rpc: Rpc, body: &Value, sent: &[(String, Value)]) -> BTreeSet<String> {
 fn asked_of_pool(body: &Value, asked: &mut BTreeSet<String>) -> bool {
     let (sms, email, passkeys) =
         (&body["SmsMfaConfiguration"], &body["EmailMfaConfiguration"], &body["WebAuthnConfiguration"]);
-    let sender = &sms["SmsConfiguration"];
-    let role =
-        sender["SnsCallerArn"].as_str().filter(|arn| !arn.is_empty()).or(sender["EumsSms"]["CallerArn"].as_str());
-    let domain = passkeys["RelyingPartyId"].as_str();
     let verification = passkeys["UserVerification"].as_str().map(str::to_uppercase);
     let factor = passkeys["FactorConfiguration"].as_str();
-    let seen = [
-        ("sms_role_arn", role),
-        ("sms_role_account", role.and_then(|arn| arn.split(':').nth(4))),
-        ("relying_party_id", domain),
-        ("user_verification", verification.as_deref()),
-        ("factor_configuration", factor),
-    ];
+    let texts = texts_asked(sms, passkeys);
+    asked.extend(texts.into_iter().filter_map(|(name, value)| Some(seen_text(name, value?))));
+    let seen = [("user_verification", verification.as_deref()), ("factor_configuration", factor)];
     asked.extend(seen.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))));
     let has_text =
         [&sms["SmsAuthenticationMessage"], &email["Message"], &email["Subject"]].iter().any(|text| text.is_string());
     asked.extend(has_text.then(|| "texts_changed".to_owned()));
     let is_weak = verification.as_deref() != Some("REQUIRED") || factor != Some("MULTI_FACTOR_WITH_USER_VERIFICATION");
-    role.is_some() || domain.is_some() || passkeys.is_object() && is_weak
+    texts.iter().any(|(_, value)| value.is_some()) || passkeys.is_object() && is_weak
+}
+
+/// The texts of a pool that policies see, as Cognito is sent them.
+fn texts_asked<'a>(sms: &'a Value, passkeys: &'a Value) -> [(&'static str, Option<&'a str>); 3] {
+    let sender = &sms["SmsConfiguration"];
+    let role =
+        sender["SnsCallerArn"].as_str().filter(|arn| !arn.is_empty()).or(sender["EumsSms"]["CallerArn"].as_str());
+    [
+        ("sms_role_arn", role),
+        ("sms_role_account", role.and_then(|arn| arn.split(':').nth(4))),
+        ("relying_party_id", passkeys["RelyingPartyId"].as_str()),
+    ]
 }
 
 /// The pool that Cognito is asked about. A session does not say.
