@@ -9,7 +9,7 @@ use clap::Parser as _;
 use mfagate::command::{self, CommandError};
 use mfagate::config::{Action, Command};
 use mfagate::telemetry::log;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     let Command { action } = Command::parse();
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 const IO_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 fn run(action: Action) -> Result<(), CommandError> {
-    let runtime = Runtime::new().map_err(CommandError::Runtime)?;
+    // Calls are served by workers, which have runtimes of their own.
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
     let ended = runtime.block_on(dispatch(action));
     runtime.shutdown_timeout(IO_SHUTDOWN_GRACE);
     ended

@@ -36,7 +36,7 @@ pub struct Cognito {
     shared: config::Builder,
     endpoint: Endpoint,
     settings: CallSettings,
-    role: Option<AssumedRole>,
+    role: Option<Arc<AssumedRole>>,
     clients: Mutex<HashMap<String, RegionalClient>>,
 }
 
@@ -68,7 +68,7 @@ impl Cognito {
     /// The same client, assuming a role for each caller.
     #[must_use]
     pub fn with_role(self, role: Option<AssumedRole>) -> Self {
-        Self { role, ..self }
+        Self { role: role.map(Arc::new), ..self }
     }
 
     /// The same client before an emulator, which may send no request ids. That is logged once.
@@ -76,6 +76,18 @@ impl Cognito {
     pub fn with_optional_request_ids(mut self) -> Self {
         self.settings.request_ids = RequestIds::Optional(Arc::new(Once::new()));
         self
+    }
+
+    /// The same client for another runtime: connections of its own, and everything else shared.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        Self {
+            shared: self.shared.clone().http_client(sdk::http_client()),
+            endpoint: self.endpoint.clone(),
+            settings: self.settings.clone(),
+            role: self.role.clone(),
+            clients: Mutex::default(),
+        }
     }
 
     /// Waits until every mutation that was sent has ended, whether or not its caller is still there. No other may begin.

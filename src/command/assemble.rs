@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(super) struct Plan {
     pub(super) endpoint: Endpoint,
     pub(super) operation_timeout: Duration,
     pub(super) drain_timeout: Duration,
+    pub(super) workers: NonZero<usize>,
     pub(super) role: Option<RoleOptions>,
     pub(super) tls: Option<Arc<TlsAcceptor>>,
     pub(super) authenticator: Arc<Authenticator>,
@@ -72,7 +74,8 @@ impl Plan {
     /// Reads every file, fetches the key set, and opens the audit log.
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
         let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
-        let Common { operation_timeout, drain_timeout } = common;
+        let workers = common.workers();
+        let Common { operation_timeout, drain_timeout, workers: _ } = common;
         let mut errors = ConfigErrors(Vec::new());
 
         let token_options = token_options(jwt, &mut errors);
@@ -102,6 +105,7 @@ impl Plan {
                 endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
                 operation_timeout,
                 drain_timeout,
+                workers,
                 role,
                 tls,
                 authenticator: Arc::new(Authenticator::new(verifier)),

@@ -23,7 +23,8 @@ const DEMO_USER: &str = "testuser";
 /// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
-    let Common { operation_timeout, drain_timeout } = common;
+    let workers = common.workers();
+    let Common { operation_timeout, drain_timeout, workers: _ } = common;
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
     let ready_file = ready_file.map(ReadyFile::claim).transpose()?;
@@ -46,7 +47,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let serving = async {
         tokio::select! {
-            ended = server::serve(listener, Service::open(cognito, drain_timeout), end) => ended,
+            ended = server::serve_with_workers(listener, Service::open(cognito, drain_timeout), workers, end) => ended,
             () = at_once => Ok(()),
         }
     };

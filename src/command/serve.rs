@@ -48,7 +48,7 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
     watches.spawn(reload_at(hangups, Arc::clone(&plan)));
 
     let served = tokio::select! {
-        served = server::serve(listener, plan.service().await, end) => served.map_err(CommandError::Serve),
+        served = server::serve_with_workers(listener, plan.service().await, plan.workers, end) => served.map_err(CommandError::Serve),
         () = at_once => Ok(()),
     };
     if let Err(error) = plan.audit.flush().await {

@@ -3,7 +3,9 @@
 mod value;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,7 +14,7 @@ use crate::audit::AuditTarget;
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::RoleArn;
-use crate::config::value::duration;
+use crate::config::value::{duration, workers};
 use crate::server::connection::tls::ClientCa;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
@@ -277,9 +279,21 @@ pub struct Common {
     #[arg(long, env = "MFAGATE_OPERATION_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
     pub operation_timeout: Duration,
 
+    /// The number of threads that serve calls, each with connections to Cognito of its own. By default as many as the CPUs that the
+    /// process may use, by its affinity and its cgroup's quota.
+    #[arg(long, env = "MFAGATE_WORKERS", value_name = "NUMBER", value_parser = workers)]
+    pub workers: Option<NonZero<usize>>,
+
     /// How long calls in flight at shutdown may continue.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
+}
+
+impl Common {
+    /// The number of workers: as many as were asked for, or as there are CPUs. One where that is not known.
+    pub fn workers(&self) -> NonZero<usize> {
+        self.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
+    }
 }
 
 /// Working with audit logs.

@@ -1,6 +1,7 @@
 //! The values of options that are addresses, URLs or durations.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -65,6 +66,19 @@ impl FromStr for AwsUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         url::parse_secure(text).map(|_| Self(text.to_owned()))
     }
+}
+
+/// The largest number of workers: more threads than any machine has CPUs for would only take memory.
+const MAX_WORKERS: usize = 1024;
+
+/// A number of workers, from 1.
+pub(super) fn workers(text: &str) -> Result<NonZero<usize>, String> {
+    // Rust reads a sign too.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let workers: Option<NonZero<usize>> = text.parse().ok().filter(|_| is_plain);
+    workers
+        .filter(|workers| workers.get() <= MAX_WORKERS)
+        .ok_or_else(|| format!("must be a number from 1 to {MAX_WORKERS}"))
 }
 
 /// The longest duration: no call and no shutdown takes longer, and much longer ones are beyond the clock.

@@ -3,10 +3,14 @@
 pub mod connection;
 mod context;
 mod drain;
+mod error;
 mod layers;
 mod response;
 mod routes;
 mod serve;
+mod share;
 mod unary_body;
+mod worker;
 
-pub use serve::{ServeError, Service, serve};
+pub use error::ServeError;
+pub use serve::{Service, serve, serve_with_workers};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tonic::server::NamedService as _;
 use tonic::service::Routes;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::api::FILE_DESCRIPTOR_SET;
 use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
@@ -27,21 +28,23 @@ const SERVICES: [&str; 5] = [
     PoolConfigServiceServer::<Facade>::NAME,
 ];
 
-/// The routes, and the handle that changes what health reports.
-pub(super) async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
-    let (health, health_service) = tonic_health::server::health_reporter();
+/// Reports `SERVING` for every name that health knows.
+pub(super) async fn start_health(health: &HealthReporter) {
     for name in SERVICES {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
+}
 
-    let health_service = health_service.max_decoding_message_size(MAX_AUX_REQUEST_BYTES);
+/// The routes to `facade`, with the health that `health` reports.
+pub(super) fn routes(facade: Arc<Facade>, health: &HealthReporter) -> Result<Routes, tonic_reflection::server::Error> {
+    let health = HealthServer::new(HealthService::from_health_reporter(health.clone()));
     let reflection_v1 = reflection().build_v1()?;
     // grpcurl before 1.9 speaks only this one.
     let reflection_v1alpha = reflection().build_v1alpha()?;
 
     let mut routes = Routes::builder();
     routes
-        .add_service(health_service)
+        .add_service(health.max_decoding_message_size(MAX_AUX_REQUEST_BYTES))
         .add_service(reflection_v1.max_decoding_message_size(MAX_AUX_REQUEST_BYTES))
         .add_service(reflection_v1alpha.max_decoding_message_size(MAX_AUX_REQUEST_BYTES))
         .add_service(MfaPreferenceServiceServer::from_arc(Arc::clone(&facade)))
@@ -49,7 +52,7 @@ pub(super) async fn routes(facade: Arc<Facade>) -> Result<(Routes, HealthReporte
         .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PoolConfigServiceServer::from_arc(facade));
     let grpc = routes.routes().into_axum_router().layer(axum::middleware::from_fn(response::reject_non_grpc));
-    Ok((grpc.into(), health))
+    Ok(grpc.into())
 }
 
 /// Our descriptors and those of the error details, without which grpcurl prints details as bytes.

@@ -1,52 +1,27 @@
 //! Serves gRPC on a listener until shutdown.
 
-use std::io;
+use std::num::NonZero;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 
 use crate::authn::Authenticator;
-use crate::authn::token::MAX_TOKEN_BYTES;
 use crate::authz::Gate;
 use crate::cognito::Cognito;
 use crate::server::connection::tls::TlsAcceptor;
-use crate::server::connection::{ConnectionLimits, incoming};
+use crate::server::connection::{ConnectionLimits, accepted, incoming};
 use crate::server::drain::Drain;
-use crate::server::layers::layers;
-use crate::server::routes::routes;
+use crate::server::error::ServeError;
+use crate::server::routes::{routes, start_health};
+use crate::server::share::Share;
+use crate::server::worker::{Handshakes, Workers};
 use crate::service::Facade;
-
-/// The maximum number of calls at a time on one connection.
-const MAX_STREAMS: u32 = 256;
-
-/// The maximum size of headers in bytes, as HTTP/2 counts them: the largest token, and as much again for everything else, so
-/// that a token beyond its limit is rejected in gRPC's words. What is larger gets HTTP's 431, or loses its connection.
-#[expect(clippy::cast_possible_truncation, reason = "a constant of some kilobytes")]
-const MAX_HEADER_BYTES: u32 = 2 * MAX_TOKEN_BYTES as u32;
-
-/// How often an idle connection is probed for its peer.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// Why the service could not be served.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// The listener failed.
-    #[error("the listener failed")]
-    Listener(#[source] io::Error),
-    /// The descriptors that reflection returns are unreadable.
-    #[error("reflection cannot be served")]
-    Reflection(#[source] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error("the transport failed")]
-    Transport(#[source] tonic::transport::Error),
-}
 
 /// What is served, to whom, and how. The middleware and the handlers decide by the one gate.
 #[derive(Debug)]
@@ -72,63 +47,90 @@ impl Service {
     }
 }
 
-/// Serves on `listener` until `shutdown` is done, then drains.
+/// Serves on `listener` in the current runtime until `shutdown` is done, then drains.
 pub async fn serve(
     listener: TcpListener,
     service: Service,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let Service { gate, authenticator, cognito, tls, drain_timeout } = service;
+    let health = HealthReporter::new();
+    start_health(&health).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
-    let (routes, health) = routes(Arc::clone(&facade)).await.map_err(ServeError::Reflection)?;
-    serve_routes(listener, Served { routes, health, facade, gate, authenticator, tls, drain_timeout }, shutdown).await
+    let calls = TaskTracker::new();
+    let routes = routes(Arc::clone(&facade), &health).map_err(ServeError::Reflection)?;
+    let share = Share { routes, gate, authenticator, calls: calls.clone() };
+    let drain = Drain { health, calls, facade, timeout: drain_timeout };
+    serve_share(listener, share, tls, drain, shutdown).await
 }
 
-/// A service whose routes are made.
-struct Served {
-    routes: Routes,
-    health: HealthReporter,
-    facade: Arc<Facade>,
-    gate: Gate,
-    authenticator: Arc<Authenticator>,
-    tls: Option<Arc<TlsAcceptor>>,
-    drain_timeout: Duration,
-}
-
-async fn serve_routes(
+async fn serve_share(
     listener: TcpListener,
-    served: Served,
+    share: Share,
+    tls: Option<Arc<TlsAcceptor>>,
+    drain: Drain,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Served { routes, health, facade, gate, authenticator, tls, drain_timeout } = served;
-    let address = listener.local_addr().map_err(ServeError::Listener)?;
-    let calls = TaskTracker::new();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let stopped = async {
-        // A dropped sender means shutdown as well.
-        let _ = stopped.await;
-    };
-    let encrypted = tls.is_some();
-    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let incoming = incoming(tls, connections, ConnectionLimits::default());
-    let serving = Server::builder()
-        .max_concurrent_streams(MAX_STREAMS)
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .layer(layers(gate, authenticator, calls.clone()))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, stopped);
-    tokio::pin!(serving);
+    log_serving(&listener, tls.is_some(), None)?;
+    let stop = CancellationToken::new();
+    let incoming = incoming(tls, without_delay(listener), ConnectionLimits::default());
+    until(shutdown, drain, &stop, share.serve(incoming, stop.cancelled())).await
+}
 
-    tracing::info!(%address, encrypted, "serving");
+/// Serves on `listener` with so many workers until `shutdown` is done, then drains. The current runtime accepts connections and
+/// watches; calls are served by the workers.
+pub async fn serve_with_workers(
+    listener: TcpListener,
+    service: Service,
+    workers: NonZero<usize>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let Service { gate, authenticator, cognito, tls, drain_timeout } = service;
+    log_serving(&listener, tls.is_some(), Some(workers))?;
+    let health = HealthReporter::new();
+    start_health(&health).await;
+    let facade = Facade::new(gate.clone(), cognito);
+    let (calls, stop) = (TaskTracker::new(), CancellationToken::new());
+    let share = || {
+        let routes = routes(Arc::new(facade.for_worker()), &health)?;
+        Ok(Share { routes, gate: gate.clone(), authenticator: Arc::clone(&authenticator), calls: calls.clone() })
+    };
+    let shares: Vec<_> =
+        (0..workers.get()).map(|_| share()).collect::<Result<_, _>>().map_err(ServeError::Reflection)?;
+    let ConnectionLimits { slots, preface_timeout, handshakes } = ConnectionLimits::default();
+    let handshakes = Handshakes { tls, preface_timeout, limits: handshakes.shared_by(workers) };
+    let mut workers = Workers::start(shares, &handshakes, &stop)?;
+    let connections = accepted(without_delay(listener), slots);
+    let drain = Drain { health, calls, facade: Arc::new(facade), timeout: drain_timeout };
+    let ended = until(shutdown, drain, &stop, workers.serve(connections, &stop)).await;
+    workers.end().await;
+    ended
+}
+
+/// Answers are not held back until more can be sent with them.
+fn without_delay(listener: TcpListener) -> TcpIncoming {
+    TcpIncoming::from(listener).with_nodelay(Some(true))
+}
+
+fn log_serving(listener: &TcpListener, encrypted: bool, workers: Option<NonZero<usize>>) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
+    tracing::info!(%address, encrypted, workers = workers.map(NonZero::get), "serving");
+    Ok(())
+}
+
+/// Waits for the end of `serving`, or for `shutdown`, at which `stop` is set and the drain begins.
+async fn until(
+    shutdown: impl Future<Output = ()>,
+    drain: Drain,
+    stop: &CancellationToken,
+    serving: impl Future<Output = Result<(), ServeError>>,
+) -> Result<(), ServeError> {
+    let mut serving = pin!(serving);
     tokio::select! {
-        ended = &mut serving => return ended.map_err(ServeError::Transport),
+        ended = &mut serving => return ended,
         () = shutdown => {}
     }
-    // Nobody listens any more only if serving has ended already.
-    let stop = || stop.send(()).unwrap_or_default();
-    let drain = Drain { health, calls, facade, timeout: drain_timeout };
-    drain.run(stop, serving).await.map_err(ServeError::Transport)
+    drain.run(|| stop.cancel(), serving).await
 }
 
 #[cfg(test)]
@@ -153,14 +155,14 @@ mod tests {
     async fn a_panic_gets_a_neutral_error_and_the_connection_lives() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (health, _) = tonic_health::server::health_reporter();
         let routes = Router::new().route("/panics", post(panics)).into();
         let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
         let Service { gate, authenticator, cognito, tls, drain_timeout } = Service::open(cognito, Duration::ZERO);
         let facade = Arc::new(Facade::new(gate.clone(), cognito));
-        let served = Served { routes, health, facade, gate, authenticator, tls, drain_timeout };
-        let serving = serve_routes(listener, served, std::future::pending());
-        let serving = tokio::spawn(serving);
+        let calls = TaskTracker::new();
+        let share = Share { routes, gate, authenticator, calls: calls.clone() };
+        let drain = Drain { health: HealthReporter::new(), calls, facade, timeout: drain_timeout };
+        let serving = tokio::spawn(serve_share(listener, share, tls, drain, std::future::pending()));
 
         let mut client =
             Grpc::new(ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap());

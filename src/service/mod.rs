@@ -31,6 +31,12 @@ impl Facade {
         Self { gate, cognito }
     }
 
+    /// The same services for another runtime, with connections to Cognito of its own.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        Self { gate: self.gate.clone(), cognito: self.cognito.for_worker() }
+    }
+
     /// Waits until every mutation that was sent to Cognito has ended. No other may begin.
     pub async fn drain(&self) {
         self.cognito.drain().await;

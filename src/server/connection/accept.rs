@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::num::NonZero;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tracing::Instrument as _;
 
 use crate::authn::certificate;
-use crate::server::connection::slots::{ConnectionSlots, Slot};
+use crate::server::connection::slots::{ConnectionSlots, Load, Slot};
 use crate::server::connection::stream::{ClientCertificate, Connection};
 use crate::server::connection::tls::TlsAcceptor;
 
@@ -40,6 +41,13 @@ pub struct HandshakeLimits {
 impl Default for HandshakeLimits {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(10), max_pending: 256 }
+    }
+}
+
+impl HandshakeLimits {
+    /// The limits of each of so many workers.
+    pub(in crate::server) fn shared_by(self, workers: NonZero<usize>) -> Self {
+        Self { max_pending: self.max_pending.div_ceil(workers.get()), ..self }
     }
 }
 
@@ -78,50 +86,113 @@ impl Stream for Incoming {
     }
 }
 
-/// Accepts `connections`, such as tonic's `TcpIncoming`, and makes the TLS handshakes. Errors of single connections are logged
-/// and end nothing.
+/// A connection that was accepted and has a slot. It belongs to no runtime, so that any may serve it.
+#[derive(Debug)]
+pub(in crate::server) struct Accepted {
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    slot: Slot,
+}
+
+impl Accepted {
+    /// The same connection, counted among those of a worker.
+    pub(in crate::server) fn on_worker(self, load: &Load) -> Self {
+        Self { slot: self.slot.on_worker(load), ..self }
+    }
+}
+
+/// Accepts `connections`, such as tonic's `TcpIncoming`, while there are slots. Errors of single connections are logged and end
+/// nothing.
+pub(in crate::server) fn accepted<S>(connections: S, slots: ConnectionSlots) -> impl Stream<Item = Accepted> + Send
+where
+    S: Stream<Item = io::Result<TcpStream>> + Send + 'static,
+{
+    let slots = Arc::new(slots);
+    connections
+        .then(move |accepted| {
+            let slots = Arc::clone(&slots);
+            async move {
+                match accepted {
+                    Ok(stream) => with_slot(stream, &slots),
+                    Err(error) if is_of_one_connection(&error) => {
+                        tracing::debug!(%error, "connection gone before it was accepted");
+                        None
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "cannot accept connections, retrying");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        None
+                    }
+                }
+            }
+        })
+        .filter_map(|accepted| accepted)
+}
+
+fn with_slot(stream: TcpStream, slots: &ConnectionSlots) -> Option<Accepted> {
+    // It fails if the peer is gone.
+    let peer = stream.peer_addr().ok()?;
+    let Some(slot) = slots.take() else {
+        tracing::warn!(%peer, "connection rejected, too many are open");
+        return None;
+    };
+    match stream.into_std() {
+        Ok(stream) => Some(Accepted { stream, peer, slot }),
+        Err(error) => {
+            tracing::error!(%peer, %error, "connection cannot be handed to a worker");
+            None
+        }
+    }
+}
+
+/// Accepts `connections` as [`accepted`] does, and makes the TLS handshakes.
 pub fn incoming<S>(tls: Option<Arc<TlsAcceptor>>, connections: S, limits: ConnectionLimits) -> Incoming
 where
-    S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
+    S: Stream<Item = io::Result<TcpStream>> + Send + 'static,
+{
+    let ConnectionLimits { slots, preface_timeout, handshakes } = limits;
+    secured(tls, accepted(connections, slots), preface_timeout, handshakes)
+}
+
+/// Makes the TLS handshakes of accepted connections, in the runtime that serves them.
+pub(in crate::server) fn secured<S>(
+    tls: Option<Arc<TlsAcceptor>>,
+    connections: S,
+    preface_timeout: Duration,
+    limits: HandshakeLimits,
+) -> Incoming
+where
+    S: Stream<Item = Accepted> + Send + 'static,
 {
     let (sender, ready) = mpsc::channel(MAX_READY);
-    tokio::spawn(accept(tls, connections, limits, sender));
+    tokio::spawn(secure_all(tls, connections, preface_timeout, limits, sender));
     Incoming { ready: ReceiverStream::new(ready) }
 }
 
-async fn accept<S>(
+async fn secure_all<S>(
     tls: Option<Arc<TlsAcceptor>>,
-    mut connections: S,
-    limits: ConnectionLimits,
+    connections: S,
+    preface_timeout: Duration,
+    limits: HandshakeLimits,
     ready: mpsc::Sender<Connection>,
 ) where
-    S: Stream<Item = io::Result<TcpStream>> + Send + Unpin + 'static,
+    S: Stream<Item = Accepted> + Send + 'static,
 {
-    let ConnectionLimits { slots, preface_timeout, handshakes: HandshakeLimits { timeout, max_pending } } = limits;
+    let HandshakeLimits { timeout, max_pending } = limits;
     let mut handshakes = PendingHandshakes { tasks: JoinSet::new(), oldest_first: VecDeque::new(), max_pending };
+    let mut connections = pin!(connections);
     loop {
         let accepted = tokio::select! {
             accepted = connections.next() => accepted,
             () = ready.closed() => return,
         };
-        let stream = match accepted {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) if is_of_one_connection(&error) => {
-                tracing::debug!(%error, "connection gone before it was accepted");
+        let Some(Accepted { stream, peer, slot }) = accepted else { return handshakes.end().await };
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::error!(%peer, %error, "connection cannot be served");
                 continue;
             }
-            Some(Err(error)) => {
-                tracing::error!(%error, "cannot accept connections, retrying");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-            None => return handshakes.end().await,
-        };
-        // The peer is gone.
-        let Ok(peer) = stream.peer_addr() else { continue };
-        let Some(slot) = slots.take() else {
-            tracing::warn!(%peer, "connection rejected, too many are open");
-            continue;
         };
         match &tls {
             Some(acceptor) => {

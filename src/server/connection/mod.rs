@@ -5,6 +5,8 @@ mod slots;
 mod stream;
 pub mod tls;
 
+pub(super) use accept::{Accepted, accepted, secured};
 pub use accept::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
+pub(super) use slots::Load;
 pub use slots::{ConnectionSlots, Slot};
 pub use stream::Connection;

@@ -29,7 +29,22 @@ struct Occupied {
 
 /// The slot that a connection holds while it is open.
 #[derive(Clone, Debug)]
-pub struct Slot(Arc<Occupied>);
+pub struct Slot {
+    occupied: Arc<Occupied>,
+    /// Counts the connection among those of its worker.
+    _load: Option<Load>,
+}
+
+/// How many connections a worker has: one for each [`Slot`] with a clone.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct Load(Arc<()>);
+
+impl Load {
+    /// The number of connections.
+    pub(in crate::server) fn connections(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+}
 
 impl Default for ConnectionSlots {
     /// Half of the file descriptors that the process may have. The other half is for files and for Cognito.
@@ -72,19 +87,24 @@ impl ConnectionSlots {
         }
         let occupied = Arc::new(Occupied::default());
         slots.push_back(Arc::downgrade(&occupied));
-        Some(Slot(occupied))
+        Some(Slot { occupied, _load: None })
     }
 }
 
 impl Slot {
+    /// The same slot, counted among the connections of a worker.
+    pub(in crate::server) fn on_worker(self, load: &Load) -> Self {
+        Self { _load: Some(load.clone()), ..self }
+    }
+
     /// The flag that keeps the connection from being evicted once a caller on it has authenticated.
     pub fn authenticated(&self) -> AuthenticatedFlag {
-        self.0.authenticated.clone()
+        self.occupied.authenticated.clone()
     }
 
     /// Done when the connection is evicted.
     pub(super) fn evicted(&self) -> WaitForCancellationFutureOwned {
-        self.0.eviction.clone().cancelled_owned()
+        self.occupied.eviction.clone().cancelled_owned()
     }
 }
 
@@ -93,7 +113,7 @@ mod tests {
     use super::*;
 
     fn is_ended(slot: &Slot) -> bool {
-        slot.0.eviction.is_cancelled()
+        slot.occupied.eviction.is_cancelled()
     }
 
     #[test]
@@ -114,6 +134,19 @@ mod tests {
         assert!(slots.take().is_none());
         drop(second);
         assert!(slots.take().is_some() && !is_ended(&first));
+    }
+
+    #[test]
+    fn a_worker_has_the_connections_whose_slots_are_held() {
+        let (slots, load) = (ConnectionSlots::new(3), Load::default());
+        let first = slots.take().unwrap().on_worker(&load);
+        let second = slots.take().unwrap().on_worker(&load);
+        let _elsewhere = slots.take().unwrap();
+        assert_eq!(load.connections(), 2);
+        drop(first);
+        assert_eq!(load.connections(), 1);
+        drop(second);
+        assert_eq!(load.connections(), 0);
     }
 
     #[test]

@@ -9,3 +9,4 @@ mod reload;
 mod role;
 mod serving;
 pub(crate) mod without_credentials;
+mod workers;

@@ -178,6 +178,14 @@ async fn invalid_durations_are_refused() {
 }
 
 #[tokio::test]
+async fn invalid_numbers_of_workers_are_refused() {
+    for value in ["0", "1025", "-1", "+2", "2.0", "two", "99999999999999999999", " 2", ""] {
+        refuses(&["dev", &format!("--workers={value}")], &[], "must be a number from 1 to 1024").await;
+        refuses(&["serve"], &[("MFAGATE_WORKERS", value)], "must be a number from 1 to 1024").await;
+    }
+}
+
+#[tokio::test]
 async fn the_program_exits_on_a_port_in_use_and_names_it() {
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options();

@@ -305,6 +305,22 @@ async fn the_program_signs_with_a_session_of_each_caller() {
     assert_eq!(log.matches("role assumed").count(), 2, "{log}");
 }
 
+#[tokio::test]
+async fn all_workers_share_the_session_of_a_caller() {
+    let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
+    let mut process = serve_assuming(&fixture, &cognito, &sts, &["--workers", "4"]).await;
+    let payments = fixture.bearer("payments");
+    // All are open at once, so that each worker has two.
+    let mut channels = Vec::new();
+    for _ in 0..8 {
+        let channel = process.channel().await;
+        set_sms(channel.clone(), &payments, true, "set").await.unwrap();
+        channels.push(channel);
+    }
+    assert_eq!(sts.request_count(), 1);
+    end_without_secrets(process, &fixture).await;
+}
+
 /// The access key and the session token of a request that Cognito has received.
 fn signed_with(headers: &Value) -> (String, String) {
     let signature = headers["authorization"].as_str().unwrap();

@@ -8,6 +8,7 @@ use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, Mf
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -134,6 +135,31 @@ async fn a_running_call_is_drained_while_no_new_connection_is_taken() {
     request.write_all(EMPTY_ANSWER).await.unwrap();
     call.await.unwrap().unwrap();
 
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("drained"), "{exit:?}");
+}
+
+#[tokio::test]
+async fn the_running_calls_of_all_workers_are_drained() {
+    let cognito = HeldCognito::start().await;
+    let mut process = Process::dev_with_cognito(&cognito.url(), &["--workers", "3", "--drain-timeout", "5m"]).await;
+    let (mut calls, mut requests) = (JoinSet::new(), Vec::new());
+    // All are open at once, so that each worker has two.
+    for _ in 0..6 {
+        let mut client = MfaPreferenceServiceClient::new(process.channel().await);
+        calls.spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
+        requests.push(cognito.request().await);
+    }
+
+    process.signal("TERM").await;
+    process.wait_for_log("draining").await;
+    for mut request in requests {
+        request.write_all(EMPTY_ANSWER).await.unwrap();
+    }
+    for ended in calls.join_all().await {
+        ended.unwrap();
+    }
     let exit = process.wait().await;
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
     assert!(exit.stderr.contains("drained"), "{exit:?}");

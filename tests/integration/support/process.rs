@@ -163,6 +163,11 @@ impl Process {
         Self::start(arguments, environment).wait().await
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// What was printed to standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
@@ -209,7 +214,7 @@ impl Process {
 
     /// Sends a signal, by its name without `SIG`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
     }
 
