@@ -9,7 +9,12 @@ use clap::Parser as _;
 use mfagate::command::{self, CommandError};
 use mfagate::config::{Action, Command};
 use mfagate::telemetry::log;
+use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
+
+/// A call makes hundreds of short-lived allocations, a tenth of its CPU time with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let Command { action } = Command::parse();
