@@ -46,6 +46,12 @@ impl ChainKey {
     pub fn link(&self, line: &[u8]) -> String {
         HEXLOWER.encode(hmac::sign(&self.0, line).as_ref())
     }
+
+    fn digits(&self, line: &[u8]) -> Digits {
+        let mut digits = [0; LINK_DIGITS];
+        HEXLOWER.encode_mut(hmac::sign(&self.0, line).as_ref(), &mut digits);
+        digits
+    }
 }
 
 /// Why a chain starts anew.
@@ -69,6 +75,11 @@ impl ChainStart {
     }
 }
 
+/// The digits of a link, two for each byte of the HMAC.
+const LINK_DIGITS: usize = 64;
+
+type Digits = [u8; LINK_DIGITS];
+
 /// A chain that is being written.
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -77,17 +88,17 @@ pub(super) struct Chain {
 }
 
 /// What the next record says of the one before it.
-#[derive(Debug)]
-enum Next {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
     Starts(ChainStart),
-    Follows(String),
+    Follows(Digits),
 }
 
 impl Chain {
     /// Continues the chain of the target, or starts anew.
     pub(super) fn resume(key: ChainKey, target: &AuditTarget) -> Self {
         let next = match last_record(target) {
-            Ok(Some(line)) => Next::Follows(key.link(&line)),
+            Ok(Some(line)) => Next::Follows(key.digits(&line)),
             Ok(None) => Next::Starts(match target {
                 AuditTarget::File(path) if path.is_file() => ChainStart::NewFile,
                 AuditTarget::File(_) | AuditTarget::Stdout => ChainStart::Stream,
@@ -97,20 +108,43 @@ impl Chain {
         Self { key, next }
     }
 
-    /// The line of a record with its link to the one before, as its last member.
-    pub(super) fn linked(&self, line: &[u8]) -> Vec<u8> {
-        let (member, value) = match &self.next {
-            Next::Starts(start) => ("chain_start", start.name()),
-            Next::Follows(prev) => ("prev", prev.as_str()),
-        };
-        let Some(members) = line.strip_suffix(b"}") else { return line.to_owned() };
-        let comma = if members == b"{" { "" } else { "," };
-        [members, format!(r#"{comma}"{member}":"{value}"}}"#).as_bytes()].concat()
+    /// Appends the line of a record to `lines`, with its link to the one before as its last member. The next one follows it.
+    pub(super) fn append(&mut self, lines: &mut Vec<u8>, line: &[u8]) {
+        let start = lines.len();
+        if let Some(members) = line.strip_suffix(b"}") {
+            lines.extend_from_slice(members);
+            let comma: &[u8] = if members == b"{" { b"" } else { b"," };
+            lines.extend_from_slice(comma);
+            match &self.next {
+                Next::Starts(start) => {
+                    lines.extend_from_slice(br#""chain_start":""#);
+                    lines.extend_from_slice(start.name().as_bytes());
+                }
+                Next::Follows(digits) => {
+                    lines.extend_from_slice(br#""prev":""#);
+                    lines.extend_from_slice(digits);
+                }
+            }
+            lines.extend_from_slice(br#""}"#);
+        } else {
+            lines.extend_from_slice(line);
+        }
+        self.follow(lines.get(start..).unwrap_or_default());
     }
 
-    /// The line was written whole, so it is what the next one follows.
-    pub(super) fn written(&mut self, line: &[u8]) {
-        self.next = Next::Follows(self.key.link(line));
+    /// The next record follows this line.
+    pub(super) fn follow(&mut self, line: &[u8]) {
+        self.next = Next::Follows(self.key.digits(line));
+    }
+
+    /// What the next record says of the one before it.
+    pub(super) fn position(&self) -> Next {
+        self.next
+    }
+
+    /// Nothing that was appended since then is in the target.
+    pub(super) fn rewind(&mut self, position: Next) {
+        self.next = position;
     }
 }
 
@@ -224,8 +258,8 @@ mod tests {
         let mut chain = Chain { key: key(), next: Next::Starts(ChainStart::NewFile) };
         numbers
             .map(|number| {
-                let line = chain.linked(format!(r#"{{"n":{number}}}"#).as_bytes());
-                chain.written(&line);
+                let mut line = Vec::new();
+                chain.append(&mut line, format!(r#"{{"n":{number}}}"#).as_bytes());
                 line
             })
             .collect()
@@ -286,7 +320,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
         let target = AuditTarget::File(path.clone());
-        let next = || String::from_utf8(Chain::resume(key(), &target).linked(b"{}")).unwrap();
+        let next = || {
+            let mut line = Vec::new();
+            Chain::resume(key(), &target).append(&mut line, b"{}");
+            String::from_utf8(line).unwrap()
+        };
         assert_eq!(next(), r#"{"chain_start":"stream"}"#, "nothing is there");
         for (content, expected) in [
             ("", r#"{"chain_start":"new_file"}"#.to_owned()),

@@ -1,20 +1,21 @@
 //! The audit log as its users see it: they hand over a record and wait until it is written.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::oneshot;
 
 use crate::audit::chain::{Chain, ChainKey};
-use crate::audit::job::{AuditUnavailable, Job, Work};
+use crate::audit::progress::Progress;
+use crate::audit::queue::{Kind, Queue, Work};
+use crate::audit::receipt::{AuditUnavailable, Receipt};
 use crate::audit::record::{DecisionRecord, MutationRecord};
 use crate::audit::target::{AuditTarget, Open};
 use crate::audit::username::{UsernameForm, UsernameRecord};
-use crate::audit::writer::{Progress, Writer};
+use crate::audit::writer::Writer;
 
 /// The timeout of a record. A local disk takes microseconds; what takes this long has stalled, and reads must continue.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ const MAX_WAITING: usize = 4096;
 /// The audit log. After a drop, what was handed over is still written; [`AuditLog::flush`] waits for it.
 #[derive(Debug)]
 pub struct AuditLog {
-    jobs: mpsc::Sender<Job>,
+    queue: Arc<Queue>,
     progress: Arc<Progress>,
     username: UsernameForm,
     limit: Duration,
@@ -59,12 +60,10 @@ impl AuditLog {
     ) -> Result<Self, OpenError> {
         let progress = Arc::new(Progress::new(&target));
         let writer = Writer::new(target, open, chain, Arc::clone(&progress));
-        let (jobs, target) = mpsc::channel();
-        thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || writer.run(&target))
-            .map_err(OpenError::Thread)?;
-        Ok(Self { jobs, progress, username, limit })
+        let queue = Arc::new(Queue::default());
+        let taken = Arc::clone(&queue);
+        thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&taken)).map_err(OpenError::Thread)?;
+        Ok(Self { queue, progress, username, limit })
     }
 
     /// What is written to, for the log.
@@ -93,10 +92,10 @@ impl AuditLog {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()))?;
         let waiting = self.progress.waiting.load(Ordering::Relaxed);
         if waiting >= MAX_WAITING || self.progress.is_stuck(self.limit) {
-            self.progress.drop_decision();
+            self.progress.drop_decisions(1);
             return Err(AuditUnavailable::Stalled);
         }
-        self.submit(Work::Decision(line))
+        self.submit(|queue| queue.add_line(Kind::Decision, &line))
     }
 
     /// Records a mutation that has ended. If that fails, the record is kept and written as soon as writing works, and the
@@ -105,7 +104,7 @@ impl AuditLog {
     /// The record is handed over at once, so nothing is lost when the caller leaves meanwhile.
     pub fn mutation(&self, record: MutationRecord) -> impl Future<Output = ()> + Send + use<> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()));
-        let handed = line.and_then(|line| self.submit(Work::Mutation(line)));
+        let handed = line.and_then(|line| self.submit(|queue| queue.add_line(Kind::Mutation, &line)));
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
         async move {
             let outcome = match handed {
@@ -120,35 +119,37 @@ impl AuditLog {
 
     /// Reopens the file, for log rotation: rename the file, then send SIGHUP.
     pub async fn reopen(&self) -> Result<(), AuditUnavailable> {
-        written(self.submit(Work::Reopen)?, &self.progress, self.limit).await
+        written(self.submit(|queue| queue.add(Work::Reopen))?, &self.progress, self.limit).await
     }
 
     /// Waits until everything handed over is written, kept records included: for shutdown.
     pub async fn flush(&self) -> Result<(), AuditUnavailable> {
-        written(self.submit(Work::Flush)?, &self.progress, self.limit).await
+        written(self.submit(|queue| queue.add(Work::Flush))?, &self.progress, self.limit).await
     }
 
-    fn submit(&self, work: Work) -> Result<Receipt, AuditUnavailable> {
-        let (done, receipt) = oneshot::channel();
+    fn submit(
+        &self,
+        add: impl FnOnce(&Queue) -> Result<Receipt, AuditUnavailable>,
+    ) -> Result<Receipt, AuditUnavailable> {
         self.progress.waiting.fetch_add(1, Ordering::Relaxed);
-        self.jobs.send(Job { work, done }).map_err(|_| AuditUnavailable::Closed)?;
-        Ok(receipt)
+        add(&self.queue)
     }
 }
 
-type Receipt = oneshot::Receiver<Result<(), AuditUnavailable>>;
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
 
 async fn written(receipt: Receipt, progress: &Progress, limit: Duration) -> Result<(), AuditUnavailable> {
-    match tokio::time::timeout(limit, receipt).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(AuditUnavailable::Closed),
-        Err(_) => {
-            if !progress.stalled.swap(true, Ordering::Relaxed) {
-                tracing::error!(target = progress.target, "audit log stalled, mutations are rejected");
-            }
-            Err(AuditUnavailable::Stalled)
+    let Ok(outcome) = tokio::time::timeout(limit, receipt).await else {
+        if !progress.stalled.swap(true, Ordering::Relaxed) {
+            tracing::error!(target = progress.target, "audit log stalled, mutations are rejected");
         }
-    }
+        return Err(AuditUnavailable::Stalled);
+    };
+    outcome
 }
 
 #[cfg(test)]

@@ -12,8 +12,11 @@
 //! the process, not a power failure.
 
 mod chain;
-mod job;
 mod log;
+mod page;
+mod progress;
+mod queue;
+mod receipt;
 mod record;
 mod target;
 mod text;
@@ -21,8 +24,8 @@ mod username;
 mod writer;
 
 pub use chain::{ChainCheck, ChainFinding, ChainKey};
-pub use job::AuditUnavailable;
 pub use log::{AuditLog, OpenError};
+pub use receipt::AuditUnavailable;
 pub use record::{CallFields, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, Target};
 pub use target::AuditTarget;
 pub use text::{CallerRecord, Policies, PoolId};

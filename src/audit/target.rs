@@ -9,6 +9,10 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+/// How many bytes a pipe takes at once, so that lines of others who write to it stay whole too (Linux's `PIPE_BUF`). What is
+/// appended to a file is never mixed.
+const PIPE_BUF: usize = 4096;
+
 /// The target of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditTarget {
@@ -41,6 +45,8 @@ pub(super) struct Open {
     pub(super) file: File,
     /// Whether the last line has no line break: an earlier write was cut off.
     pub(super) torn: bool,
+    /// How many bytes a write takes without those of others among them.
+    pub(super) atomic_bytes: usize,
     identity: Identity,
 }
 
@@ -61,8 +67,9 @@ impl AuditTarget {
             // Not through std's buffer, which would keep a line that failed and join it to the next.
             Self::Stdout => (File::from(io::stdout().as_fd().try_clone_to_owned()?), false),
         };
-        let identity = Identity::from(&file.metadata()?);
-        Ok(Open { file, torn, identity })
+        let metadata = file.metadata()?;
+        let atomic_bytes = if metadata.is_file() { usize::MAX } else { PIPE_BUF };
+        Ok(Open { file, torn, atomic_bytes, identity: Identity::from(&metadata) })
     }
 
     /// Whether the target is still what `open` is: a file may have been renamed or removed.
@@ -73,9 +80,9 @@ impl AuditTarget {
         }
     }
 
-    /// Whether what was written last is in no file any more. A renamed file still has it.
-    pub(super) fn is_lost(&self, open: &Open) -> io::Result<bool> {
-        Ok(matches!(self, Self::File(_)) && open.file.metadata()?.nlink() == 0)
+    /// Whether what was written last is in no file any more. A renamed file still has it; one that cannot be looked at may not.
+    pub(super) fn is_lost(&self, open: &Open) -> bool {
+        matches!(self, Self::File(_)) && !open.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
     }
 }
 

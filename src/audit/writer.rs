@@ -1,67 +1,21 @@
-//! Writes the lines, on a thread of its own: a full or stalled disk must not block the runtime.
+//! Writes what waits, on a thread of its own: a full or stalled disk must not block the runtime.
+//!
+//! All lines that wait are written with one call (a group commit): the file is looked at once before and once after, and those
+//! who wait are told together. A line is acknowledged if it is in the file whole. Those of a batch that are not are not tried one
+//! by one: what refused one of them would hold up the others.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::Ordering;
 
 use crate::audit::chain::Chain;
-use crate::audit::job::{AuditUnavailable, Job, Work};
+use crate::audit::page::{Page, Source};
+use crate::audit::progress::Progress;
+use crate::audit::queue::{Kind, Lines, Queue, Work};
+use crate::audit::receipt::{AuditUnavailable, Outcome};
 use crate::audit::record::gap_line;
 use crate::audit::target::{AuditTarget, Open};
-
-/// What the thread and those who wait for it share.
-#[derive(Debug)]
-pub(super) struct Progress {
-    /// What is written to, for the log.
-    pub(super) target: String,
-    start: Instant,
-    /// Milliseconds from `start`, plus one, at which the current work began; 0 while there is none.
-    busy_since: AtomicU64,
-    /// Jobs that wait or are in progress.
-    pub(super) waiting: AtomicUsize,
-    /// Whether it has been logged that the target stalled.
-    pub(super) stalled: AtomicBool,
-    dropped: Mutex<Option<DroppedDecisions>>,
-}
-
-/// Decisions that could not be written.
-#[derive(Clone, Copy, Debug)]
-struct DroppedDecisions {
-    since: SystemTime,
-    decisions: u64,
-}
-
-impl Progress {
-    pub(super) fn new(target: &AuditTarget) -> Self {
-        Self {
-            target: target.to_string(),
-            start: Instant::now(),
-            busy_since: AtomicU64::new(0),
-            waiting: AtomicUsize::new(0),
-            stalled: AtomicBool::new(false),
-            dropped: Mutex::new(None),
-        }
-    }
-
-    fn elapsed(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Whether the current work has taken longer than `limit`.
-    pub(super) fn is_stuck(&self, limit: Duration) -> bool {
-        let since = self.busy_since.load(Ordering::Relaxed);
-        since != 0 && u128::from(self.elapsed().saturating_sub(since - 1)) > limit.as_millis()
-    }
-
-    /// Counts a decision that will not be written.
-    pub(super) fn drop_decision(&self) {
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        dropped.get_or_insert(DroppedDecisions { since: SystemTime::now(), decisions: 0 }).decisions += 1;
-    }
-}
 
 /// The state of the thread.
 #[derive(Debug)]
@@ -75,64 +29,166 @@ pub(super) struct Writer {
     chain: Option<Chain>,
     progress: Arc<Progress>,
     failing: bool,
+    page: Page,
+}
+
+/// Tells those who wait that nobody writes any more.
+struct Abandon<'a>(&'a Queue);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl Writer {
     pub(super) fn new(target: AuditTarget, open: Open, chain: Option<Chain>, progress: Arc<Progress>) -> Self {
-        Self { target, open, kept: VecDeque::new(), chain, progress, failing: false }
+        Self { target, open, kept: VecDeque::new(), chain, progress, failing: false, page: Page::default() }
     }
 
     /// Works until nobody can submit more.
-    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
-        while let Ok(Job { work, done }) = jobs.recv() {
-            self.progress.busy_since.store(self.progress.elapsed().saturating_add(1), Ordering::Relaxed);
-            let outcome = self.work(work);
-            self.progress.busy_since.store(0, Ordering::Relaxed);
-            self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn run(mut self, queue: &Queue) {
+        let _abandon = Abandon(queue);
+        while let Some(batch) = queue.next() {
+            self.progress.begin();
+            let (done, outcome) = self.work(batch.work());
+            self.progress.end(batch.work().len());
             self.log(outcome.as_ref().err());
-            // Nobody is there to be told if the caller has left.
-            let _ = done.send(outcome.map_err(|error| AuditUnavailable::Failed(error.to_string())));
+            let error = outcome.err().map(|error| AuditUnavailable::Failed(error.to_string()));
+            batch.complete(Outcome::new(done, error));
+            queue.recycle(batch);
         }
         if !self.kept.is_empty() {
             tracing::error!(target = %self.target, mutations = self.kept.len(), "audit log closed without records of mutations");
         }
     }
 
-    fn work(&mut self, work: Work) -> io::Result<()> {
-        match work {
-            Work::Decision(line) => {
-                let outcome = self.flush().and_then(|()| self.line(&line));
-                if outcome.is_err() {
-                    self.progress.drop_decision();
-                }
-                outcome
-            }
-            Work::Mutation(line) => {
-                self.kept.push_back(line);
-                self.flush()
-            }
+    /// Does the work, for so many of those who wait for it.
+    fn work(&mut self, work: &Work) -> (usize, io::Result<()>) {
+        let outcome = match work {
+            Work::Lines(lines) => return self.record(lines),
             Work::Reopen => self.reopen().and_then(|()| self.flush()),
             Work::Flush => self.flush(),
+        };
+        (usize::from(outcome.is_ok()), outcome)
+    }
+
+    /// Writes lines. Decisions that cannot be written are dropped and counted, mutations are kept.
+    fn record(&mut self, lines: &Lines) -> (usize, io::Result<()>) {
+        let (written, outcome) = self.write(lines);
+        let mut dropped = 0;
+        for (kind, line) in lines.iter().skip(written) {
+            match kind {
+                Kind::Decision => dropped += 1,
+                Kind::Mutation => self.kept.push_back(line.to_owned()),
+            }
         }
+        self.progress.drop_decisions(dropped);
+        (written, outcome)
     }
 
     /// Writes what is outstanding: the mutations that were kept, and how many decisions were dropped.
     fn flush(&mut self) -> io::Result<()> {
-        while let Some(line) = self.kept.pop_front() {
-            if let Err(error) = self.line(&line) {
-                self.kept.push_front(line);
-                return Err(error);
+        self.write(&Lines::default()).1
+    }
+
+    /// Writes what is outstanding and lines, with one call where the system takes them so. The number is that of the lines which
+    /// are written.
+    fn write(&mut self, lines: &Lines) -> (usize, io::Result<()>) {
+        let gap = match self.gap() {
+            Ok(gap) => gap,
+            Err(error) => return (0, Err(error)),
+        };
+        if lines.len() == 0 && self.kept.is_empty() && gap.is_none() {
+            return (0, Ok(()));
+        }
+        if !self.target.is(&self.open) {
+            if let Err(error) = self.reopen() {
+                return (0, Err(error));
+            }
+            tracing::warn!(target = %self.target, "audit log moved or removed, reopened");
+        }
+        let before = self.chain.as_ref().map(Chain::position);
+        self.compose(lines, gap);
+        let (position, outcome) = self.append_to_what_stays();
+        if outcome.is_err()
+            && let Some((chain, before)) = self.chain.as_mut().zip(before)
+        {
+            match self.page.last_line(position) {
+                Some(line) => chain.follow(line),
+                None => chain.rewind(before),
             }
         }
-        let dropped = *self.progress.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(DroppedDecisions { since, decisions }) = dropped else { return Ok(()) };
-        self.line(&gap_line(since, decisions)?)?;
-        // Others may have been dropped meanwhile.
-        let mut dropped = self.progress.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        *dropped = dropped
-            .map(|dropped| DroppedDecisions { decisions: dropped.decisions - decisions, ..dropped })
-            .filter(|dropped| dropped.decisions > 0);
-        Ok(())
+        let mut written = 0;
+        for source in self.page.whole(position) {
+            match source {
+                Source::Kept => drop(self.kept.pop_front()),
+                Source::Gap(decisions) => self.progress.gap_recorded(decisions),
+                Source::Batch => written += 1,
+            }
+        }
+        (written, outcome)
+    }
+
+    /// The line that says how many decisions were dropped, if any were.
+    fn gap(&self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let Some(dropped) = self.progress.dropped() else { return Ok(None) };
+        Ok(Some((dropped.decisions, gap_line(dropped.since, dropped.decisions)?)))
+    }
+
+    /// Fills the page. Kept mutations come first; the gap comes before the next decision, since it is about those before.
+    fn compose(&mut self, lines: &Lines, mut gap: Option<(u64, Vec<u8>)>) {
+        let Self { page, chain, kept, .. } = self;
+        page.clear();
+        for line in kept.iter() {
+            page.add(Source::Kept, line, chain.as_mut());
+        }
+        for (kind, line) in lines.iter() {
+            if kind == Kind::Decision
+                && let Some((decisions, gap)) = gap.take()
+            {
+                page.add(Source::Gap(decisions), &gap, chain.as_mut());
+            }
+            page.add(Source::Batch, line, chain.as_mut());
+        }
+        if let Some((decisions, gap)) = gap {
+            page.add(Source::Gap(decisions), &gap, chain.as_mut());
+        }
+    }
+
+    /// Writes the page; and again if the file went meanwhile, which no check before the write can know. Up to which position of
+    /// the page it is in the file.
+    fn append_to_what_stays(&mut self) -> (usize, io::Result<()>) {
+        let (position, outcome) = self.append();
+        if outcome.is_err() || !self.target.is_lost(&self.open) {
+            return (position, outcome);
+        }
+        match self.reopen() {
+            Ok(()) => self.append(),
+            Err(error) => (0, Err(error)),
+        }
+    }
+
+    /// Writes the page with one call, unless the system takes only a part of it.
+    fn append(&mut self) -> (usize, io::Result<()>) {
+        let Self { page, open, .. } = self;
+        let mut position = if open.torn { 0 } else { Page::START };
+        loop {
+            let part = page.part(position, open.atomic_bytes);
+            if part.is_empty() {
+                return (position, Ok(()));
+            }
+            match open.file.write(part) {
+                Ok(0) => return (position, Err(io::ErrorKind::WriteZero.into())),
+                Ok(taken) => {
+                    let taken = part.get(..taken).unwrap_or(part);
+                    open.torn = taken.last() != Some(&b'\n');
+                    position += taken.len();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (position, Err(error)),
+            }
+        }
     }
 
     fn reopen(&mut self) -> io::Result<()> {
@@ -140,53 +196,6 @@ impl Writer {
             return Ok(());
         }
         self.open = self.target.open()?;
-        Ok(())
-    }
-
-    fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        if !self.target.is(&self.open) {
-            self.reopen()?;
-            tracing::warn!(target = %self.target, "audit log moved or removed, reopened");
-        }
-        // Linked now and not when it was made: a record that was kept follows those that were written meanwhile.
-        let linked = self.chain.as_ref().map(|chain| chain.linked(line));
-        let line = linked.as_deref().unwrap_or(line);
-        self.append(line)?;
-        if self.target.is_lost(&self.open)? {
-            self.reopen()?;
-            self.append(line)?;
-        }
-        Ok(())
-    }
-
-    /// Writes a line with one call, unless the system takes only a part of it.
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        let start: &[u8] = if self.open.torn { b"\n" } else { b"" };
-        let whole = [start, line, b"\n"].concat();
-        let mut rest = whole.as_slice();
-        let outcome = self.append_rest(&mut rest);
-        // A record of which only the line break is missing is in the file, and the next one follows it.
-        if rest.len() <= 1
-            && let Some(chain) = &mut self.chain
-        {
-            chain.written(line);
-        }
-        outcome
-    }
-
-    fn append_rest(&mut self, rest: &mut &[u8]) -> io::Result<()> {
-        while !rest.is_empty() {
-            match self.open.file.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    let (done, left) = rest.split_at(written.min(rest.len()));
-                    self.open.torn = done.last() != Some(&b'\n');
-                    *rest = left;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
         Ok(())
     }
 
@@ -206,45 +215,150 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+    use std::path::Path;
 
     use super::*;
+    use crate::audit::chain::{ChainCheck, ChainFinding, ChainKey};
+    use crate::audit::username::UsernameKey;
+
+    fn key() -> ChainKey {
+        ChainKey::derived_from(UsernameKey::new(&[7; 32]).unwrap())
+    }
 
     /// A writer to a file that is named by nobody else.
-    fn writer(path: &std::path::Path) -> Writer {
+    fn writer(path: &Path) -> Writer {
         let target = AuditTarget::File(path.to_owned());
         let open = target.open().unwrap();
         let progress = Arc::new(Progress::new(&target));
         Writer::new(target, open, None, progress)
     }
 
+    /// A writer to one end of a socket. When nobody reads the other, it takes a part of a write, then fails: what a full disk
+    /// does, without a disk.
+    fn to_a_socket() -> (Writer, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut writer = writer(Path::new("/dev/null"));
+        writer.open.file = fs::File::from(OwnedFd::from(ours));
+        writer.target = AuditTarget::Stdout;
+        (writer, theirs)
+    }
+
+    fn read(socket: &mut UnixStream) -> String {
+        let mut text = String::new();
+        assert_eq!(socket.read_to_string(&mut text).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        text
+    }
+
+    fn lines<'a>(lines: impl IntoIterator<Item = (Kind, &'a [u8])>) -> Lines {
+        let mut collected = Lines::default();
+        for (kind, line) in lines {
+            collected.push(kind, line);
+        }
+        collected
+    }
+
+    fn decide(writer: &mut Writer, line: &[u8]) -> io::Result<()> {
+        writer.record(&lines([(Kind::Decision, line)])).1
+    }
+
+    /// Checks the chain of whole lines.
+    fn check(text: &str) -> Vec<ChainFinding> {
+        let mut check = ChainCheck::new(key());
+        let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
+        lines.enumerate().filter_map(|(number, line)| check.line(line.as_bytes(), number == 0)).collect()
+    }
+
     #[test]
     fn the_rest_of_a_cut_line_is_never_glued_to_the_next() {
-        // A socket that nobody reads takes a part of a line, then fails: what a full disk does, without a disk.
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        let file = std::fs::File::from(std::os::fd::OwnedFd::from(ours));
-        let mut writer = writer(std::path::Path::new("/dev/null"));
-        writer.open.file = file;
-        writer.target = AuditTarget::Stdout;
-
+        let (mut writer, mut theirs) = to_a_socket();
         let long = vec![b'x'; 9_999_999];
-        let error = writer.work(Work::Decision(long)).unwrap_err();
+        let error = decide(&mut writer, &long).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(writer.open.torn, "a part was taken");
+        let cut = read(&mut theirs);
+        assert!(!cut.is_empty() && !cut.contains('\n'));
 
-        theirs.set_nonblocking(true).unwrap();
-        let mut cut = Vec::new();
-        assert_eq!(theirs.read_to_end(&mut cut).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert!(!cut.is_empty() && !cut.contains(&b'\n'));
-
-        writer.work(Work::Decision(b"{}".to_vec())).unwrap();
-        let mut next = Vec::new();
-        assert_eq!(theirs.read_to_end(&mut next).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        let lines: Vec<&str> = std::str::from_utf8(&next).unwrap().split('\n').collect();
+        decide(&mut writer, b"{}").unwrap();
+        let next = read(&mut theirs);
+        let lines: Vec<&str> = next.split('\n').collect();
         assert_eq!((lines[0], lines[2], lines[3]), ("", "{}", ""), "{lines:?}");
         assert!(lines[1].contains(r#""kind":"gap""#) && lines[1].ends_with(r#""decisions_lost":1}"#), "{lines:?}");
+    }
+
+    #[test]
+    fn of_a_batch_that_is_cut_what_is_whole_is_acknowledged_and_the_rest_is_counted_or_kept() {
+        let (mut writer, mut theirs) = to_a_socket();
+        writer.chain = Some(Chain::resume(key(), &AuditTarget::Stdout));
+        let numbered: Vec<_> =
+            (0..2000).map(|number| format!(r#"{{"n":{number},"of":"{}"}}"#, "x".repeat(999))).collect();
+        let kind = |number: usize| if number.is_multiple_of(2) { Kind::Decision } else { Kind::Mutation };
+        let batch = lines(numbered.iter().enumerate().map(|(number, line)| (kind(number), line.as_bytes())));
+        let (written, outcome) = writer.record(&batch);
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(0 < written && written < 2000, "{written}");
+
+        // What follows is written once there is room: what was kept, the gap, and only then decisions.
+        let mut text = read(&mut theirs);
+        while writer.flush().is_err() {
+            text.push_str(&read(&mut theirs));
+        }
+        decide(&mut writer, br#"{"n":"last"}"#).unwrap();
+        text.push_str(&read(&mut theirs));
+        assert_eq!(check(&text), [ChainFinding::Note("the chain starts (stream)".to_owned())]);
+        let found: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let found: Vec<String> = found
+            .iter()
+            .map(|record| match record.get("decisions_lost") {
+                None => record["n"].to_string(),
+                Some(lost) => format!("lost {lost}"),
+            })
+            .collect();
+        let lost = (written..2000).filter(|number| kind(*number) == Kind::Decision).count();
+        let whole = (0..2000).filter(|number| *number < written || kind(*number) == Kind::Mutation);
+        let mut expected: Vec<String> = whole.map(|number| number.to_string()).collect();
+        expected.extend([format!("lost {lost}"), "\"last\"".to_owned()]);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_stream_takes_whole_lines_as_long_as_it_takes_any_at_once() {
+        // What others write to the same pipe must not come in the middle of a line.
+        let (mut writer, theirs) = to_a_socket();
+        drop(theirs);
+        let mut page = Page::default();
+        page.clear();
+        for _ in 0..100 {
+            page.add(Source::Batch, &[b'x'; 99], None);
+        }
+        writer.page = page;
+        assert_eq!(writer.page.part(Page::START, writer.open.atomic_bytes).len(), 4000);
+    }
+
+    #[test]
+    fn the_gap_comes_before_the_next_decision_and_after_the_mutations_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit");
+        let mut writer = writer(&path);
+        let kinds = |batch: &[(Kind, &[u8])], writer: &mut Writer| {
+            fs::write(&path, "").unwrap();
+            writer.progress.drop_decisions(1);
+            assert!(writer.record(&lines(batch.iter().copied())).1.is_ok());
+            assert_eq!(writer.progress.dropped(), None);
+            let text = fs::read_to_string(&path).unwrap();
+            text.lines().map(|line| if line.contains("gap") { "g" } else { line }.to_owned()).collect::<String>()
+        };
+        let decision = (Kind::Decision, b"d".as_slice());
+        let mutation = (Kind::Mutation, b"m".as_slice());
+        assert_eq!(kinds(&[decision, decision], &mut writer), "gdd");
+        assert_eq!(kinds(&[mutation, decision, mutation], &mut writer), "mgdm");
+        assert_eq!(kinds(&[mutation], &mut writer), "mg");
+        assert_eq!(kinds(&[], &mut writer), "g");
     }
 
     #[test]
@@ -252,37 +366,37 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
         for (found, expected) in [("", "{}\n"), ("{}\n", "{}\n{}\n"), ("{\"cu", "{\"cu\n{}\n")] {
-            std::fs::File::create(&path).unwrap().write_all(found.as_bytes()).unwrap();
-            writer(&path).work(Work::Decision(b"{}".to_vec())).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+            fs::File::create(&path).unwrap().write_all(found.as_bytes()).unwrap();
+            decide(&mut writer(&path), b"{}").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         }
     }
 
     #[test]
-    fn a_file_removed_while_a_line_is_written_loses_nothing() {
+    fn a_file_removed_while_a_batch_is_written_loses_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
         let mut writer = writer(&path);
+        let batch = lines([(Kind::Decision, br#"{"n":1}"#.as_slice()), (Kind::Mutation, br#"{"n":2}"#)]);
+        writer.chain = Some(Chain::resume(key(), &writer.target));
+        writer.compose(&batch, None);
         // The check before the write has passed; then the file goes.
-        std::fs::remove_file(&path).unwrap();
-        writer.append(b"{\"n\":1}").unwrap();
-        assert!(writer.target.is_lost(&writer.open).unwrap());
-        writer.line(b"{\"n\":2}").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"n\":2}\n");
+        fs::remove_file(&path).unwrap();
+        let (position, outcome) = writer.append_to_what_stays();
+        assert!(outcome.is_ok() && position == writer.page.bytes().len());
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        decide(&mut writer, br#"{"n":3}"#).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert_eq!(check(&text), [ChainFinding::Note("the chain starts (new_file)".to_owned())]);
 
         // A renamed file is not lost: what was written stands in it.
-        std::fs::rename(&path, directory.path().join("audit.1")).unwrap();
-        writer.append(b"{\"n\":3}").unwrap();
-        assert!(!writer.target.is_lost(&writer.open).unwrap());
-    }
-
-    #[test]
-    fn work_that_takes_too_long_is_noticed_while_it_goes_on() {
-        let progress = Progress::new(&AuditTarget::Stdout);
-        assert!(!progress.is_stuck(Duration::ZERO));
-        progress.busy_since.store(1, Ordering::Relaxed);
-        assert!(!progress.is_stuck(Duration::from_hours(1)));
-        let late = Progress { start: Instant::now().checked_sub(Duration::from_secs(2)).unwrap(), ..progress };
-        assert!(late.is_stuck(Duration::from_secs(1)));
+        fs::rename(&path, directory.path().join("audit.1")).unwrap();
+        writer.compose(&batch, None);
+        assert!(writer.append_to_what_stays().1.is_ok());
+        assert!(!path.exists());
+        decide(&mut writer, br#"{"n":4}"#).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 }

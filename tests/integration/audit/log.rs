@@ -5,17 +5,20 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, AuditUnavailable, CallFields, CallerRecord, DecisionOutcome, DecisionRecord,
-    MutationOutcome, MutationRecord, Policies, PoolId, Target, UsernameForm, UsernameKey,
+    AuditLog, AuditTarget, AuditUnavailable, CallFields, CallerRecord, ChainCheck, ChainFinding, ChainKey,
+    DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, Policies, PoolId, Target, UsernameForm,
+    UsernameKey,
 };
 use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
 use mfagate::error::chain;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::support::disk::{make_fifo, small_disk_command};
@@ -214,6 +217,74 @@ async fn concurrent_records_of_two_logs_are_whole_lines_while_the_file_is_rotate
         (0..WRITERS).flat_map(|writer| (0..RECORDS).map(move |number| format!("{writer}-{number}"))).collect();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+/// Records a decision and a mutation for each number, many at a time, on a runtime of its own.
+fn record_on_a_runtime(log: &Arc<AuditLog>, worker: usize, runtime: &Runtime) {
+    runtime.block_on(async {
+        let mut recording = JoinSet::new();
+        for number in 0..32 {
+            let log = Arc::clone(log);
+            recording.spawn(async move {
+                for round in 0..16 {
+                    let id = format!("{worker}-{number}-{round}");
+                    log.decision(&decision(&id)).await.unwrap();
+                    log.mutation(mutation(&id)).await;
+                }
+            });
+        }
+        recording.join_all().await;
+    });
+}
+
+#[test]
+fn records_of_many_runtimes_are_acknowledged_in_the_file_and_chained() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let key = || ChainKey::derived_from(UsernameKey::new(&[7; 32]).unwrap());
+    let target = AuditTarget::File(path.clone());
+    let log = Arc::new(AuditLog::open(target, UsernameForm::None, Some(key())).unwrap());
+    // As the program's workers, and as tokio's usual runtime.
+    thread::scope(|scope| {
+        for worker in 0..4 {
+            let log = &log;
+            scope.spawn(move || {
+                record_on_a_runtime(log, worker, &Builder::new_current_thread().enable_all().build().unwrap());
+            });
+        }
+        record_on_a_runtime(&log, 4, &Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+    });
+
+    let records = records(&path);
+    let of = |kind: &str| records.iter().filter(|record| record["kind"] == kind).count();
+    assert_eq!((of("decision"), of("mutation"), records.len()), (5 * 512, 5 * 512, 10 * 512));
+    let mut check = ChainCheck::new(key());
+    let text = fs::read_to_string(&path).unwrap();
+    let findings = text.lines().enumerate().filter_map(|(number, line)| check.line(line.as_bytes(), number == 0));
+    assert_eq!(findings.collect::<Vec<_>>(), [ChainFinding::Note("the chain starts (new_file)".to_owned())]);
+}
+
+#[test]
+fn a_runtime_that_ends_while_its_calls_wait_holds_up_no_other() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let log = Arc::new(open(&path));
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let lasting = runtime();
+    for round in 0..50 {
+        let ending = runtime();
+        for number in 0..8 {
+            let log = Arc::clone(&log);
+            ending.spawn(async move { log.decision(&decision(&format!("ending-{round}-{number}"))).await });
+        }
+        // Each has handed its record over, and waits or has ended.
+        ending.block_on(tokio::task::yield_now());
+        drop(ending);
+        let recorded = lasting.block_on(log.decision(&decision(&format!("lasting-{round}"))));
+        assert_eq!(recorded, Ok(()));
+    }
+    assert_eq!(ids(&path).iter().filter(|id| id.starts_with("lasting")).count(), 50);
+    assert_eq!(ids(&path).len(), 50 * 9);
 }
 
 #[tokio::test]
