@@ -145,7 +145,7 @@ fn with_slot(stream: TcpStream, slots: &ConnectionSlots) -> Option<Accepted> {
     }
 }
 
-/// Accepts `connections` as [`accepted`] does, and makes the TLS handshakes.
+/// Accepts `connections` as `accepted` does, and makes the TLS handshakes.
 pub fn incoming<S>(tls: Option<Arc<TlsAcceptor>>, connections: S, limits: ConnectionLimits) -> Incoming
 where
     S: Stream<Item = io::Result<TcpStream>> + Send + 'static,
