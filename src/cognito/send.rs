@@ -25,6 +25,8 @@ pub(super) async fn recorded<T: RequestId>(
     let started = Instant::now();
     let outcome = outcome.await;
     match &outcome {
+        // The record says the same.
+        Ok(_) if recorder.is_some() => tracing::debug!(operation = operation.name(), "mutation succeeded"),
         Ok(_) => tracing::info!(operation = operation.name(), "mutation succeeded"),
         Err(error) => tracing::info!(operation = operation.name(), %error, "mutation failed or unknown"),
     }
