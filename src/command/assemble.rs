@@ -140,7 +140,15 @@ enum TokenAuth {
 }
 
 fn token_options(jwt: config::Jwt, errors: &mut ConfigErrors) -> TokenAuth {
-    let config::Jwt { jwt_issuer, jwt_audience, jwks_url, jwks_file, jwt_caller_claim, jwt_caller_prefix } = jwt;
+    let config::Jwt {
+        jwt_issuer,
+        jwt_audience,
+        jwks_url,
+        jwks_file,
+        jwt_caller_claim,
+        jwt_caller_prefix,
+        jwt_cache_size,
+    } = jwt;
     let keys = jwks_url.map(JwksSource::Url).or(jwks_file.map(JwksSource::File));
     if jwt_issuer.as_deref() == Some("") {
         errors.push("--jwt-issuer is empty: a token without an issuer could be anybody's");
@@ -166,6 +174,7 @@ fn token_options(jwt: config::Jwt, errors: &mut ConfigErrors) -> TokenAuth {
         caller_prefix: jwt_caller_prefix,
         keys,
         refresh: JwksRefresh::default(),
+        cached_tokens: jwt_cache_size,
         clock: Clock::default(),
     }))
 }

@@ -14,7 +14,7 @@ use crate::audit::AuditTarget;
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::RoleArn;
-use crate::config::value::{duration, workers};
+use crate::config::value::{cache_size, duration, workers};
 use crate::server::connection::tls::ClientCa;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
@@ -213,6 +213,11 @@ pub struct Jwt {
     /// certificate.
     #[arg(long, env = "MFAGATE_JWT_CALLER_PREFIX", value_name = "PREFIX")]
     pub jwt_caller_prefix: Option<CallerPrefix>,
+
+    /// How many tokens whose signature is verified are remembered, so that it is not verified again while its key stays the same;
+    /// and as many whose signature is wrong. A remembered token's times and certificate are checked whenever it comes. 0 for none.
+    #[arg(long, env = "MFAGATE_JWT_CACHE_SIZE", default_value = "1024", value_name = "NUMBER", value_parser = cache_size)]
+    pub jwt_cache_size: usize,
 }
 
 /// The options of the audit log.

@@ -81,6 +81,16 @@ pub(super) fn workers(text: &str) -> Result<NonZero<usize>, String> {
         .ok_or_else(|| format!("must be a number from 1 to {MAX_WORKERS}"))
 }
 
+/// The largest number of tokens that are remembered: at 4 KiB each, what a process of this kind may take in memory.
+const MAX_CACHE_SIZE: usize = 65_536;
+
+/// A number of tokens, which may be 0.
+pub(super) fn cache_size(text: &str) -> Result<usize, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let size: Option<usize> = text.parse().ok().filter(|_| is_plain);
+    size.filter(|size| *size <= MAX_CACHE_SIZE).ok_or_else(|| format!("must be a number from 0 to {MAX_CACHE_SIZE}"))
+}
+
 /// The longest duration: no call and no shutdown takes longer, and much longer ones are beyond the clock.
 const MAX_DURATION: Duration = Duration::from_hours(1);
 

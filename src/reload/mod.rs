@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 const REMINDER_INTERVAL: Duration = Duration::from_mins(5);
 
 /// The SHA-256 of what a value is made of.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {

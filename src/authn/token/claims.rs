@@ -23,9 +23,35 @@ pub(super) struct Expected {
     pub(super) caller_prefix: Option<CallerPrefix>,
 }
 
+/// The claims of a token that is for us. Whether it is valid at a time, and for whoever presents it, each use asks.
+#[derive(Debug)]
+pub(super) struct Claims {
+    identity: TokenIdentity,
+    lifetime: Lifetime,
+    confirmation: Confirmation,
+}
+
+/// When a token is valid, since 1970.
+#[derive(Debug)]
+struct Lifetime {
+    not_before: Option<Duration>,
+    expires: Duration,
+}
+
+/// Who may present a token (`cnf`, RFC 7800).
+#[derive(Debug, PartialEq, Eq)]
+enum Confirmation {
+    /// Whoever has it.
+    Bearer,
+    /// Whoever has the client certificate with this thumbprint (`x5t#S256`, RFC 8705, 3.1).
+    Certificate(String),
+    /// Whoever has what we cannot check.
+    Unsupported,
+}
+
 impl Expected {
-    /// The identity in the claims, if they are valid at the time `now`.
-    pub(super) fn identity(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<TokenIdentity, TokenError> {
+    /// Reads the claims of a token that comes at the time `now`.
+    pub(super) fn read(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<Claims, TokenError> {
         let refused = TokenError::NotAccepted;
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err(refused(Rejection::Issuer));
@@ -33,13 +59,10 @@ impl Expected {
         if !self.audience.is_in(claims) {
             return Err(refused(Rejection::Audience));
         }
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if now.saturating_sub(LEEWAY) >= time(claims, "exp")?.ok_or_else(|| bad("exp"))? {
-            return Err(TokenError::Expired);
-        }
-        if time(claims, "nbf")?.is_some_and(|not_before| now.saturating_add(LEEWAY) < not_before) {
-            return Err(refused(Rejection::NotYetValid));
-        }
+        let expires = time(claims, "exp")?.ok_or_else(|| bad("exp"))?;
+        let lifetime = Lifetime { not_before: time(claims, "nbf")?, expires };
+        // The cause of a token that is wrong in several ways is the first of them.
+        lifetime.check(now)?;
         let name = claims.get(&self.caller_claim).and_then(Value::as_str).filter(|name| is_name(name));
         let mut scopes = words(claims, "scope")?;
         scopes.extend(words(claims, "scp")?);
@@ -49,12 +72,53 @@ impl Expected {
         if self.caller_claim == "client_id" && is_of_cognito_user(claims) {
             return Err(refused(Rejection::User));
         }
-        Ok(TokenIdentity {
+        let identity = TokenIdentity {
             name: self.caller_prefix.as_ref().map_or_else(|| name.to_owned(), |prefix| prefix.before(name)),
             issuer: self.issuer.clone(),
             scopes,
             groups,
-        })
+        };
+        Ok(Claims { identity, lifetime, confirmation: Confirmation::read(claims) })
+    }
+}
+
+impl Claims {
+    /// The identity that the token proves at the time `now`, beside a client certificate with this thumbprint.
+    pub(super) fn identity(&self, now: SystemTime, thumbprint: Option<&str>) -> Result<TokenIdentity, TokenError> {
+        self.lifetime.check(now)?;
+        self.confirmation.check(thumbprint)?;
+        Ok(self.identity.clone())
+    }
+}
+
+impl Lifetime {
+    fn check(&self, now: SystemTime) -> Result<(), TokenError> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if now.saturating_sub(LEEWAY) >= self.expires {
+            return Err(TokenError::Expired);
+        }
+        if self.not_before.is_some_and(|not_before| now.saturating_add(LEEWAY) < not_before) {
+            return Err(TokenError::NotAccepted(Rejection::NotYetValid));
+        }
+        Ok(())
+    }
+}
+
+impl Confirmation {
+    fn read(claims: &Map<String, Value>) -> Self {
+        let Some(confirmation) = claims.get("cnf") else { return Self::Bearer };
+        let methods = confirmation.as_object().filter(|methods| methods.len() == 1);
+        let thumbprint = methods.and_then(|methods| methods.get("x5t#S256")).and_then(Value::as_str);
+        thumbprint.map_or(Self::Unsupported, |thumbprint| Self::Certificate(thumbprint.to_owned()))
+    }
+
+    fn check(&self, thumbprint: Option<&str>) -> Result<(), TokenError> {
+        let held = match self {
+            Self::Bearer => true,
+            Self::Certificate(bound_to) => thumbprint == Some(bound_to),
+            Self::Unsupported => false,
+        };
+        if held { Ok(()) } else { Err(TokenError::NotAccepted(Rejection::Confirmation)) }
     }
 }
 
@@ -73,19 +137,6 @@ fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Duration>, To
     let Some(value) = claims.get(claim) else { return Ok(None) };
     let seconds = value.as_f64().ok_or_else(|| bad(claim))?;
     Duration::try_from_secs_f64(seconds.max(0.0)).map(Some).map_err(|_| bad(claim))
-}
-
-/// Whether whoever presents the token may: a token with a confirmation (RFC 7800) is only for the holder of what it names, which
-/// for us is the client certificate (RFC 8705, 3.1). Any other confirmation is one that we cannot check.
-pub(super) fn is_held_by(claims: &Map<String, Value>, thumbprint: Option<&str>) -> Result<(), TokenError> {
-    let Some(confirmation) = claims.get("cnf") else { return Ok(()) };
-    let bound_to = confirmation.as_object().filter(|methods| methods.len() == 1);
-    let bound_to = bound_to.and_then(|methods| methods.get("x5t#S256")).and_then(Value::as_str);
-    if bound_to.is_some() && bound_to == thumbprint {
-        Ok(())
-    } else {
-        Err(TokenError::NotAccepted(Rejection::Confirmation))
-    }
 }
 
 /// A list of scopes, or a text of scopes with spaces between them.
@@ -130,7 +181,8 @@ mod tests {
             caller_claim: "sub".to_owned(),
             caller_prefix: None,
         };
-        expected.identity(&claims, UNIX_EPOCH + Duration::from_secs(NOW))
+        let now = UNIX_EPOCH + Duration::from_secs(NOW);
+        expected.read(&claims, now).and_then(|claims| claims.identity(now, None))
     }
 
     fn refused(cause: Rejection) -> Result<TokenIdentity, TokenError> {
@@ -209,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_token_that_is_bound_to_a_certificate_counts_only_with_that_one() {
-        let held = |claims: Value, thumbprint| is_held_by(claims.as_object().unwrap(), thumbprint);
+        let held = |claims: Value, thumbprint| Confirmation::read(claims.as_object().unwrap()).check(thumbprint);
         let refused = Err(TokenError::NotAccepted(Rejection::Confirmation));
         assert_eq!(held(json!({}), None), Ok(()));
         let bound = json!({ "cnf": { "x5t#S256": "abc" } });

@@ -70,6 +70,11 @@ impl KeyStore {
         self.keys.current().get(id)
     }
 
+    /// Whether this is now the key of this id.
+    pub(super) fn has(&self, id: &str, key: &Arc<Key>) -> bool {
+        self.keys.current().get(id).is_some_and(|current| Arc::ptr_eq(&current, key))
+    }
+
     /// Makes the one fetch that tokens with an unknown key are worth, or waits for the one in flight.
     async fn fetch_for_unknown_key(&self) {
         let before = self.keys.current();

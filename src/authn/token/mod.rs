@@ -1,6 +1,7 @@
 //! Bearer tokens, verified: JWTs of one issuer, for one audience, signed by a key of the issuer's key set.
 
 mod audience;
+mod cache;
 mod caller_prefix;
 mod claims;
 mod clock;

@@ -6,15 +6,16 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 
 use crate::authn::token::audience::Audience;
+use crate::authn::token::cache::TokenCache;
 use crate::authn::token::caller_prefix::CallerPrefix;
-use crate::authn::token::claims::{Expected, is_held_by};
+use crate::authn::token::claims::{Claims, Expected};
 use crate::authn::token::clock::Clock;
 use crate::authn::token::error::{Rejection, TokenError};
 use crate::authn::token::jws::{Token, bearer};
 use crate::authn::token::key_store::{JwksRefresh, KeyStore, RefreshTask};
 use crate::authn::token::source::{JwksSource, JwksSourceError, Source};
 use crate::domain::TokenIdentity;
-use crate::reload::Reload;
+use crate::reload::{Digest, Reload};
 
 /// Which tokens are accepted, and how they are verified.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct TokenOptions {
     pub keys: JwksSource,
     /// How often the keys are fetched.
     pub refresh: JwksRefresh,
+    /// How many tokens with a right signature, and how many with a wrong one, are remembered.
+    pub cached_tokens: usize,
     /// The clock.
     pub clock: Clock,
 }
@@ -40,6 +43,7 @@ pub struct TokenOptions {
 pub struct TokenVerifier {
     expected: Expected,
     keys: Arc<KeyStore>,
+    cache: TokenCache,
     clock: Clock,
     _refresh: RefreshTask,
 }
@@ -60,7 +64,8 @@ impl TokenVerifier {
     }
 
     async fn begin(options: TokenOptions, needs_keys: bool) -> Result<Self, JwksSourceError> {
-        let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, refresh, clock } = options;
+        let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, refresh, cached_tokens, clock } =
+            options;
         let expected = Expected { issuer, audience, caller_claim, caller_prefix };
         let keys = Arc::new(KeyStore::new(Source::new(keys)?, refresh, clock.clone()));
         match keys.fetch_now().await {
@@ -69,7 +74,7 @@ impl TokenVerifier {
             Ok(_) | Err(_) => {}
         }
         let task = RefreshTask::start(&keys);
-        Ok(Self { expected, keys, clock, _refresh: task })
+        Ok(Self { expected, keys, cache: TokenCache::new(cached_tokens), clock, _refresh: task })
     }
 
     /// The number of keys.
@@ -80,6 +85,11 @@ impl TokenVerifier {
     /// How long ago the key set was last fetched, with or without success.
     pub fn key_set_age(&self) -> Option<Duration> {
         self.keys.age()
+    }
+
+    /// How many tokens are remembered.
+    pub fn cached_tokens(&self) -> usize {
+        self.cache.len()
     }
 
     /// Where the key set is.
@@ -110,15 +120,34 @@ impl TokenVerifier {
         if values.next().is_some() {
             return Err(TokenError::Malformed("there are several authorization headers"));
         }
-        let token = Token::parse(bearer(value)?)?;
+        let token = bearer(value)?;
+        let digest = Digest::of(token.as_bytes());
+        let claims = match self.cache.find(&digest, &self.keys) {
+            Some(found) => found?,
+            None => self.claims(token, digest).await?,
+        };
+        let identity = claims.identity(self.clock.now(), thumbprint);
+        if identity == Err(TokenError::Expired) {
+            self.cache.forget(&digest);
+        }
+        identity.map(Some)
+    }
+
+    /// Verifies a token that is not remembered, and remembers it if it is signed and for us.
+    async fn claims(&self, text: &str, digest: Digest) -> Result<Arc<Claims>, TokenError> {
+        let token = Token::parse(text)?;
         let Some(key) = self.keys.key(token.key_id()).await else {
             return Err(TokenError::NotAccepted(Rejection::UnknownKey));
         };
         // No claim is looked at before the signature is verified.
-        key.verify(&token)?;
-        let claims = token.claims()?;
-        let identity = self.expected.identity(&claims, self.clock.now())?;
-        is_held_by(&claims, thumbprint)?;
-        Ok(Some(identity))
+        if let Err(error) = key.verify(&token) {
+            if error == TokenError::NotAccepted(Rejection::Signature) {
+                self.cache.reject(digest, token.key_id(), key);
+            }
+            return Err(error);
+        }
+        let claims = Arc::new(self.expected.read(&token.claims()?, self.clock.now())?);
+        self.cache.accept(digest, text.len(), token.key_id(), key, &claims);
+        Ok(claims)
     }
 }

@@ -1,5 +1,6 @@
 //! Token verification: what is accepted, what is refused and why, and where the keys come from.
 
+mod cache;
 mod caller;
 mod keys;
 mod rejection;
@@ -32,6 +33,10 @@ impl TestClock {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
+    fn set_back(&self, seconds: u64) {
+        self.0.fetch_sub(seconds, Ordering::SeqCst);
+    }
+
     fn clock(&self) -> Clock {
         let seconds = Arc::clone(&self.0);
         Clock::new(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
@@ -52,6 +57,7 @@ fn options(keys: JwksSource, clock: &TestClock) -> TokenOptions {
         caller_prefix: None,
         keys,
         refresh: times(),
+        cached_tokens: 1024,
         clock: clock.clock(),
     }
 }
@@ -81,8 +87,11 @@ impl Service {
     }
 }
 
+/// The answer, which is the same when the token comes again and may be remembered.
 async fn verify(verifier: &TokenVerifier, token: &str) -> Result<TokenIdentity, TokenError> {
-    let answer = verifier.verify(&authorization(&format!("Bearer {token}"))).await;
+    let headers = authorization(&format!("Bearer {token}"));
+    let answer = verifier.verify(&headers).await;
+    assert_eq!(verifier.verify(&headers).await, answer);
     if let Err(error) = &answer {
         // However the error is printed, the token cannot appear in it.
         let texts = format!("{error} {error:?}");
