@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// An authenticated caller. Only authentication makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The name in policies, log and audit record: the certificate's if one was presented, since it names the workload, else
     /// the token's.
@@ -15,7 +15,7 @@ pub struct Caller {
 }
 
 /// What a client certificate proves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertificateIdentity {
     /// The SPIFFE URI SAN (`spiffe://trust-domain/path`), else the first DNS SAN.
     pub name: String,
@@ -24,7 +24,7 @@ pub struct CertificateIdentity {
 }
 
 /// What a bearer token proves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenIdentity {
     /// The claim that names the caller, `sub` unless configured otherwise.
     pub name: String,

@@ -6,7 +6,7 @@ use crate::domain::factor::{Factor, FactorConfiguration, MfaConfiguration, UserV
 
 /// What a request would do. It is read off the request, before validation. Only for the replacement of a pool's configuration
 /// is Cognito asked before the decision, by a caller who may read it: flags and sets of factors are then the difference.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Effect {
     /// The factors that the request enables, of a user or of a pool.
     pub factors_enabled: BTreeSet<Factor>,
@@ -38,7 +38,7 @@ pub struct Effect {
 }
 
 /// The credential that an end user authenticates to Cognito with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndUserCredential {
     /// The access token of a user who is signed in. It names its pool, in which Cognito verifies it.
     AccessToken,

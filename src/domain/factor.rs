@@ -1,7 +1,7 @@
 //! The MFA factors of a user, and whether a pool asks for one.
 
 /// An MFA factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Factor {
     /// SMS messages.
     SmsMfa,
@@ -34,7 +34,7 @@ impl Factor {
 }
 
 /// Whether a pool asks its users for a second factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MfaConfiguration {
     /// Nobody is asked.
     Off,
@@ -65,7 +65,7 @@ impl MfaConfiguration {
 }
 
 /// Whether a passkey must verify its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UserVerification {
     /// Passkeys that cannot verify their user are refused.
     Required,
@@ -87,7 +87,7 @@ impl UserVerification {
 }
 
 /// What a passkey counts for at sign-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FactorConfiguration {
     /// A passkey is one factor.
     SingleFactor,

@@ -1,7 +1,7 @@
 //! The index of policies by the caller and the action in their scope, so that a decision does not evaluate the others.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicySet, PolicySetError, PrincipalConstraint,
@@ -24,7 +24,7 @@ pub(super) struct PolicyIndex {
 /// The policies about one action.
 #[derive(Debug, Default)]
 struct ActionPolicies {
-    all: PolicySet,
+    all: Arc<PolicySet>,
     everybody: Vec<Policy>,
     named: HashMap<EntityUid, Vec<Policy>>,
     /// For groups, and for callers written as `in`, which means the caller itself as well.
@@ -56,12 +56,12 @@ impl PolicyIndex {
     }
 
     /// The policies to decide by on a call of this caller: those about it, or more where that takes less time.
-    pub(super) fn to_decide_by(&self, action: Action, member: &Member) -> Result<Cow<'_, PolicySet>, PolicySetError> {
-        let Some(scope) = self.actions.get(&action) else { return Ok(Cow::Owned(PolicySet::new())) };
+    pub(super) fn to_decide_by(&self, action: Action, member: &Member) -> Result<Arc<PolicySet>, PolicySetError> {
+        let Some(scope) = self.actions.get(&action) else { return Ok(Arc::default()) };
         if scope.about(member).count() * COST_OF_SET_INSERT > scope.all.num_of_policies() {
-            return Ok(Cow::Borrowed(&scope.all));
+            return Ok(Arc::clone(&scope.all));
         }
-        PolicySet::from_policies(scope.about(member).cloned()).map(Cow::Owned)
+        PolicySet::from_policies(scope.about(member).cloned()).map(Arc::new)
     }
 
     /// The policies about this caller and this action, each once.
@@ -110,7 +110,7 @@ impl ActionPolicies {
             PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => return Ok(()),
         };
         place.push(policy.clone());
-        self.all.add(policy.clone())
+        Arc::make_mut(&mut self.all).add(policy.clone())
     }
 
     fn about<'a>(&'a self, member: &'a Member) -> impl Iterator<Item = &'a Policy> {

@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::{
-    ActionConstraint, Authorizer, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    Request, ResourceConstraint, Response,
-};
+use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, Request, Response};
 
 use crate::api::Rpc;
 use crate::authz::policy::action::Action;
@@ -15,6 +12,8 @@ use crate::authz::policy::error::{LoadError, PolicyProblem};
 use crate::authz::policy::groups::Groups;
 use crate::authz::policy::index::{Member, PolicyIndex};
 use crate::authz::policy::load::{self, Place};
+use crate::authz::policy::named::named_entities;
+use crate::authz::policy::prepared::{Memory, Prepared};
 use crate::authz::policy::schema::{CedarSchema, TEXT, uid};
 use crate::authz::policy::source::Sources;
 use crate::domain::{Caller, Effect};
@@ -42,6 +41,7 @@ pub struct Policies {
     /// Entities that conditions name, with their groups: `in` may ask for them.
     named: Vec<Entity>,
     index: PolicyIndex,
+    memory: Memory,
     hash: Arc<str>,
     authorizer: Authorizer,
 }
@@ -79,7 +79,8 @@ impl Policies {
         let index =
             PolicyIndex::new(&schema, set.policies()).map_err(|error| PolicyProblem::built_in(error.to_string()))?;
         let hash = sources.hash().into();
-        Ok(Self { schema, set, places, groups, named, index, hash, authorizer: Authorizer::new() })
+        let (memory, authorizer) = (Memory::new(), Authorizer::new());
+        Ok(Self { schema, set, places, groups, named, index, memory, hash, authorizer })
     }
 
     /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
@@ -162,10 +163,13 @@ impl Policies {
         user_pool_id: &str,
         effect: &Effect,
     ) -> Result<Response, String> {
-        let member = self.member(&caller.name);
-        let policies = self.index.to_decide_by(action, &member).map_err(|error| error.to_string())?;
-        let (request, entities) = self.request(caller, member.groups, action, user_pool_id, effect)?;
-        Ok(self.authorizer.is_authorized(&request, &policies, &entities))
+        let prepare = || {
+            let member = self.member(&caller.name);
+            let policies = self.index.to_decide_by(action, &member).map_err(|error| error.to_string())?;
+            self.prepare(caller, member.groups, action, user_pool_id, policies)
+        };
+        let prepared = self.memory.call(caller, action, user_pool_id, prepare)?;
+        self.decide_by(&prepared, effect)
     }
 
     /// What one policy says to a call of that caller in those groups.
@@ -178,19 +182,27 @@ impl Policies {
         effect: &Effect,
     ) -> Result<Response, String> {
         let alone = PolicySet::from_policies([policy.clone()]).map_err(|error| error.to_string())?;
-        let (request, entities) = self.request(caller, groups, action, user_pool_id, effect)?;
-        Ok(self.authorizer.is_authorized(&request, &alone, &entities))
+        let prepared = self.prepare(caller, groups, action, user_pool_id, Arc::new(alone))?;
+        self.decide_by(&prepared, effect)
     }
 
-    /// The call as a Cedar request, with the entities that policies may refer to.
-    fn request(
+    fn decide_by(&self, prepared: &Prepared, effect: &Effect) -> Result<Response, String> {
+        let Prepared { principal, action, resource, entities, policies } = prepared;
+        let context = self.memory.context(effect, || self.schema.context(effect))?;
+        let request = Request::new(principal.clone(), action.clone(), resource.clone(), context, None);
+        let request = request.map_err(|error| error.to_string())?;
+        Ok(self.authorizer.is_authorized(&request, policies, entities))
+    }
+
+    /// The entities that policies may refer to in a decision on such a call.
+    fn prepare(
         &self,
         caller: &Caller,
         groups: HashSet<EntityUid>,
         action: Action,
         user_pool_id: &str,
-        effect: &Effect,
-    ) -> Result<(Request, Entities), String> {
+        policies: Arc<PolicySet>,
+    ) -> Result<Prepared, String> {
         let principal = self.schema.principal(caller, groups)?;
         let resource = match action {
             Action::Rpc(_) => {
@@ -200,14 +212,12 @@ impl Policies {
             Action::ReadReflection => self.schema.whole_service(),
         };
         let action = self.schema.action_entity(action).ok_or("the action is not in the schema")?;
-        let context = self.schema.context(effect)?;
         let uids = [principal.uid(), action.uid(), resource.uid()];
         let others = self.named.iter().filter(|entity| !uids.contains(&entity.uid()));
         let entities = [&principal, action, &resource].into_iter().chain(others).cloned();
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
         let [principal, action, resource] = uids;
-        let request = Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())?;
-        Ok((request, entities))
+        Ok(Prepared { principal, action, resource, entities, policies })
     }
 
     fn forbids(&self, policy_id: &str) -> bool {
@@ -256,48 +266,6 @@ impl Policies {
     pub(super) fn is_in_group(&self, action: Action, group: &str) -> bool {
         self.schema.is_in_group(action, group)
     }
-}
-
-/// The entities in groups that conditions name. A decision must know their groups: a condition may ask whether one group
-/// is in another. Entities in a scope are only compared with.
-fn named_entities(schema: &CedarSchema, groups: &Groups, set: &PolicySet) -> Vec<Entity> {
-    let literals: HashSet<EntityUid> = set.policies().flat_map(condition_literals).collect();
-    let entity = |literal: EntityUid| {
-        if let Some(action) = schema.entity_of_action(&literal) {
-            return Some(action.clone());
-        }
-        let groups = groups.groups_of(&literal);
-        (!groups.is_empty()).then(|| Entity::new_no_attrs(literal, groups))
-    };
-    literals.into_iter().filter_map(entity).collect()
-}
-
-fn condition_literals(policy: &Policy) -> Vec<EntityUid> {
-    let mut literals = policy.entity_literals();
-    let mut in_scope = match policy.action_constraint() {
-        ActionConstraint::Any => Vec::new(),
-        ActionConstraint::Eq(uid) => vec![uid],
-        ActionConstraint::In(uids) => uids,
-    };
-    match policy.principal_constraint() {
-        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => {}
-        PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
-            in_scope.push(uid);
-        }
-    }
-    match policy.resource_constraint() {
-        ResourceConstraint::Any | ResourceConstraint::Is(_) => {}
-        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
-            in_scope.push(uid);
-        }
-    }
-    // Once each: the condition may name the same entity again.
-    for uid in in_scope {
-        if let Some(position) = literals.iter().position(|literal| *literal == uid) {
-            literals.swap_remove(position);
-        }
-    }
-    literals
 }
 
 #[cfg(test)]
@@ -378,15 +346,23 @@ mod tests {
             // Two scopes may contradict each other, which the validator refuses.
             prop_assume!(policies.is_ok());
             let policies = policies.unwrap();
-            let effect = Effect { legacy, ..Effect::default() };
-            for name in ["a", "b", "c", "d"] {
-                let caller = named(name, with_token);
-                let member = policies.member(name);
+            let mut calls: Vec<_> = ["b", "c", "d"].map(|name| (named(name, with_token), "eu-west-1_a", legacy)).into();
+            // Calls that differ in one thing only, so that nothing is taken for what was prepared for another call.
+            for (token, pool) in [(true, "eu-west-1_a"), (false, "eu-west-1_a"), (true, "eu-west-1_b")] {
+                calls.extend([true, false].map(|legacy| (named("a", token), pool, legacy)));
+            }
+            let all = Arc::new(policies.set.clone());
+            for (caller, pool, legacy) in calls {
+                let effect = Effect { legacy, ..Effect::default() };
+                let member = policies.member(&caller.name);
                 for action in Action::all() {
-                    let by_scope = policies.evaluate(&caller, action, "eu-west-1_a", &effect).unwrap();
-                    let (request, entities) =
-                        policies.request(&caller, member.groups.clone(), action, "eu-west-1_a", &effect).unwrap();
-                    let by_all = policies.authorizer.is_authorized(&request, &policies.set, &entities);
+                    let by_scope = policies.evaluate(&caller, action, pool, &effect).unwrap();
+                    let context = policies.schema.context(&effect).unwrap();
+                    let all = Arc::clone(&all);
+                    let prepared = policies.prepare(&caller, member.groups.clone(), action, pool, all).unwrap();
+                    let Prepared { principal, action: uid, resource, entities, policies: set } = prepared;
+                    let request = Request::new(principal, uid, resource, context, None).unwrap();
+                    let by_all = policies.authorizer.is_authorized(&request, &set, &entities);
                     let reasons = |response: &Response| response.diagnostics().reason().cloned().collect::<HashSet<_>>();
                     prop_assert_eq!(by_scope.decision(), by_all.decision());
                     prop_assert_eq!(reasons(&by_scope), reasons(&by_all));
