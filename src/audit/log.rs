@@ -85,17 +85,17 @@ impl AuditLog {
     ) -> impl Future<Output = Result<(), AuditUnavailable>> + Send + use<> {
         let handed = self.hand_over_decision(record);
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
-        async move { written(handed?, &progress, limit).await }
+        async move { handed?.written(&progress, limit).await }
     }
 
-    fn hand_over_decision(&self, record: &DecisionRecord) -> Result<Receipt, AuditUnavailable> {
+    fn hand_over_decision(&self, record: &DecisionRecord) -> Result<Handed, AuditUnavailable> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()))?;
         let waiting = self.progress.waiting.load(Ordering::Relaxed);
         if waiting >= MAX_WAITING || self.progress.is_stuck(self.limit) {
             self.progress.drop_decisions(1);
             return Err(AuditUnavailable::Stalled);
         }
-        self.submit(|queue| queue.add_line(Kind::Decision, &line))
+        self.hand_over(Kind::Decision, &line)
     }
 
     /// Records a mutation that has ended. If that fails, the record is kept and written as soon as writing works, and the
@@ -104,11 +104,11 @@ impl AuditLog {
     /// The record is handed over at once, so nothing is lost when the caller leaves meanwhile.
     pub fn mutation(&self, record: MutationRecord) -> impl Future<Output = ()> + Send + use<> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()));
-        let handed = line.and_then(|line| self.submit(|queue| queue.add_line(Kind::Mutation, &line)));
+        let handed = line.and_then(|line| self.hand_over(Kind::Mutation, &line));
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
         async move {
             let outcome = match handed {
-                Ok(handed) => written(handed, &progress, limit).await,
+                Ok(handed) => handed.written(&progress, limit).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
@@ -127,6 +127,11 @@ impl AuditLog {
         written(self.submit(|queue| queue.add(Work::Flush))?, &self.progress, self.limit).await
     }
 
+    fn hand_over(&self, kind: Kind, line: &[u8]) -> Result<Handed, AuditUnavailable> {
+        let receipt = self.submit(|queue| queue.add_line(kind, line))?;
+        Ok(Handed { receipt, bell: Bell(Arc::clone(&self.queue)) })
+    }
+
     fn submit(
         &self,
         add: impl FnOnce(&Queue) -> Result<Receipt, AuditUnavailable>,
@@ -139,6 +144,32 @@ impl AuditLog {
 impl Drop for AuditLog {
     fn drop(&mut self) {
         self.queue.close();
+    }
+}
+
+/// A record in the queue.
+struct Handed {
+    receipt: Receipt,
+    bell: Bell,
+}
+
+/// Wakes the thread when it is dropped, so that no record waits for another one to be written.
+struct Bell(Arc<Queue>);
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
+}
+
+impl Handed {
+    /// Waits until the record is written. The thread is woken once the runtime has run what else is ready: waking it takes longer
+    /// than to write a record, and the records of calls that came together are written together.
+    async fn written(self, progress: &Progress, limit: Duration) -> Result<(), AuditUnavailable> {
+        let Self { receipt, bell } = self;
+        tokio::task::yield_now().await;
+        drop(bell);
+        written(receipt, progress, limit).await
     }
 }
 

@@ -119,7 +119,8 @@ struct State {
 }
 
 impl Queue {
-    /// Adds a line to the batch that is written next, or to the next that has room.
+    /// Adds a line to the batch that is written next, or to the next that has room. Nobody is woken for it before
+    /// [`Queue::ring`].
     pub(super) fn add_line(&self, kind: Kind, line: &[u8]) -> Result<Receipt, AuditUnavailable> {
         let mut state = self.lock();
         if state.closed {
@@ -134,11 +135,18 @@ impl Queue {
         };
         let receipt = waiters.receipt(lines.len());
         lines.push(kind, line);
-        self.wake(state);
         Ok(receipt)
     }
 
-    /// Adds other work, after all lines that were added.
+    /// Wakes the thread for what was added, unless it is awake or has it already.
+    pub(super) fn ring(&self) {
+        let state = self.lock();
+        if !state.batches.is_empty() {
+            self.wake(state);
+        }
+    }
+
+    /// Adds other work, after all lines that were added, and wakes the thread.
     pub(super) fn add(&self, work: Work) -> Result<Receipt, AuditUnavailable> {
         let mut state = self.lock();
         if state.closed {
