@@ -10,7 +10,9 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
-use aws_sdk_cognitoidentityprovider::config::{self, AppName, BehaviorVersion, IdentityCache, Region};
+use aws_sdk_cognitoidentityprovider::config::{
+    self, AppName, BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig,
+};
 use tokio_util::task::TaskTracker;
 
 use crate::authz::Permit;
@@ -55,6 +57,8 @@ impl Cognito {
             .identity_cache(IdentityCache::lazy().build())
             .credentials_provider(credentials.0)
             .retry_config(retry)
+            // For streams: requests and responses here are small, and the timeouts end what stalls.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeout.build());
         shared.set_app_name(AppName::new("mfagate").ok());
         if let Endpoint::Url(url) = &endpoint {

@@ -112,7 +112,8 @@ impl PoolClient {
         }
         let exchange = Exchange::<E>::new(operation, self.settings.request_ids.clone());
         let config = self.config::<E>(operation, left).interceptor(exchange.clone());
-        let response = call(&self.client.client, config);
+        // The SDK's future is large, and would be moved into each one that wraps it.
+        let response = Box::pin(call(&self.client.client, config));
         let (pool, endpoint) = (self.permit.user_pool_id().to_owned(), Arc::clone(&self.client.endpoint));
         let mut request = request.into();
         request.texts.push(pool.clone());
