@@ -99,8 +99,12 @@ async fn measure(options: Options) -> Result<(), Failure> {
         memory,
     };
     report.summarize();
-    fs::write(&report.settings.options.json, serde_json::to_string_pretty(&report)?)?;
     io::stdout().write_all(report.text().as_bytes())?;
+    let json = &report.settings.options.json;
+    if let Some(directory) = json.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write(json, serde_json::to_string_pretty(&report)?)?;
     Ok(())
 }
 
