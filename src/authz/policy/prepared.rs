@@ -12,11 +12,17 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::authz::policy::action::Action;
-use crate::domain::{Caller, Effect};
+use crate::domain::{Caller, CertificateIdentity, Effect, EffectValue, TokenIdentity};
 
-/// How many calls and contexts are remembered: more than the callers, RPCs and pools that are busy at the same time, at some
-/// kilobytes each.
+/// How many calls and contexts are remembered: more than the callers, RPCs and pools that are busy at the same time.
 const MAX_REMEMBERED: usize = 1024;
+
+/// The maximum size of the texts of one that is remembered, in bytes: with the number it bounds the memory. A decision precedes
+/// the validation of the request, so its texts may be as long as a message.
+const MAX_TEXT_BYTES: usize = 4 * 1024;
+
+/// What an element of a set takes besides its text, in bytes: a token may have thousands of scopes of a letter each.
+const BYTES_OF_ELEMENT: usize = 32;
 
 /// The entities of a request to Cedar, and the policies to decide it by.
 #[derive(Debug)]
@@ -74,6 +80,9 @@ impl Memory {
             return Ok(prepared);
         }
         let prepared = Arc::new(prepare()?);
+        if user_pool_id.len() + bytes_of_caller(caller) > MAX_TEXT_BYTES {
+            return Ok(prepared);
+        }
         let key = CallKey { caller: caller.clone(), action, user_pool_id: user_pool_id.to_owned() };
         self.calls.insert(key, Arc::clone(&prepared));
         Ok(prepared)
@@ -89,9 +98,28 @@ impl Memory {
             return Ok(context);
         }
         let context = make()?;
-        self.contexts.insert(effect.clone(), context.clone());
+        if bytes_of_effect(effect) <= MAX_TEXT_BYTES {
+            self.contexts.insert(effect.clone(), context.clone());
+        }
         Ok(context)
     }
+}
+
+fn bytes_of_caller(caller: &Caller) -> usize {
+    let Caller { name, certificate, token } = caller;
+    let certificate = certificate.as_ref().map_or(0, |CertificateIdentity { name, trust_domain }| {
+        name.len() + trust_domain.as_ref().map_or(0, String::len)
+    });
+    let token = token.as_ref().map_or(0, |TokenIdentity { name, issuer, scopes, groups }| {
+        name.len() + issuer.len() + scopes.iter().chain(groups).map(|text| text.len() + BYTES_OF_ELEMENT).sum::<usize>()
+    });
+    name.len() + certificate + token
+}
+
+fn bytes_of_effect(effect: &Effect) -> usize {
+    let texts =
+        effect.fields().filter_map(|(_, value)| if let EffectValue::Text(text) = value { Some(text) } else { None });
+    texts.chain(effect.text_hashes.values().map(String::as_str)).map(str::len).sum()
 }
 
 impl fmt::Debug for Memory {
@@ -138,5 +166,41 @@ mod tests {
         }
         assert!((1..=MAX_REMEMBERED).contains(&memory.calls.len()), "{memory:?}");
         assert!((1..=MAX_REMEMBERED).contains(&memory.contexts.len()), "{memory:?}");
+    }
+
+    #[test]
+    fn what_has_long_texts_is_not_remembered() {
+        let memory = Memory::new();
+        let long = || "x".repeat(MAX_TEXT_BYTES + 1);
+        let effects = [
+            Effect { sms_role_arn: Some(long()), ..Effect::default() },
+            Effect { relying_party_id: Some(long()), ..Effect::default() },
+            Effect { text_hashes: [("email_subject", long())].into(), ..Effect::default() },
+        ];
+        for effect in effects {
+            memory.context(&effect, || Ok(Context::empty())).unwrap();
+        }
+        let token = |scope: String, group: String| TokenIdentity {
+            name: "t".to_owned(),
+            issuer: "i".to_owned(),
+            scopes: [scope].into(),
+            groups: [group].into(),
+        };
+        let with = |token| Caller { token: Some(token), ..caller("c") };
+        let short = || "s".to_owned();
+        let calls = [
+            (caller("c"), long()),
+            (caller(&long()), short()),
+            (with(token(long(), short())), short()),
+            (with(token(short(), long())), short()),
+            (
+                with(TokenIdentity { scopes: (0..500).map(|n| n.to_string()).collect(), ..token(short(), short()) }),
+                short(),
+            ),
+        ];
+        for (caller, pool) in calls {
+            memory.call(&caller, Action::ReadReflection, &pool, || Ok(prepared(0))).unwrap();
+        }
+        assert_eq!((memory.calls.len(), memory.contexts.len()), (0, 0));
     }
 }
