@@ -3,30 +3,30 @@
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
 
+use thiserror::Error;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// The maximum number of lines that wait to be written. Their reader may be slow, or not read at all.
-const MAX_BUFFERED_LINES: usize = 16 * 1024;
+use crate::telemetry::writer::{self, WriterThread};
 
 /// The log. Dropping it writes what is left.
 #[derive(Debug)]
 pub struct Log {
-    dropped: ErrorCounter,
-    _writing: WorkerGuard,
+    _writing: WriterThread,
 }
 
-impl Drop for Log {
-    fn drop(&mut self) {
-        let lines = self.dropped.dropped_lines();
-        if lines > 0 {
-            tracing::warn!(lines, "log lines dropped, nobody read them");
-        }
-    }
+/// Why there is no log.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The thread that writes could not be started.
+    #[error("the thread that writes it cannot be started")]
+    Thread(#[source] io::Error),
+    /// There is one already.
+    #[error(transparent)]
+    Started(#[from] TryInitError),
 }
 
 /// Logs to standard error, from a thread of its own: a pipe that nobody reads blocks no call. `directives` are those of
@@ -37,20 +37,18 @@ impl Drop for Log {
 ///
 /// Errors are logged whatever the directives say: `RUST_LOG=inf` is one for a crate of that name, and a program with wrong
 /// options would otherwise exit silently.
-pub fn start(directives: Option<&str>) -> Result<Log, TryInitError> {
+pub fn start(directives: Option<&str>) -> Result<Log, StartError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.parse_lossy(directives.unwrap_or_default());
     let capped = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
     // Colors are for people; in a file they would break every search.
     let colors = io::stderr().is_terminal();
-    let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_BUFFERED_LINES).thread_name("log");
-    let (writer, writing) = writer.finish(io::stderr());
-    let dropped = writer.error_counter();
+    let (writer, writing) = writer::start(io::stderr()).map_err(StartError::Thread)?;
     let lines = tracing_subscriber::fmt::layer().with_ansi(colors).with_writer(writer);
     let lines = lines.with_filter(filter.or(LevelFilter::ERROR).and(capped));
     tracing_subscriber::registry().with(lines).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Log { dropped, _writing: writing })
+    Ok(Log { _writing: writing })
 }
 
 /// Logs where, and never what: the text of a panic may hold anything.

@@ -1,3 +1,4 @@
 //! What an operator sees of a running process.
 
 pub mod log;
+mod writer;

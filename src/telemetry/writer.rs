@@ -1,0 +1,325 @@
+//! Writes the lines of the log on a thread of its own: a reader that is slow, or does not read at all, blocks no call.
+//!
+//! A line after a pause is written at once. Those that follow within a moment are written together, since waking the thread takes
+//! longer than to write a line; a warning or an error wakes it whenever it comes.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How long lines wait for others. Nobody who reads along notices.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// The size of lines that wait for no others, in bytes: a pipe's buffer.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// The maximum size of the lines that wait to be written, in bytes: some ten thousand.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// How much of it is for warnings and errors only, in bytes: they must not drown in what anybody can cause.
+const RESERVED_BYTES: usize = MAX_BYTES / 4;
+
+/// How often it is logged that lines were dropped.
+const DROP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the exit waits for the reader of the last lines.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where lines are added. Clones add to the same lines.
+#[derive(Clone, Debug)]
+pub(super) struct LogWriter(Arc<Lines>);
+
+/// The thread. Dropping it writes what is left.
+#[derive(Debug)]
+pub(super) struct WriterThread(Arc<Lines>);
+
+/// Lines that wait to be written.
+#[derive(Debug, Default)]
+struct Lines {
+    state: Mutex<State>,
+    added: Condvar,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they were added.
+    waiting: Vec<u8>,
+    phase: Phase,
+    /// Lines that were dropped and not reported yet.
+    dropped: u64,
+    closed: bool,
+}
+
+/// What the thread does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// It writes, or is about to.
+    Writing,
+    /// It has just written, and looks again in a moment.
+    Lingering,
+    /// It waits for a line.
+    #[default]
+    Asleep,
+    /// It writes no more.
+    Ended,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waiting, phase, dropped, closed } = self;
+        let mut state = f.debug_struct("State");
+        state.field("waiting_bytes", &waiting.len()).field("phase", phase);
+        state.field("dropped", dropped).field("closed", closed).finish()
+    }
+}
+
+/// Starts the thread, which writes to `out`.
+pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(LogWriter, WriterThread)> {
+    let lines = Arc::new(Lines::default());
+    let written = Arc::clone(&lines);
+    thread::Builder::new().name("log".to_owned()).spawn(move || written.write_to(out))?;
+    Ok((LogWriter(Arc::clone(&lines)), WriterThread(lines)))
+}
+
+impl Lines {
+    fn add(&self, line: &[u8], is_urgent: bool) {
+        let mut state = self.lock();
+        let limit = if is_urgent { MAX_BYTES } else { MAX_BYTES - RESERVED_BYTES };
+        if state.waiting.len() + line.len() > limit || state.phase == Phase::Ended {
+            state.dropped += 1;
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        let wakes = match state.phase {
+            Phase::Asleep => true,
+            Phase::Lingering => is_urgent || state.waiting.len() >= WRITE_BYTES,
+            Phase::Writing | Phase::Ended => false,
+        };
+        if wakes {
+            state.phase = Phase::Writing;
+            drop(state);
+            self.added.notify_one();
+        }
+    }
+
+    fn write_to(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        let mut reported: Option<Instant> = None;
+        while self.take(&mut batch) {
+            // There is nowhere else to say that it failed.
+            let _: io::Result<()> = out.write_all(&batch).and_then(|()| out.flush());
+            batch.clear();
+            if reported.is_none_or(|reported| reported.elapsed() >= DROP_INTERVAL) {
+                let lines = mem::take(&mut self.lock().dropped);
+                if lines > 0 {
+                    reported = Some(Instant::now());
+                    tracing::warn!(lines, "log lines dropped, their reader is too slow");
+                }
+            }
+        }
+        self.lock().phase = Phase::Ended;
+        self.ended.notify_all();
+    }
+
+    /// Swaps the lines that wait into `batch`, once there are some; false when there are none and there will be none.
+    fn take(&self, batch: &mut Vec<u8>) -> bool {
+        let mut state = self.lock();
+        state.phase = Phase::Lingering;
+        while !state.closed {
+            match state.phase {
+                Phase::Writing | Phase::Ended => break,
+                Phase::Lingering => {
+                    let (after, wait) = self.added.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
+                    state = after;
+                    if wait.timed_out() && state.phase == Phase::Lingering {
+                        let next = if state.waiting.is_empty() { Phase::Asleep } else { Phase::Writing };
+                        state.phase = next;
+                    }
+                }
+                Phase::Asleep => state = self.added.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        state.phase = Phase::Writing;
+        mem::swap(&mut state.waiting, batch);
+        !batch.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        let lines = mem::take(&mut self.0.lock().dropped);
+        if lines > 0 {
+            tracing::warn!(lines, "log lines dropped, their reader is too slow");
+        }
+        let mut state = self.0.lock();
+        state.closed = true;
+        self.0.added.notify_one();
+        let running = |state: &mut State| state.phase != Phase::Ended;
+        // A reader that does not read must not stop the exit.
+        drop(self.0.ended.wait_timeout_while(state, CLOSE_TIMEOUT, running));
+    }
+}
+
+/// One line.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    lines: &'a Lines,
+    is_urgent: bool,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.lines.add(line, self.is_urgent);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { lines: &self.0, is_urgent: false }
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line<'a> {
+        Line { lines: &self.0, is_urgent: *event.level() <= Level::WARN }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, Receiver, SyncSender};
+
+    use super::*;
+
+    /// A reader that takes a write when it is told to, and says what it took.
+    struct Reader {
+        permits: Receiver<()>,
+        taken: mpsc::Sender<String>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            self.permits.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            // The test may have ended.
+            let _ = self.taken.send(String::from_utf8_lossy(lines).into_owned());
+            Ok(lines.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn with_reader() -> (LogWriter, WriterThread, SyncSender<()>, Receiver<String>) {
+        let (permit, permits) = mpsc::sync_channel(1000);
+        let (taken, written) = mpsc::channel();
+        let (writer, thread) = start(Reader { permits, taken }).unwrap();
+        (writer, thread, permit, written)
+    }
+
+    fn read(written: &Receiver<String>) -> String {
+        written.recv_timeout(Duration::from_secs(30)).unwrap()
+    }
+
+    impl LogWriter {
+        fn add(&self, line: &str, is_urgent: bool) {
+            Line { lines: &self.0, is_urgent }.write_all(line.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn lines_that_come_while_the_thread_writes_are_written_together_in_order() {
+        let (writer, _thread, permit, written) = with_reader();
+        writer.add("first\n", true);
+        while !writer.0.lock().waiting.is_empty() {
+            thread::yield_now();
+        }
+        for line in ["second\n", "third\n", "fourth\n"] {
+            writer.add(line, line == "third\n");
+        }
+        permit.send(()).unwrap();
+        permit.send(()).unwrap();
+        assert_eq!(read(&written), "first\n");
+        assert_eq!(read(&written), "second\nthird\nfourth\n");
+    }
+
+    #[test]
+    fn a_line_after_a_pause_and_a_line_that_nothing_follows_are_written() {
+        let (writer, _thread, permit, written) = with_reader();
+        for round in 0..50 {
+            permit.send(()).unwrap();
+            writer.add(&format!("{round}\n"), false);
+            assert_eq!(read(&written), format!("{round}\n"));
+            // Half of the lines come while it lingers.
+            if round % 2 == 0 {
+                while writer.0.lock().phase != Phase::Asleep {
+                    thread::yield_now();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_nobody_reads_are_bounded_and_there_is_room_for_warnings() {
+        let (writer, thread, permit, written) = with_reader();
+        let line = format!("{}\n", "x".repeat(1023));
+        for _ in 0..MAX_BYTES / 1024 * 2 {
+            writer.add(&line, false);
+        }
+        writer.add("warning\n", true);
+        {
+            let state = writer.0.lock();
+            let bytes = state.waiting.len();
+            assert!((MAX_BYTES - RESERVED_BYTES - 1024..=MAX_BYTES).contains(&bytes), "{bytes}");
+            assert!(state.dropped > 0 && state.waiting.ends_with(b"warning\n"));
+        }
+        for _ in 0..MAX_BYTES / 1024 {
+            writer.add(&line, true);
+        }
+        assert!(writer.0.lock().waiting.len() <= MAX_BYTES);
+        for _ in 0..10 {
+            permit.send(()).unwrap();
+        }
+        drop(thread);
+        let all: String = written.try_iter().collect();
+        assert!(all.contains("\nwarning\n"), "{} bytes", all.len());
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_does_not_stop_the_exit() {
+        let (writer, thread, _permit, _written) = with_reader();
+        writer.add("line\n", false);
+        drop(thread);
+        assert_ne!(writer.0.lock().phase, Phase::Ended);
+    }
+
+    #[test]
+    fn what_was_added_before_the_exit_is_written() {
+        let (writer, thread, permit, written) = with_reader();
+        permit.send(()).unwrap();
+        permit.send(()).unwrap();
+        writer.add("one\n", false);
+        writer.add("two\n", false);
+        drop(thread);
+        assert_eq!(written.try_iter().collect::<String>(), "one\ntwo\n");
+        assert_eq!(writer.0.lock().phase, Phase::Ended);
+        writer.add("three\n", true);
+        assert!(writer.0.lock().waiting.is_empty(), "nobody would write it");
+    }
+}
