@@ -18,6 +18,7 @@ VOLATILE = re.compile(
     # The documents omit the hash: it changes with the schema and the examples.
     r"|(?P<hash>policy_set_hash=|policy set +)(?:[0-9a-f]{64}|…)"
     r'|(?P<expiry>certificate_expires=)"[^"]*"'
+    r"|(?P<workers>workers=)\d+"
     r"|(?P<port>127\.0\.0\.1:)\d+"
 )
 
