@@ -245,8 +245,8 @@ async fn a_changed_key_file_is_noticed() {
     std::fs::write(&replacement, jwks(&[&new])).unwrap();
     std::fs::rename(replacement, &path).unwrap();
     // The clock stands still, so no unknown key makes the file be read: only the background task does.
-    let token = new.token(&claims());
-    let noticed = async { while verify(&verifier, &token).await.is_err() {} };
+    let headers = authorization(&format!("Bearer {}", new.token(&claims())));
+    let noticed = async { while verifier.verify(&headers).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(30), noticed).await.expect("the change is noticed");
 }
 
