@@ -111,3 +111,25 @@ fn links_between_documents_resolve() {
         }
     }
 }
+
+#[test]
+fn every_dependency_has_a_row_that_says_what_it_is_for() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let contributing = read("CONTRIBUTING.md");
+    let (_, table) = contributing.split_once("## Dependencies").unwrap();
+    let crates = table.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+    let listed: Vec<_> =
+        crates.flat_map(|crates| crates.split(", ")).map(|name| name.replace(" (build)", "")).collect();
+    let is_listed = |name: &str| {
+        listed.iter().map(|listed| listed.trim()).any(|listed| match listed.strip_suffix(r"\*") {
+            Some(family) => name.starts_with(family),
+            None => name == listed,
+        })
+    };
+    let external = |dependency: &toml::Value| dependency.get("path").is_none();
+    for kind in ["dependencies", "build-dependencies"] {
+        for (name, dependency) in manifest[kind].as_table().unwrap() {
+            assert!(!external(dependency) || is_listed(name), "{name} has no row in CONTRIBUTING.md");
+        }
+    }
+}
