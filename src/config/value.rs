@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -73,12 +74,7 @@ const MAX_WORKERS: usize = 1024;
 
 /// A number of workers, from 1.
 pub(super) fn workers(text: &str) -> Result<NonZero<usize>, String> {
-    // Rust reads a sign too.
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let workers: Option<NonZero<usize>> = text.parse().ok().filter(|_| is_plain);
-    workers
-        .filter(|workers| workers.get() <= MAX_WORKERS)
-        .ok_or_else(|| format!("must be a number from 1 to {MAX_WORKERS}"))
+    number(text, 1..=MAX_WORKERS)
 }
 
 /// The largest number of tokens that are remembered: at 4 KiB each, what a process of this kind may take in memory.
@@ -86,9 +82,16 @@ const MAX_CACHE_SIZE: usize = 65_536;
 
 /// A number of tokens, which may be 0.
 pub(super) fn cache_size(text: &str) -> Result<usize, String> {
+    number(text, 0..=MAX_CACHE_SIZE)
+}
+
+/// A number in the range, in digits only.
+fn number<T: TryFrom<usize>>(text: &str, range: RangeInclusive<usize>) -> Result<T, String> {
+    // Rust reads a sign too.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let size: Option<usize> = text.parse().ok().filter(|_| is_plain);
-    size.filter(|size| *size <= MAX_CACHE_SIZE).ok_or_else(|| format!("must be a number from 0 to {MAX_CACHE_SIZE}"))
+    let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("must be a number from {} to {}", range.start(), range.end()))
 }
 
 /// The longest duration: no call and no shutdown takes longer, and much longer ones are beyond the clock.
