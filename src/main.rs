@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use mfagate::command::{self, CommandError};
 use mfagate::config::{Action, Command};
+use mfagate::error::chain;
 use mfagate::telemetry::log;
 use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => {
             // There is nowhere else to report it, nor that reporting it failed.
-            let _: io::Result<()> = writeln!(io::stderr(), "the log cannot be set up: {error}");
+            let _: io::Result<()> = writeln!(io::stderr(), "the log cannot be set up: {}", chain(&error));
             return ExitCode::FAILURE;
         }
     };

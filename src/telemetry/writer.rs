@@ -33,15 +33,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where lines are added. Clones add to the same lines.
 #[derive(Clone, Debug)]
-pub(super) struct LogWriter(Arc<Lines>);
+pub(super) struct LogWriter(Arc<LineQueue>);
 
 /// The thread. Dropping it writes what is left.
 #[derive(Debug)]
-pub(super) struct WriterThread(Arc<Lines>);
+pub(super) struct WriterThread(Arc<LineQueue>);
 
 /// Lines that wait to be written.
 #[derive(Debug, Default)]
-struct Lines {
+struct LineQueue {
     state: Mutex<State>,
     added: Condvar,
     ended: Condvar,
@@ -82,13 +82,13 @@ impl fmt::Debug for State {
 
 /// Starts the thread, which writes to `out`.
 pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(LogWriter, WriterThread)> {
-    let lines = Arc::new(Lines::default());
+    let lines = Arc::new(LineQueue::default());
     let written = Arc::clone(&lines);
     thread::Builder::new().name("log".to_owned()).spawn(move || written.write_to(out))?;
     Ok((LogWriter(Arc::clone(&lines)), WriterThread(lines)))
 }
 
-impl Lines {
+impl LineQueue {
     fn add(&self, line: &[u8], is_urgent: bool) {
         let mut state = self.lock();
         let limit = if is_urgent { MAX_BYTES } else { MAX_BYTES - RESERVED_BYTES };
@@ -116,12 +116,10 @@ impl Lines {
             // There is nowhere else to say that it failed.
             let _: io::Result<()> = out.write_all(&batch).and_then(|()| out.flush());
             batch.clear();
-            if reported.is_none_or(|reported| reported.elapsed() >= DROP_INTERVAL) {
-                let lines = mem::take(&mut self.lock().dropped);
-                if lines > 0 {
-                    reported = Some(Instant::now());
-                    tracing::warn!(lines, "log lines dropped, their reader is too slow");
-                }
+            // The room of a flood is given back.
+            batch.shrink_to(WRITE_BYTES);
+            if reported.is_none_or(|reported| reported.elapsed() >= DROP_INTERVAL) && self.report_dropped() {
+                reported = Some(Instant::now());
             }
         }
         self.lock().phase = Phase::Ended;
@@ -151,6 +149,15 @@ impl Lines {
         !batch.is_empty()
     }
 
+    /// Logs how many lines were dropped since it was last logged, if any were.
+    fn report_dropped(&self) -> bool {
+        let lines = mem::take(&mut self.lock().dropped);
+        if lines > 0 {
+            tracing::warn!(lines, "log lines dropped, their reader is too slow");
+        }
+        lines > 0
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,10 +165,7 @@ impl Lines {
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
-        let lines = mem::take(&mut self.0.lock().dropped);
-        if lines > 0 {
-            tracing::warn!(lines, "log lines dropped, their reader is too slow");
-        }
+        self.0.report_dropped();
         let mut state = self.0.lock();
         state.closed = true;
         self.0.added.notify_one();
@@ -174,7 +178,7 @@ impl Drop for WriterThread {
 /// One line.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
-    lines: &'a Lines,
+    lines: &'a LineQueue,
     is_urgent: bool,
 }
 
