@@ -157,7 +157,7 @@ async fn verifier(directory: &Path, key: &SigningKey) -> TokenVerifier {
         caller_prefix: None,
         keys: JwksSource::File(path),
         refresh: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
-        cached_tokens: 1024,
+        cache_size: 1024,
         clock: Clock::default(),
     };
     TokenVerifier::start(options).await.unwrap()

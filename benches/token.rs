@@ -33,7 +33,7 @@ fn verification(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");
     std::fs::write(&path, jwks(&keys.iter().collect::<Vec<_>>())).unwrap();
-    let start = |cached_tokens| {
+    let start = |cache_size| {
         let options = TokenOptions {
             issuer: ISSUER.to_owned(),
             audience: "client_id=1example23456789".parse().unwrap(),
@@ -41,7 +41,7 @@ fn verification(criterion: &mut Criterion) {
             caller_prefix: None,
             keys: JwksSource::File(path.clone()),
             refresh: JwksRefresh { file: Duration::from_hours(1), ..JwksRefresh::default() },
-            cached_tokens,
+            cache_size,
             clock: Clock::default(),
         };
         runtime.block_on(TokenVerifier::start(options)).unwrap()

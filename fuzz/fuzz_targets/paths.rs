@@ -103,7 +103,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         caller_prefix: None,
         keys: JwksSource::File(keys),
         refresh: JwksRefresh::default(),
-        cached_tokens: 1024,
+        cache_size: 1024,
         clock: Clock::default(),
     });
     let authenticator = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));

@@ -174,7 +174,7 @@ fn token_options(jwt: config::Jwt, errors: &mut ConfigErrors) -> TokenAuth {
         caller_prefix: jwt_caller_prefix,
         keys,
         refresh: JwksRefresh::default(),
-        cached_tokens: jwt_cache_size,
+        cache_size: jwt_cache_size,
         clock: Clock::default(),
     }))
 }

@@ -33,7 +33,7 @@ pub struct TokenOptions {
     /// How often the keys are fetched.
     pub refresh: JwksRefresh,
     /// How many tokens with a right signature, and how many with a wrong one, are remembered.
-    pub cached_tokens: usize,
+    pub cache_size: usize,
     /// The clock.
     pub clock: Clock,
 }
@@ -64,8 +64,7 @@ impl TokenVerifier {
     }
 
     async fn begin(options: TokenOptions, needs_keys: bool) -> Result<Self, JwksSourceError> {
-        let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, refresh, cached_tokens, clock } =
-            options;
+        let TokenOptions { issuer, audience, caller_claim, caller_prefix, keys, refresh, cache_size, clock } = options;
         let expected = Expected { issuer, audience, caller_claim, caller_prefix };
         let keys = Arc::new(KeyStore::new(Source::new(keys)?, refresh, clock.clone()));
         match keys.fetch_now().await {
@@ -74,7 +73,7 @@ impl TokenVerifier {
             Ok(_) | Err(_) => {}
         }
         let task = RefreshTask::start(&keys);
-        Ok(Self { expected, keys, cache: TokenCache::new(cached_tokens), clock, _refresh: task })
+        Ok(Self { expected, keys, cache: TokenCache::new(cache_size), clock, _refresh: task })
     }
 
     /// The number of keys.

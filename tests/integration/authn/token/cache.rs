@@ -101,7 +101,7 @@ async fn no_part_of_a_remembered_token_makes_another_one_valid() {
 #[tokio::test]
 async fn what_is_remembered_is_bounded_and_forged_tokens_displace_no_others() {
     let (key, stranger) = (SigningKey::ed25519("k"), SigningKey::ed25519("k"));
-    let service = Service::with(&[&key], |options| options.cached_tokens = 16).await;
+    let service = Service::with(&[&key], |options| options.cache_size = 16).await;
     let ours = key.token(&claims());
     assert!(service.verify(&ours).await.is_ok());
     for number in 0..500 {
@@ -133,7 +133,7 @@ async fn a_cache_of_no_tokens_remembers_none() {
     let path = directory.path().join("keys.json");
     std::fs::write(&path, jwks(&[&key])).unwrap();
     let mut options = options(JwksSource::File(path), &TestClock::new());
-    options.cached_tokens = 0;
+    options.cache_size = 0;
     let verifier = TokenVerifier::start(options).await.unwrap();
     assert!(super::verify(&verifier, &key.token(&claims())).await.is_ok());
     assert!(super::verify(&verifier, &SigningKey::ed25519("k").token(&claims())).await.is_err());

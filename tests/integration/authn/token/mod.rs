@@ -57,7 +57,7 @@ fn options(keys: JwksSource, clock: &TestClock) -> TokenOptions {
         caller_prefix: None,
         keys,
         refresh: times(),
-        cached_tokens: 1024,
+        cache_size: 1024,
         clock: clock.clock(),
     }
 }
