@@ -13,7 +13,7 @@ use crate::authz::policy::groups::Groups;
 use crate::authz::policy::index::{Member, PolicyIndex};
 use crate::authz::policy::load::{self, Place};
 use crate::authz::policy::named::named_entities;
-use crate::authz::policy::prepared::{Memory, Prepared};
+use crate::authz::policy::prepared::{Prepared, PreparedCache};
 use crate::authz::policy::schema::{CedarSchema, TEXT, uid};
 use crate::authz::policy::source::Sources;
 use crate::domain::{Caller, Effect};
@@ -41,7 +41,7 @@ pub struct Policies {
     /// Entities that conditions name, with their groups: `in` may ask for them.
     named: Vec<Entity>,
     index: PolicyIndex,
-    memory: Memory,
+    prepared: PreparedCache,
     hash: Arc<str>,
     authorizer: Authorizer,
 }
@@ -79,8 +79,8 @@ impl Policies {
         let index =
             PolicyIndex::new(&schema, set.policies()).map_err(|error| PolicyProblem::built_in(error.to_string()))?;
         let hash = sources.hash().into();
-        let (memory, authorizer) = (Memory::new(), Authorizer::new());
-        Ok(Self { schema, set, places, groups, named, index, memory, hash, authorizer })
+        let (prepared, authorizer) = (PreparedCache::new(), Authorizer::new());
+        Ok(Self { schema, set, places, groups, named, index, prepared, hash, authorizer })
     }
 
     /// The hash that names the set: SHA-256 in hexadecimal over schema, policies and entities.
@@ -168,7 +168,7 @@ impl Policies {
             let policies = self.index.to_decide_by(action, &member).map_err(|error| error.to_string())?;
             self.prepare(caller, member.groups, action, user_pool_id, policies)
         };
-        let prepared = self.memory.call(caller, action, user_pool_id, prepare)?;
+        let prepared = self.prepared.call(caller, action, user_pool_id, prepare)?;
         self.decide_by(&prepared, effect)
     }
 
@@ -188,7 +188,7 @@ impl Policies {
 
     fn decide_by(&self, prepared: &Prepared, effect: &Effect) -> Result<Response, String> {
         let Prepared { principal, action, resource, entities, policies } = prepared;
-        let context = self.memory.context(effect, || self.schema.context(effect))?;
+        let context = self.prepared.context(effect, || self.schema.context(effect))?;
         let request = Request::new(principal.clone(), action.clone(), resource.clone(), context, None);
         let request = request.map_err(|error| error.to_string())?;
         Ok(self.authorizer.is_authorized(&request, policies, entities))

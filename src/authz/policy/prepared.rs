@@ -17,7 +17,7 @@ use crate::domain::{Caller, CertificateIdentity, Effect, EffectValue, TokenIdent
 /// How many calls and contexts are remembered: more than the callers, RPCs and pools that are busy at the same time.
 const MAX_REMEMBERED: usize = 1024;
 
-/// The maximum size of the texts of one that is remembered, in bytes: with the number it bounds the memory. A decision precedes
+/// The maximum size of the texts of one that is remembered, in bytes: with the number it bounds the cache. A decision precedes
 /// the validation of the request, so its texts may be as long as a message.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
 
@@ -35,7 +35,7 @@ pub(super) struct Prepared {
 }
 
 /// What was prepared for one set of policies and groups. It goes with the set.
-pub(super) struct Memory {
+pub(super) struct PreparedCache {
     calls: Cache<CallKey, Arc<Prepared>>,
     contexts: Cache<Effect, Context>,
 }
@@ -63,7 +63,7 @@ impl Equivalent<CallKey> for CallKeyRef<'_> {
     }
 }
 
-impl Memory {
+impl PreparedCache {
     pub(super) fn new() -> Self {
         Self { calls: Cache::new(MAX_REMEMBERED), contexts: Cache::new(MAX_REMEMBERED) }
     }
@@ -122,9 +122,12 @@ fn bytes_of_effect(effect: &Effect) -> usize {
     texts.chain(effect.text_hashes.values().map(String::as_str)).map(str::len).sum()
 }
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for PreparedCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("calls", &self.calls.len()).field("contexts", &self.contexts.len()).finish()
+        f.debug_struct("PreparedCache")
+            .field("calls", &self.calls.len())
+            .field("contexts", &self.contexts.len())
+            .finish()
     }
 }
 
@@ -149,10 +152,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_found_again_and_bounded() {
-        let memory = Memory::new();
+        let cache = PreparedCache::new();
         let unprepared = || Err("not remembered".to_owned());
         let call = |pool: &str, prepare: &dyn Fn() -> Result<Prepared, String>| {
-            memory
+            cache
                 .call(&caller("c"), Action::ReadReflection, pool, prepare)
                 .map(|prepared| prepared.principal.to_string())
         };
@@ -162,15 +165,15 @@ mod tests {
         for number in 1..10 * MAX_REMEMBERED {
             call(&number.to_string(), &|| Ok(prepared(number))).unwrap();
             let effect = Effect { relying_party_id: Some(number.to_string()), ..Effect::default() };
-            memory.context(&effect, || Ok(Context::empty())).unwrap();
+            cache.context(&effect, || Ok(Context::empty())).unwrap();
         }
-        assert!((1..=MAX_REMEMBERED).contains(&memory.calls.len()), "{memory:?}");
-        assert!((1..=MAX_REMEMBERED).contains(&memory.contexts.len()), "{memory:?}");
+        assert!((1..=MAX_REMEMBERED).contains(&cache.calls.len()), "{cache:?}");
+        assert!((1..=MAX_REMEMBERED).contains(&cache.contexts.len()), "{cache:?}");
     }
 
     #[test]
     fn what_has_long_texts_is_not_remembered() {
-        let memory = Memory::new();
+        let cache = PreparedCache::new();
         let long = || "x".repeat(MAX_TEXT_BYTES + 1);
         let effects = [
             Effect { sms_role_arn: Some(long()), ..Effect::default() },
@@ -178,7 +181,7 @@ mod tests {
             Effect { text_hashes: [("email_subject", long())].into(), ..Effect::default() },
         ];
         for effect in effects {
-            memory.context(&effect, || Ok(Context::empty())).unwrap();
+            cache.context(&effect, || Ok(Context::empty())).unwrap();
         }
         let token = |scope: String, group: String| TokenIdentity {
             name: "t".to_owned(),
@@ -199,8 +202,8 @@ mod tests {
             ),
         ];
         for (caller, pool) in calls {
-            memory.call(&caller, Action::ReadReflection, &pool, || Ok(prepared(0))).unwrap();
+            cache.call(&caller, Action::ReadReflection, &pool, || Ok(prepared(0))).unwrap();
         }
-        assert_eq!((memory.calls.len(), memory.contexts.len()), (0, 0));
+        assert_eq!((cache.calls.len(), cache.contexts.len()), (0, 0));
     }
 }
