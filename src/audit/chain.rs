@@ -44,7 +44,7 @@ impl ChainKey {
 
     /// The link to a record: the HMAC-SHA-256 of its line without the line break, in hexadecimal.
     pub fn link(&self, line: &[u8]) -> String {
-        HEXLOWER.encode(hmac::sign(&self.0, line).as_ref())
+        self.digits(line).escape_ascii().to_string()
     }
 
     fn digits(&self, line: &[u8]) -> Digits {

@@ -83,19 +83,19 @@ impl AuditLog {
         &self,
         record: &DecisionRecord,
     ) -> impl Future<Output = Result<(), AuditUnavailable>> + Send + use<> {
-        let handed = self.hand_over_decision(record);
+        let submitted = self.submit_decision(record);
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
-        async move { handed?.written(&progress, limit).await }
+        async move { submitted?.written(&progress, limit).await }
     }
 
-    fn hand_over_decision(&self, record: &DecisionRecord) -> Result<Handed, AuditUnavailable> {
+    fn submit_decision(&self, record: &DecisionRecord) -> Result<Submitted, AuditUnavailable> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()))?;
         let waiting = self.progress.waiting.load(Ordering::Relaxed);
         if waiting >= MAX_WAITING || self.progress.is_stuck(self.limit) {
             self.progress.drop_decisions(1);
             return Err(AuditUnavailable::Stalled);
         }
-        self.hand_over(Kind::Decision, &line)
+        self.submit_line(Kind::Decision, &line)
     }
 
     /// Records a mutation that has ended. If that fails, the record is kept and written as soon as writing works, and the
@@ -104,11 +104,11 @@ impl AuditLog {
     /// The record is handed over at once, so nothing is lost when the caller leaves meanwhile.
     pub fn mutation(&self, record: MutationRecord) -> impl Future<Output = ()> + Send + use<> {
         let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()));
-        let handed = line.and_then(|line| self.hand_over(Kind::Mutation, &line));
+        let submitted = line.and_then(|line| self.submit_line(Kind::Mutation, &line));
         let (progress, limit) = (Arc::clone(&self.progress), self.limit);
         async move {
-            let outcome = match handed {
-                Ok(handed) => handed.written(&progress, limit).await,
+            let outcome = match submitted {
+                Ok(submitted) => submitted.written(&progress, limit).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
@@ -127,9 +127,9 @@ impl AuditLog {
         written(self.submit(|queue| queue.add(Work::Flush))?, &self.progress, self.limit).await
     }
 
-    fn hand_over(&self, kind: Kind, line: &[u8]) -> Result<Handed, AuditUnavailable> {
+    fn submit_line(&self, kind: Kind, line: &[u8]) -> Result<Submitted, AuditUnavailable> {
         let receipt = self.submit(|queue| queue.add_line(kind, line))?;
-        Ok(Handed { receipt, bell: Bell(Arc::clone(&self.queue)) })
+        Ok(Submitted { receipt, wake: WakeOnDrop(Arc::clone(&self.queue)) })
     }
 
     fn submit(
@@ -148,27 +148,27 @@ impl Drop for AuditLog {
 }
 
 /// A record in the queue.
-struct Handed {
+struct Submitted {
     receipt: Receipt,
-    bell: Bell,
+    wake: WakeOnDrop,
 }
 
 /// Wakes the thread when it is dropped, so that no record waits for another one to be written.
-struct Bell(Arc<Queue>);
+struct WakeOnDrop(Arc<Queue>);
 
-impl Drop for Bell {
+impl Drop for WakeOnDrop {
     fn drop(&mut self) {
-        self.0.ring();
+        self.0.wake_for_lines();
     }
 }
 
-impl Handed {
+impl Submitted {
     /// Waits until the record is written. The thread is woken once the runtime has run what else is ready: waking it takes longer
     /// than to write a record, and the records of calls that came together are written together.
     async fn written(self, progress: &Progress, limit: Duration) -> Result<(), AuditUnavailable> {
-        let Self { receipt, bell } = self;
+        let Self { receipt, wake } = self;
         tokio::task::yield_now().await;
-        drop(bell);
+        drop(wake);
         written(receipt, progress, limit).await
     }
 }

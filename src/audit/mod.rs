@@ -13,7 +13,6 @@
 
 mod chain;
 mod log;
-mod page;
 mod progress;
 mod queue;
 mod receipt;
@@ -21,6 +20,7 @@ mod record;
 mod target;
 mod text;
 mod username;
+mod write_buffer;
 mod writer;
 
 pub use chain::{ChainCheck, ChainFinding, ChainKey};

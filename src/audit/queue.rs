@@ -120,7 +120,7 @@ struct State {
 
 impl Queue {
     /// Adds a line to the batch that is written next, or to the next that has room. Nobody is woken for it before
-    /// [`Queue::ring`].
+    /// [`Queue::wake_for_lines`].
     pub(super) fn add_line(&self, kind: Kind, line: &[u8]) -> Result<Receipt, AuditUnavailable> {
         let mut state = self.lock();
         if state.closed {
@@ -139,7 +139,7 @@ impl Queue {
     }
 
     /// Wakes the thread for what was added, unless it is awake or has it already.
-    pub(super) fn ring(&self) {
+    pub(super) fn wake_for_lines(&self) {
         let state = self.lock();
         if !state.batches.is_empty() {
             self.wake(state);

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::audit::chain::Chain;
-use crate::audit::page::{Page, Source};
 use crate::audit::progress::Progress;
 use crate::audit::queue::{Kind, Lines, Queue, Work};
 use crate::audit::receipt::{AuditUnavailable, Outcome};
 use crate::audit::record::gap_line;
 use crate::audit::target::{AuditTarget, Open};
+use crate::audit::write_buffer::{Source, WriteBuffer};
 
 /// The state of the thread.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Writer {
     chain: Option<Chain>,
     progress: Arc<Progress>,
     failing: bool,
-    page: Page,
+    buffer: WriteBuffer,
 }
 
 /// Tells those who wait that nobody writes any more.
@@ -43,7 +43,7 @@ impl Drop for Abandon<'_> {
 
 impl Writer {
     pub(super) fn new(target: AuditTarget, open: Open, chain: Option<Chain>, progress: Arc<Progress>) -> Self {
-        Self { target, open, kept: VecDeque::new(), chain, progress, failing: false, page: Page::default() }
+        Self { target, open, kept: VecDeque::new(), chain, progress, failing: false, buffer: WriteBuffer::default() }
     }
 
     /// Works until nobody can submit more.
@@ -114,13 +114,13 @@ impl Writer {
         if outcome.is_err()
             && let Some((chain, before)) = self.chain.as_mut().zip(before)
         {
-            match self.page.last_line(position) {
+            match self.buffer.last_line(position) {
                 Some(line) => chain.follow(line),
                 None => chain.rewind(before),
             }
         }
         let mut written = 0;
-        for source in self.page.whole(position) {
+        for source in self.buffer.whole(position) {
             match source {
                 Source::Kept => drop(self.kept.pop_front()),
                 Source::Gap(decisions) => self.progress.gap_recorded(decisions),
@@ -136,28 +136,28 @@ impl Writer {
         Ok(Some((dropped.decisions, gap_line(dropped.since, dropped.decisions)?)))
     }
 
-    /// Fills the page. Kept mutations come first; the gap comes before the next decision, since it is about those before.
+    /// Fills the buffer. Kept mutations come first; the gap comes before the next decision, since it is about those before.
     fn compose(&mut self, lines: &Lines, mut gap: Option<(u64, Vec<u8>)>) {
-        let Self { page, chain, kept, .. } = self;
-        page.clear();
+        let Self { buffer, chain, kept, .. } = self;
+        buffer.clear();
         for line in kept.iter() {
-            page.add(Source::Kept, line, chain.as_mut());
+            buffer.add(Source::Kept, line, chain.as_mut());
         }
         for (kind, line) in lines.iter() {
             if kind == Kind::Decision
                 && let Some((decisions, gap)) = gap.take()
             {
-                page.add(Source::Gap(decisions), &gap, chain.as_mut());
+                buffer.add(Source::Gap(decisions), &gap, chain.as_mut());
             }
-            page.add(Source::Batch, line, chain.as_mut());
+            buffer.add(Source::Batch, line, chain.as_mut());
         }
         if let Some((decisions, gap)) = gap {
-            page.add(Source::Gap(decisions), &gap, chain.as_mut());
+            buffer.add(Source::Gap(decisions), &gap, chain.as_mut());
         }
     }
 
-    /// Writes the page; and again if the file went meanwhile, which no check before the write can know. Up to which position of
-    /// the page it is in the file.
+    /// Writes the buffer; and again if the file went meanwhile, which no check before the write can know. Up to which position of
+    /// the buffer it is in the file.
     fn append_to_what_stays(&mut self) -> (usize, io::Result<()>) {
         let (position, outcome) = self.append();
         if outcome.is_err() || !self.target.is_lost(&self.open) {
@@ -169,12 +169,12 @@ impl Writer {
         }
     }
 
-    /// Writes the page with one call, unless the system takes only a part of it.
+    /// Writes the buffer with one call, unless the system takes only a part of it.
     fn append(&mut self) -> (usize, io::Result<()>) {
-        let Self { page, open, .. } = self;
-        let mut position = if open.torn { 0 } else { Page::START };
+        let Self { buffer, open, .. } = self;
+        let mut position = if open.torn { 0 } else { WriteBuffer::START };
         loop {
-            let part = page.part(position, open.atomic_bytes);
+            let part = buffer.part(position, open.atomic_bytes);
             if part.is_empty() {
                 return (position, Ok(()));
             }
@@ -331,13 +331,13 @@ mod tests {
         // What others write to the same pipe must not come in the middle of a line.
         let (mut writer, theirs) = to_a_socket();
         drop(theirs);
-        let mut page = Page::default();
-        page.clear();
+        let mut buffer = WriteBuffer::default();
+        buffer.clear();
         for _ in 0..100 {
-            page.add(Source::Batch, &[b'x'; 99], None);
+            buffer.add(Source::Batch, &[b'x'; 99], None);
         }
-        writer.page = page;
-        assert_eq!(writer.page.part(Page::START, writer.open.atomic_bytes).len(), 4000);
+        writer.buffer = buffer;
+        assert_eq!(writer.buffer.part(WriteBuffer::START, writer.open.atomic_bytes).len(), 4000);
     }
 
     #[test]
@@ -383,7 +383,7 @@ mod tests {
         // The check before the write has passed; then the file goes.
         fs::remove_file(&path).unwrap();
         let (position, outcome) = writer.append_to_what_stays();
-        assert!(outcome.is_ok() && position == writer.page.bytes().len());
+        assert!(outcome.is_ok() && position == writer.buffer.bytes().len());
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
         decide(&mut writer, br#"{"n":3}"#).unwrap();

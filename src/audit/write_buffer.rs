@@ -4,12 +4,12 @@ use crate::audit::chain::Chain;
 
 /// What is written with one call: a line break, and the lines. Positions count its bytes.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub(super) struct WriteBuffer {
     bytes: Vec<u8>,
     lines: Vec<Line>,
 }
 
-/// A line of a page: where it ends, its line break included, and where it is from.
+/// A line of the buffer: where it ends, its line break included, and where it is from.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     end: usize,
@@ -27,7 +27,7 @@ pub(super) enum Source {
     Gap(u64),
 }
 
-impl Page {
+impl WriteBuffer {
     /// Where the lines start: a line break is before them, for what an earlier write left unfinished.
     pub(super) const START: usize = 1;
 
@@ -83,18 +83,18 @@ impl Page {
 mod tests {
     use super::*;
 
-    fn page() -> Page {
-        let mut page = Page::default();
-        page.clear();
+    fn buffer() -> WriteBuffer {
+        let mut buffer = WriteBuffer::default();
+        buffer.clear();
         for (source, line) in [(Source::Kept, "a"), (Source::Gap(2), "bcd"), (Source::Batch, "ef")] {
-            page.add(source, line.as_bytes(), None);
+            buffer.add(source, line.as_bytes(), None);
         }
-        page
+        buffer
     }
 
     #[test]
     fn parts_are_whole_lines_where_they_fit() {
-        assert_eq!(page().bytes(), b"\na\nbcd\nef\n");
+        assert_eq!(buffer().bytes(), b"\na\nbcd\nef\n");
         for (from, limit, expected) in [
             (0, usize::MAX, "\na\nbcd\nef\n"),
             (1, 1, "a\n"),
@@ -106,7 +106,7 @@ mod tests {
             (7, 4096, "ef\n"),
             (10, 4096, ""),
         ] {
-            assert_eq!(page().part(from, limit), expected.as_bytes(), "{from} {limit}");
+            assert_eq!(buffer().part(from, limit), expected.as_bytes(), "{from} {limit}");
         }
     }
 
@@ -123,9 +123,9 @@ mod tests {
             (9, 2, Some("ef")),
             (10, 3, Some("ef")),
         ] {
-            assert_eq!(page().whole(position).count(), whole, "{position}");
-            assert_eq!(page().last_line(position), last.map(str::as_bytes), "{position}");
+            assert_eq!(buffer().whole(position).count(), whole, "{position}");
+            assert_eq!(buffer().last_line(position), last.map(str::as_bytes), "{position}");
         }
-        assert_eq!(page().whole(10).collect::<Vec<_>>(), [Source::Kept, Source::Gap(2), Source::Batch]);
+        assert_eq!(buffer().whole(10).collect::<Vec<_>>(), [Source::Kept, Source::Gap(2), Source::Batch]);
     }
 }
