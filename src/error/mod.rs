@@ -14,7 +14,7 @@ use crate::error::reason::Retry;
 
 pub use chain::chain;
 pub use reason::Party;
-pub use status::{RETRY_DELAY, rejection, render};
+pub use status::{RETRY_DELAY, body_error, rejection, render};
 pub use violation::Violation;
 
 /// Why a call failed: what the caller is told, and what only the log may hold.

@@ -25,6 +25,9 @@ const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 const DOMAIN: &str = "mfagate";
 
+/// The metadata in which [`body_error`] names the reason. It never reaches a caller: [`render`] builds another status.
+const BODY_ERROR: &str = "mfagate-body-error";
+
 impl From<Error> for Status {
     /// Carries an error through tonic, as the source of a status without details. [`render`] builds the details.
     fn from(error: Error) -> Self {
@@ -39,6 +42,20 @@ pub fn rejection<B: Default>(error: Error) -> Response<B> {
     let mut response = Response::new(B::default());
     response.extensions_mut().insert(Arc::new(error));
     response
+}
+
+/// Carries the error of a request's body. tonic keeps the metadata of a status that it finds in the causes of a body's error, and not
+/// its source.
+pub fn body_error(error: &Error) -> Status {
+    let mut status = Status::new(error.code(), error.cause.clone().unwrap_or_default());
+    status.metadata_mut().insert(BODY_ERROR, i32::from(error.reason).into());
+    status
+}
+
+/// The error that [`body_error`] carried.
+fn carried(status: &Status) -> Option<Error> {
+    let reason: i32 = status.metadata().get(BODY_ERROR)?.to_str().ok()?.parse().ok()?;
+    Some(Error::new(ErrorReason::try_from(reason).ok()?).cause(status.message()))
 }
 
 /// The status that the caller of a failed call sees, and `None` for a call that did not fail. Logs why.
@@ -61,6 +78,9 @@ pub fn render<B>(response: &Response<B>, request_id: &str) -> Option<Status> {
     }
     if let Some(error) = status.source().and_then(|source| source.downcast_ref::<Error>()) {
         return Some(build(error, request_id));
+    }
+    if let Some(error) = carried(&status) {
+        return Some(build(&error, request_id));
     }
     let Some(reason) = tonic_reason(&status) else { return Some(status) };
     Some(build(&Error::new(reason).cause(status.message()), request_id))

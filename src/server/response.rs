@@ -31,8 +31,8 @@ pub(super) fn render_error<B: Default>(response: Response<B>) -> Response<B> {
     rendered
 }
 
-/// Rejects what is not a gRPC request, which tonic 0.14 would serve: another HTTP method than POST, or another content type; and a
-/// second message of a unary call, as its body is read.
+/// Rejects what is not a gRPC request, which tonic 0.14 would serve: another HTTP method than POST, or another content type; and,
+/// as it is read, the body of a unary call that is not one message of a limited size within a limited time.
 /// The HTTP status is an error too, so that no client that does not know gRPC takes the response for a success.
 pub(super) async fn reject_non_grpc(request: Request, next: Next) -> Response<Body> {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -42,8 +42,10 @@ pub(super) async fn reject_non_grpc(request: Request, next: Next) -> Response<Bo
     } else if !format.is_some_and(|format| format.is_empty() || format.starts_with(['+', ';'])) {
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type is not application/grpc")
     } else {
-        let is_unary = Rpc::from_path(request.uri().path()).is_some();
-        let request = if is_unary { request.map(|body| Body::new(UnaryBody::new(body))) } else { request };
+        let request = match Rpc::from_path(request.uri().path()) {
+            Some(rpc) => request.map(|body| Body::new(UnaryBody::new(rpc, body))),
+            None => request,
+        };
         return next.run(request).await;
     };
     let mut response = error::rejection(Error::new(ErrorReason::RequestMalformed).cause(cause));

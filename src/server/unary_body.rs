@@ -1,31 +1,101 @@
-//! The body of a unary call, which holds one message: tonic 0.14 reads the first and drops the others, of which a policy and the
-//! audit record would know nothing.
+//! The body of a unary call: one message, of a limited size, within a limited time.
+//!
+//! tonic 0.14 reads the first message and drops the others, of which a policy and the audit record would know nothing. It reads up to
+//! 4 MiB into memory, and waits for as long as the caller likes: a connection without a right to anything could hold gigabytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use http_body::{Frame, SizeHint};
-use tonic::Status;
+use tokio::time::Sleep;
 use tonic::codegen::{Bytes, StdError};
 
+use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
-use crate::error::Error;
+use crate::error::{self, Error};
 
 /// The length of what every message begins with: a flag, and the length of the message (gRPC over HTTP/2).
 const PREFIX_BYTES: usize = 5;
 
-/// A body that fails at the first byte after its first message.
+/// The maximum size of a message, in bytes: the largest access token that Cognito issues is a few kilobytes.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+
+/// The maximum size of a message with a document in it, in bytes: a passkey's credential has up to 64 KiB, and the template of an
+/// e-mail up to 20,000 characters, each of up to four bytes.
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// How long the whole body may take to arrive, whatever the deadline of the call.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The maximum size of the message of an RPC, in bytes.
+fn max_message_bytes(rpc: Rpc) -> usize {
+    match rpc {
+        Rpc::CompleteWebAuthnRegistration | Rpc::SetUserPoolMfaConfig => MAX_DOCUMENT_BYTES,
+        Rpc::AdminDeleteSoftwareToken
+        | Rpc::AdminGetUser
+        | Rpc::AdminGetUserAuthFactors
+        | Rpc::AdminSetUserMfaPreference
+        | Rpc::AdminSetUserSettings
+        | Rpc::AssociateSoftwareToken
+        | Rpc::DeleteWebAuthnCredential
+        | Rpc::GetUser
+        | Rpc::GetUserAuthFactors
+        | Rpc::GetUserPoolMfaConfig
+        | Rpc::ListWebAuthnCredentials
+        | Rpc::SetUserMfaPreference
+        | Rpc::SetUserSettings
+        | Rpc::StartWebAuthnRegistration
+        | Rpc::VerifySoftwareToken => MAX_MESSAGE_BYTES,
+    }
+}
+
+/// A body that fails before it reads a message that is too large, at the first byte after its first message, and when it takes too
+/// long.
 #[derive(Debug)]
 pub(super) struct UnaryBody {
     body: Body,
     counted: Counted,
+    max_bytes: usize,
+    /// How long the whole body may take.
+    timeout: Duration,
+    /// When that time is up. Most bodies have arrived when they are first read, and need no timer.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl UnaryBody {
-    pub(super) fn new(body: Body) -> Self {
-        Self { body, counted: Counted::Prefix(Vec::new()) }
+    /// The body of a call of `rpc`.
+    pub(super) fn new(rpc: Rpc, body: Body) -> Self {
+        Self {
+            body,
+            counted: Counted::Prefix(Vec::new()),
+            max_bytes: max_message_bytes(rpc),
+            timeout: ARRIVAL_TIMEOUT,
+            late: None,
+        }
     }
+
+    /// Whether the body may be read on after these bytes.
+    fn check(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let one_message = self.counted.count(bytes);
+        if let Counted::Left { of, .. } = self.counted
+            && of > self.max_bytes
+        {
+            let cause = format!("the message has {of} bytes, and the RPC reads at most {}", self.max_bytes);
+            return Err(Error::new(ErrorReason::RequestTooLarge).cause(cause));
+        }
+        if one_message {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorReason::RequestMalformed).cause("the body holds more than one message"))
+        }
+    }
+}
+
+/// The error of reading a body.
+fn failure(error: &Error) -> StdError {
+    error::body_error(error).into()
 }
 
 /// How much of the message has been read.
@@ -33,8 +103,8 @@ impl UnaryBody {
 enum Counted {
     /// These bytes of the prefix.
     Prefix(Vec<u8>),
-    /// All but so many bytes.
-    Left(usize),
+    /// All but so many bytes of the message's.
+    Left { bytes: usize, of: usize },
 }
 
 impl Counted {
@@ -47,12 +117,13 @@ impl Counted {
             if let [_, length @ ..] = read.as_slice()
                 && let Ok(length) = length.try_into()
             {
-                *self = Self::Left(usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX));
+                let of = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                *self = Self::Left { bytes: of, of };
             }
         }
         match self {
             Self::Prefix(_) => true,
-            Self::Left(left) => left.checked_sub(bytes.len()).map(|rest| *left = rest).is_some(),
+            Self::Left { bytes: left, .. } => left.checked_sub(bytes.len()).map(|rest| *left = rest).is_some(),
         }
     }
 }
@@ -63,16 +134,20 @@ impl http_body::Body for UnaryBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_pending() {
+            let timeout = self.timeout;
+            let late = self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+            return late.as_mut().poll(context).map(|()| {
+                let cause = format!("the request had not arrived after {timeout:?}");
+                Some(Err(failure(&Error::new(ErrorReason::NoTimeLeft).cause(cause))))
+            });
+        }
         polled.map(|frame| {
             let frame = frame?.map_err(StdError::from);
-            if let Ok(frame) = &frame
-                && let Some(data) = frame.data_ref()
-                && !self.counted.count(data)
+            if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref)
+                && let Err(error) = self.check(data)
             {
-                let error = Error::new(ErrorReason::RequestMalformed).cause("the body holds more than one message");
-                // tonic finds a status in the causes of an error, and takes its code.
-                let status: Status = error.into();
-                return Some(Err(status.into()));
+                return Some(Err(failure(&error)));
             }
             Some(frame)
         })
@@ -89,6 +164,12 @@ impl http_body::Body for UnaryBody {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+    use tokio::time::Instant;
+    use tokio_stream::StreamExt as _;
+    use tokio_stream::wrappers::IntervalStream;
+    use tonic::{Code, Status};
+
     use super::*;
 
     #[test]
@@ -104,5 +185,40 @@ mod tests {
         }
         let mut counted = Counted::Prefix(Vec::new());
         assert!(counted.count(&[0; 5]) && !counted.count(&[0; 5]));
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_when_its_time_is_up_however_it_trickles_in() {
+        const TIMEOUT: Duration = Duration::from_millis(50);
+        // Together they take far longer, and each comes before the time would be up if it began anew.
+        let mut bytes = framed(MAX_MESSAGE_BYTES).into_iter().map(|byte| Ok::<_, StdError>(Bytes::from(vec![byte])));
+        let ticks = IntervalStream::new(tokio::time::interval(TIMEOUT / 10));
+        let body = Body::from_stream(ticks.map(move |_| bytes.next().unwrap()));
+        let mut body = UnaryBody { timeout: TIMEOUT, ..UnaryBody::new(Rpc::AdminGetUser, body) };
+        let started = Instant::now();
+        let error = loop {
+            if let Err(error) = body.frame().await.unwrap() {
+                break error;
+            }
+        };
+        assert!(started.elapsed() >= TIMEOUT);
+        assert_eq!(error.downcast_ref::<Status>().unwrap().code(), Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_large_ends_at_its_prefix() {
+        for (rpc, limit) in [(Rpc::AdminGetUser, 16 << 10), (Rpc::CompleteWebAuthnRegistration, 256 << 10)] {
+            let read = async |length: usize| {
+                let prefix = Bytes::copy_from_slice(&framed(length)[..PREFIX_BYTES]);
+                UnaryBody::new(rpc, Body::from(prefix)).frame().await.unwrap().is_ok()
+            };
+            assert!(read(limit).await && !read(limit + 1).await, "{rpc:?}");
+        }
+    }
+
+    /// A message of so many zeros.
+    fn framed(length: usize) -> Vec<u8> {
+        let prefix = u32::try_from(length).unwrap().to_be_bytes();
+        [&[0][..], &prefix, &vec![0; length]].concat()
     }
 }

@@ -123,9 +123,36 @@ async fn a_frame_that_claims_four_gibibytes_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_text_of_three_mebibytes_is_read_and_refused_by_its_length() {
+async fn each_rpc_reads_as_much_as_its_largest_message_needs_and_refuses_a_byte_more() {
+    let (service, mut raw) = service().await;
+    for rpc in Rpc::ALL {
+        let with_document = [Rpc::CompleteWebAuthnRegistration, Rpc::SetUserPoolMfaConfig].contains(&rpc);
+        let limit = if with_document { 256 << 10 } else { 16 << 10 };
+        // An unknown field: the message is read, and lacks what the RPC requires.
+        let message = |length: usize| framed(&length_delimited_of(length));
+        raw.refused(rpc_request(rpc), message(limit), Code::InvalidArgument, "REQUEST_INVALID").await;
+        raw.refused(rpc_request(rpc), message(limit + 1), Code::InvalidArgument, "REQUEST_TOO_LARGE").await;
+    }
+    assert!(service.cognito.operations().await.iter().all(|operation| operation == "GetUserPoolMfaConfig"));
+}
+
+/// A message of this length that holds one field, number 1000, and nothing that is known.
+fn length_delimited_of(length: usize) -> Vec<u8> {
+    // Two bytes are the tag.
+    let of_length = if length < (1 << 14) + 4 { 2 } else { 3 };
+    let content = length - 2 - of_length;
+    let mut bytes = Vec::new();
+    prost::encoding::encode_key(1000, prost::encoding::WireType::LengthDelimited, &mut bytes);
+    prost::encoding::encode_varint(content as u64, &mut bytes);
+    assert_eq!(bytes.len(), 2 + of_length);
+    bytes.resize(length, 0);
+    bytes
+}
+
+#[tokio::test]
+async fn a_text_that_is_too_long_is_read_and_refused_by_its_length() {
     let (_service, mut raw) = service().await;
-    let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: "a".repeat(3 * MEBIBYTE) };
+    let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: "a".repeat(15 << 10) };
     let body = framed(&request.encode_to_vec());
     let details = raw.refused(rpc_request(Rpc::AdminGetUser), body, Code::InvalidArgument, "REQUEST_INVALID").await;
     assert_eq!(violated_fields(&details), ["username"]);
