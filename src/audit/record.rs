@@ -127,11 +127,13 @@ pub struct MutationOutcome {
     pub code: Code,
     /// The reason, where it failed.
     pub reason: Option<ErrorReason>,
+    /// Whether the change may have been made although it failed.
+    pub change_unknown: bool,
 }
 
 impl MutationOutcome {
     /// The change was made.
-    pub const OK: Self = Self { code: Code::Ok, reason: None };
+    pub const OK: Self = Self { code: Code::Ok, reason: None, change_unknown: false };
 }
 
 /// The line of a record, without its line break. `time` is when the record was made.
@@ -279,11 +281,16 @@ impl Serialize for EffectField<'_> {
 
 impl Serialize for MutationOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut outcome = serializer.serialize_struct("MutationOutcome", 2)?;
+        let mut outcome = serializer.serialize_struct("MutationOutcome", 3)?;
         outcome.serialize_field("code", code_name(self.code))?;
         match self.reason {
             Some(reason) => outcome.serialize_field("reason", reason.wire_name())?,
             None => outcome.skip_field("reason")?,
+        }
+        if self.change_unknown {
+            outcome.serialize_field("change", "UNKNOWN")?;
+        } else {
+            outcome.skip_field("change")?;
         }
         outcome.end()
     }
@@ -503,7 +510,11 @@ mod tests {
             before: Some(Before::User { factors: [Factor::SmsMfa].into(), preferred: Some(Factor::SmsMfa) }),
             operation: Operation::AdminSetUserMfaPreference,
             aws_request_id: AwsRequestId::parse("a-1"),
-            outcome: MutationOutcome { code: Code::FailedPrecondition, reason: Some(ErrorReason::FactorNotEnrolled) },
+            outcome: MutationOutcome {
+                code: Code::FailedPrecondition,
+                reason: Some(ErrorReason::FactorNotEnrolled),
+                change_unknown: false,
+            },
             duration: Duration::from_millis(20),
         };
         let line = without_time(&record.line().unwrap());
@@ -520,6 +531,8 @@ mod tests {
                 "duration_ms": 20.0,
             })
         );
+        record.outcome.change_unknown = true;
+        assert_eq!(without_time(&record.line().unwrap())["outcome"]["change"], "UNKNOWN");
         record.outcome = MutationOutcome::OK;
         assert_eq!(without_time(&record.line().unwrap())["outcome"], json!({ "code": "OK" }));
     }

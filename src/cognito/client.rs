@@ -13,11 +13,12 @@ use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
 use aws_sdk_cognitoidentityprovider::config::{
     self, AppName, BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig,
 };
-use tokio_util::task::TaskTracker;
 
 use crate::authz::Permit;
 use crate::cognito::credentials::{Credentials, Endpoint};
 use crate::cognito::exchange::RequestIds;
+use crate::cognito::in_flight::{InFlight, OperationLimits};
+use crate::cognito::mutations::Mutations;
 use crate::cognito::pool_client::{CallSettings, PoolClient, RegionalClient};
 use crate::cognito::role::AssumedRole;
 use crate::cognito::sdk;
@@ -64,8 +65,12 @@ impl Cognito {
         if let Endpoint::Url(url) = &endpoint {
             shared = shared.endpoint_url(url);
         }
-        let settings =
-            CallSettings { operation_timeout, request_ids: RequestIds::Required, mutations: TaskTracker::new() };
+        let settings = CallSettings {
+            operation_timeout,
+            request_ids: RequestIds::Required,
+            mutations: Mutations::default(),
+            in_flight: Arc::new(InFlight::new(OperationLimits::default())),
+        };
         Self { shared, endpoint, settings, role: None, clients: Mutex::default() }
     }
 
@@ -73,6 +78,13 @@ impl Cognito {
     #[must_use]
     pub fn with_role(self, role: Option<AssumedRole>) -> Self {
         Self { role: role.map(Arc::new), ..self }
+    }
+
+    /// The same client with these limits of operations in flight.
+    #[must_use]
+    pub fn with_limits(mut self, limits: OperationLimits) -> Self {
+        self.settings.in_flight = Arc::new(InFlight::new(limits));
+        self
     }
 
     /// The same client before an emulator, which may send no request ids. That is logged once.
@@ -88,21 +100,15 @@ impl Cognito {
         Self {
             shared: self.shared.clone().http_client(sdk::http_client()),
             endpoint: self.endpoint.clone(),
-            settings: self.settings.clone(),
+            settings: self.settings.for_worker(),
             role: self.role.clone(),
             clients: Mutex::default(),
         }
     }
 
-    /// Waits until every mutation that was sent has ended, whether or not its caller is still there. No other may begin.
-    pub async fn drain(&self) {
-        self.settings.mutations.close();
-        self.settings.mutations.wait().await;
-    }
-
-    /// The number of mutations that were sent and have not ended.
-    pub fn in_flight_mutations(&self) -> usize {
-        self.settings.mutations.len()
+    /// The mutations in flight.
+    pub fn mutations(&self) -> &Mutations {
+        &self.settings.mutations
     }
 
     /// The client of the permit's pool, until `deadline`.

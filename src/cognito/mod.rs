@@ -7,7 +7,9 @@ mod credentials;
 mod document;
 mod exchange;
 mod failure;
+mod in_flight;
 pub mod masking;
+mod mutations;
 mod passkey;
 mod pool_client;
 mod pool_config;
@@ -21,6 +23,8 @@ mod user;
 
 pub use client::Cognito;
 pub use credentials::{Credentials, Endpoint};
+pub use in_flight::OperationLimits;
+pub use mutations::Mutations;
 pub use pool_client::PoolClient;
 pub use role::{AssumedRole, RoleArn, RoleOptions};
 pub use session_name::SessionName;

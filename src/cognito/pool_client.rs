@@ -11,13 +11,14 @@ use aws_sdk_cognitoidentityprovider::config::{Builder, SharedCredentialsProvider
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::api::v1::ErrorReason;
 use crate::authz::Permit;
 use crate::cognito::exchange::{Exchange, RequestIds};
 use crate::cognito::failure;
+use crate::cognito::in_flight::InFlight;
+use crate::cognito::mutations::Mutations;
 use crate::cognito::send::{self, NeverRetryLimitExceeded, Sent, recorded};
 use crate::domain::{Deadline, Findings, Operation};
 use crate::error::Error;
@@ -28,7 +29,17 @@ pub(super) struct CallSettings {
     pub(super) operation_timeout: Duration,
     pub(super) request_ids: RequestIds,
     /// The mutations in flight. A drain waits for them.
-    pub(super) mutations: TaskTracker,
+    pub(super) mutations: Mutations,
+    /// The operations in flight, which have limits.
+    pub(super) in_flight: Arc<InFlight>,
+}
+
+impl CallSettings {
+    /// The same settings for another runtime.
+    pub(super) fn for_worker(&self) -> Self {
+        let (mutations, in_flight) = (self.mutations.for_worker(), Arc::new(self.in_flight.for_worker()));
+        Self { mutations, in_flight, request_ids: self.request_ids.clone(), ..*self }
+    }
 }
 
 /// The client of a Region, and where it sends requests.
@@ -110,6 +121,11 @@ impl PoolClient {
         if left.is_zero() {
             return Err(self.error(ErrorReason::NoTimeLeft, operation).cause("no time left to call Cognito"));
         }
+        let entered = self.settings.in_flight.enter(self.permit.region(), self.permit.caller());
+        let entered = entered.map_err(|limit| {
+            let error = self.error(limit.reason(), operation).metadata("limit", Some("operations"));
+            error.cause(limit.to_string())
+        })?;
         let exchange = Exchange::<E>::new(operation, self.settings.request_ids.clone());
         let config = self.config::<E>(operation, left).interceptor(exchange.clone());
         // The SDK's future is large, and would be moved into each one that wraps it.
@@ -120,7 +136,10 @@ impl PoolClient {
         let placed = move |error: Error| error.user_pool(&pool).endpoint(&endpoint);
         // Time that ran out before anything was dispatched went into credentials.
         let undispatched = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
+        let abandoned = exchange.clone();
         let outcome = async move {
+            // Counted until the operation ends, which may be long after its caller has left.
+            let _entered = entered;
             let response = response.await.map_err(|error| {
                 let timed_out = if exchange.was_dispatched() { ErrorReason::DeadlineExceeded } else { undispatched };
                 let error = failure::translate(operation, &error, timed_out, &request);
@@ -135,6 +154,24 @@ impl PoolClient {
         }
         let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept_by = self.permit.recorder().map(|recorder| (recorder.clone(), findings));
+        let abandoned = {
+            let signal = self.settings.mutations.abandoned();
+            let error =
+                self.error(ErrorReason::DeadlineExceeded, operation).cause("mfagate ended before Cognito responded");
+            let endpoint = Arc::clone(&self.client.endpoint);
+            async move {
+                signal.await;
+                tracing::warn!(operation = operation.name(), endpoint = &*endpoint, "mutation abandoned");
+                Err(if abandoned.is_outcome_unknown() { error.outcome_unknown() } else { error })
+            }
+        };
+        let outcome = async move {
+            tokio::select! {
+                biased;
+                outcome = outcome => outcome,
+                outcome = abandoned => outcome,
+            }
+        };
         let recorded = recorded(operation, kept_by, outcome);
         match self.settings.mutations.spawn(recorded.in_current_span()).await {
             Ok(outcome) => outcome,

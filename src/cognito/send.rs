@@ -28,13 +28,18 @@ pub(super) async fn recorded<T: RequestId>(
         // The record says the same.
         Ok(_) if recorder.is_some() => tracing::debug!(operation = operation.name(), "mutation succeeded"),
         Ok(_) => tracing::info!(operation = operation.name(), "mutation succeeded"),
-        Err(error) => tracing::info!(operation = operation.name(), %error, "mutation failed or unknown"),
+        Err(error) if error.is_outcome_unknown() => {
+            tracing::info!(operation = operation.name(), %error, "mutation outcome unknown");
+        }
+        Err(error) => tracing::info!(operation = operation.name(), %error, "mutation failed"),
     }
     if let Some((recorder, findings)) = recorder {
         let (aws_request_id, told) = match &outcome {
             Ok(response) => (response.request_id(), MutationOutcome::OK),
             Err(error) => {
-                (error.aws_request_id(), MutationOutcome { code: error.code(), reason: Some(error.reason()) })
+                let (code, reason) = (error.code(), Some(error.reason()));
+                let outcome = MutationOutcome { code, reason, change_unknown: error.is_outcome_unknown() };
+                (error.aws_request_id(), outcome)
             }
         };
         recorder.record_outcome(operation, aws_request_id, told, started.elapsed(), findings).await;

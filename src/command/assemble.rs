@@ -14,7 +14,7 @@ use crate::authn::Authenticator;
 use crate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use crate::authz::policy::PolicyStore;
 use crate::authz::{Gate, PolicyEnforcer};
-use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, RoleOptions};
+use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, OperationLimits, RoleOptions};
 use crate::config::{self, AuditKeys, AuditUsername, Common, Serve};
 use crate::error::chain;
 use crate::server::Service;
@@ -26,6 +26,7 @@ pub(super) struct Plan {
     pub(super) listen: SocketAddr,
     pub(super) endpoint: Endpoint,
     pub(super) operation_timeout: Duration,
+    pub(super) operation_limits: OperationLimits,
     pub(super) drain_timeout: Duration,
     pub(super) workers: NonZero<usize>,
     pub(super) role: Option<RoleOptions>,
@@ -75,7 +76,7 @@ impl Plan {
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
         let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
         let workers = common.workers();
-        let Common { operation_timeout, drain_timeout, workers: _ } = common;
+        let Common { operation_timeout, operations, drain_timeout, workers: _ } = common;
         let mut errors = ConfigErrors(Vec::new());
 
         let token_options = token_options(jwt, &mut errors);
@@ -104,6 +105,7 @@ impl Plan {
                 listen,
                 endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
                 operation_timeout,
+                operation_limits: operations.into(),
                 drain_timeout,
                 workers,
                 role,
@@ -120,7 +122,8 @@ impl Plan {
     pub(super) async fn service(&self) -> Service {
         let credentials = Credentials::from_environment().await;
         let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
-        let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout).with_role(role);
+        let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout);
+        let cognito = cognito.with_role(role).with_limits(self.operation_limits);
         Service {
             gate: Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::clone(&self.policies), Arc::clone(&self.audit)))),
             authenticator: Arc::clone(&self.authenticator),

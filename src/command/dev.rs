@@ -1,6 +1,7 @@
 //! `mfagate dev`: the service, an embedded Cognito with a demo pool, and commands to paste.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use cognito_emulator::{CONTROL_HEADER, Emulator, Issuer, Options, demo};
 use http::Request;
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::cognito::{Cognito, Credentials, Endpoint};
 use crate::command::ready_file::{Demo, Ready, ReadyFile};
-use crate::command::{CommandError, print, signal};
+use crate::command::{CommandError, open_files, print, signal};
 use crate::config::{Common, Dev, EmbeddedIssuer};
 use crate::server::{self, Service};
 
@@ -24,7 +25,8 @@ const DEMO_USER: &str = "testuser";
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
     let workers = common.workers();
-    let Common { operation_timeout, drain_timeout, workers: _ } = common;
+    let Common { operation_timeout, operations, drain_timeout, workers: _ } = common;
+    open_files::raise_limit();
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
     let ready_file = ready_file.map(ReadyFile::claim).transpose()?;
@@ -44,11 +46,18 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         (Some(embedded), endpoint)
     };
     let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
+    let cognito = cognito.with_limits(operations.into());
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
+    let mutations = cognito.mutations().clone();
     let serving = async {
+        let mut serving =
+            pin!(server::serve_with_workers(listener, Service::open(cognito, drain_timeout), workers, end));
         tokio::select! {
-            ended = server::serve_with_workers(listener, Service::open(cognito, drain_timeout), workers, end) => ended,
-            () = at_once => Ok(()),
+            ended = &mut serving => ended,
+            () = at_once => {
+                mutations.abandon().await;
+                Ok(())
+            }
         }
     };
 

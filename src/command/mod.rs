@@ -4,6 +4,7 @@ mod advice;
 mod assemble;
 mod audit;
 mod dev;
+mod open_files;
 mod policy;
 mod ready_file;
 mod serve;

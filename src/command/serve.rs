@@ -1,5 +1,6 @@
 //! `mfagate serve` and `mfagate check`: the service for authenticated callers, and the validation of its options.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio_stream::wrappers::IntervalStream;
 
 use crate::authn::token::TokenVerifier;
 use crate::command::assemble::{ConfigErrors, Plan, Strictness};
-use crate::command::{CommandError, advice, signal};
+use crate::command::{CommandError, advice, open_files, signal};
 use crate::config::{Check, Serve};
 use crate::error::chain;
 use crate::server;
@@ -20,6 +21,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Serves until SIGINT or SIGTERM. SIGHUP reloads certificates, keys and policies, and reopens the audit log.
 pub async fn serve(options: Serve) -> Result<(), CommandError> {
+    open_files::raise_limit();
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
     let hangups = signal::hangups().map_err(CommandError::Signal)?;
     let warnings = advice::warnings(&options);
@@ -47,9 +49,15 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
     }
     watches.spawn(reload_at(hangups, Arc::clone(&plan)));
 
+    let service = plan.service().await;
+    let mutations = service.cognito.mutations().clone();
+    let mut serving = pin!(server::serve_with_workers(listener, service, plan.workers, end));
     let served = tokio::select! {
-        served = server::serve_with_workers(listener, plan.service().await, plan.workers, end) => served.map_err(CommandError::Serve),
-        () = at_once => Ok(()),
+        served = &mut serving => served.map_err(CommandError::Serve),
+        () = at_once => {
+            mutations.abandon().await;
+            Ok(())
+        }
     };
     if let Err(error) = plan.audit.flush().await {
         tracing::error!(target = plan.audit.target(), %error, "audit log incomplete");

@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::audit::AuditTarget;
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
-use crate::cognito::RoleArn;
-use crate::config::value::{cache_size, duration, workers};
+use crate::cognito::{OperationLimits, RoleArn};
+use crate::config::value::{cache_size, duration, operations, workers};
 use crate::server::connection::tls::ClientCa;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
@@ -289,9 +289,41 @@ pub struct Common {
     #[arg(long, env = "MFAGATE_WORKERS", value_name = "NUMBER", value_parser = workers)]
     pub workers: Option<NonZero<usize>>,
 
+    /// The limits of operations in flight.
+    #[command(flatten)]
+    pub operations: Operations,
+
     /// How long calls in flight at shutdown may continue.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
+}
+
+/// The limits of operations in flight. Each is refused at once when it is exceeded.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Operations {
+    /// How many operations of Cognito may be in flight. Each may hold a connection, and so a file descriptor, for as long as
+    /// `--operation-timeout`.
+    #[arg(long, env = "MFAGATE_MAX_OPERATIONS", default_value = "512", value_name = "NUMBER", value_parser = operations)]
+    pub max_operations: NonZero<usize>,
+
+    /// How many of them may be in one Region, so that a Region that does not respond leaves room for the others.
+    #[arg(long, env = "MFAGATE_MAX_OPERATIONS_PER_REGION", default_value = "384", value_name = "NUMBER", value_parser = operations)]
+    pub max_operations_per_region: NonZero<usize>,
+
+    /// How many of them may be of one caller, so that no caller takes the room of all others.
+    #[arg(long, env = "MFAGATE_MAX_OPERATIONS_PER_CALLER", default_value = "256", value_name = "NUMBER", value_parser = operations)]
+    pub max_operations_per_caller: NonZero<usize>,
+}
+
+impl From<Operations> for OperationLimits {
+    fn from(operations: Operations) -> Self {
+        let Operations { max_operations, max_operations_per_region, max_operations_per_caller } = operations;
+        Self {
+            total: max_operations.get(),
+            per_region: max_operations_per_region.get(),
+            per_caller: max_operations_per_caller.get(),
+        }
+    }
 }
 
 impl Common {

@@ -77,6 +77,14 @@ pub(super) fn workers(text: &str) -> Result<NonZero<usize>, String> {
     number(text, 1..=MAX_WORKERS)
 }
 
+/// The largest number of operations in flight: more connections than a process has ports for to one address cannot be.
+const MAX_OPERATIONS: usize = 32_768;
+
+/// A number of operations, from 1.
+pub(super) fn operations(text: &str) -> Result<NonZero<usize>, String> {
+    number(text, 1..=MAX_OPERATIONS)
+}
+
 /// The largest number of tokens that are remembered: at 4 KiB each, what a process of this kind may take in memory.
 const MAX_CACHE_SIZE: usize = 65_536;
 

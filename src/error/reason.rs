@@ -123,11 +123,31 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             Caller,
             Always,
             Plain,
-            "no time left to call Cognito, and nothing was sent; set a longer deadline",
+            "no time left to call Cognito, and nothing was sent; set a longer deadline, and send the request at once",
         ),
-        R::RequestTooLarge => {
-            (InvalidArgument, Caller, Never, Plain, "the request is too large; mfagate reads at most 4 MiB")
-        }
+        R::RequestTooLarge => (
+            InvalidArgument,
+            Caller,
+            Never,
+            Plain,
+            "the request is too large; mfagate reads at most 16 KiB, and 256 KiB of CompleteWebAuthnRegistration and \
+             SetUserPoolMfaConfig",
+        ),
+        R::CallerLimitExceeded => (
+            ResourceExhausted,
+            Caller,
+            Always,
+            RetryInfo,
+            "as much is in flight for this caller as one may have, and nothing was sent; make fewer calls at a time, and retry \
+             with exponential backoff",
+        ),
+        R::ServiceLimitExceeded => (
+            ResourceExhausted,
+            Aws,
+            Always,
+            RetryInfo,
+            "as much is in flight as mfagate allows, and nothing was sent; retry with exponential backoff",
+        ),
         R::RpcUnknown => (
             Unimplemented,
             Caller,

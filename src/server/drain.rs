@@ -23,7 +23,7 @@ pub(super) struct Drain {
 
 impl Drain {
     /// Reports `NOT_SERVING`, stops the transport by `stop`, and waits until every call and every mutation has ended, or until
-    /// the time is up. `serving` is the transport, whose end is the result.
+    /// the time is up; then every mutation that is left is recorded as one whose outcome is not known. `serving` is the transport, whose end is the result.
     pub(super) async fn run<E>(
         self,
         stop: impl FnOnce(),
@@ -46,15 +46,16 @@ impl Drain {
                 () = only_streams => Ok(()),
             };
             // A mutation continues when its caller has left.
-            facade.drain().await;
+            facade.mutations().drain().await;
             ended
         };
         if let Ok(ended) = tokio::time::timeout_at(deadline, drained).await {
             tracing::info!("drained");
             return ended;
         }
-        let mutations = facade.in_flight_mutations();
+        let mutations = facade.mutations().in_flight();
         tracing::warn!(calls = calls.len(), mutations, "drain timeout, aborting calls");
+        facade.mutations().abandon().await;
         Ok(())
     }
 }

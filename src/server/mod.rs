@@ -4,6 +4,7 @@ pub mod connection;
 mod context;
 mod drain;
 mod error;
+mod health;
 mod layers;
 mod response;
 mod routes;

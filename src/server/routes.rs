@@ -12,6 +12,7 @@ use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
 use crate::api::v1::passkey_service_server::PasskeyServiceServer;
 use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
+use crate::server::health::{LimitedHealth, Watches};
 use crate::server::response;
 use crate::service::Facade;
 
@@ -35,9 +36,14 @@ pub(super) async fn start_health(health: &HealthReporter) {
     }
 }
 
-/// The routes to `facade`, with the health that `health` reports.
-pub(super) fn routes(facade: Arc<Facade>, health: &HealthReporter) -> Result<Routes, tonic_reflection::server::Error> {
-    let health = HealthServer::new(HealthService::from_health_reporter(health.clone()));
+/// The routes to `facade`, with the health that `health` reports to `watches`.
+pub(super) fn routes(
+    facade: Arc<Facade>,
+    health: &HealthReporter,
+    watches: &Watches,
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let health = HealthService::from_health_reporter(health.clone());
+    let health = HealthServer::new(LimitedHealth { health, watches: watches.clone() });
     let reflection_v1 = reflection().build_v1()?;
     // grpcurl before 1.9 speaks only this one.
     let reflection_v1alpha = reflection().build_v1alpha()?;

@@ -18,6 +18,7 @@ use crate::server::connection::tls::TlsAcceptor;
 use crate::server::connection::{ConnectionLimits, accepted, incoming};
 use crate::server::drain::Drain;
 use crate::server::error::ServeError;
+use crate::server::health::Watches;
 use crate::server::routes::{routes, start_health};
 use crate::server::share::Share;
 use crate::server::worker::{Handshakes, Workers};
@@ -58,7 +59,7 @@ pub async fn serve(
     start_health(&health).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
     let calls = TaskTracker::new();
-    let routes = routes(Arc::clone(&facade), &health).map_err(ServeError::Reflection)?;
+    let routes = routes(Arc::clone(&facade), &health, &Watches::default()).map_err(ServeError::Reflection)?;
     let share = Share { routes, gate, authenticator, calls: calls.clone() };
     let drain = Drain { health, calls, facade, timeout: drain_timeout };
     serve_share(listener, share, tls, drain, shutdown).await
@@ -90,9 +91,9 @@ pub async fn serve_with_workers(
     let health = HealthReporter::new();
     start_health(&health).await;
     let facade = Facade::new(gate.clone(), cognito);
-    let (calls, stop) = (TaskTracker::new(), CancellationToken::new());
+    let (calls, stop, watches) = (TaskTracker::new(), CancellationToken::new(), Watches::default());
     let share = || {
-        let routes = routes(Arc::new(facade.for_worker()), &health)?;
+        let routes = routes(Arc::new(facade.for_worker()), &health, &watches)?;
         Ok(Share { routes, gate: gate.clone(), authenticator: Arc::clone(&authenticator), calls: calls.clone() })
     };
     let shares: Vec<_> =

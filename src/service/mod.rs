@@ -12,7 +12,7 @@ use tonic::Request;
 use tracing::Span;
 
 use crate::authz::Gate;
-use crate::cognito::Cognito;
+use crate::cognito::{Cognito, Mutations};
 use crate::domain::{Call, Intent, text};
 use crate::error::Error;
 use crate::request::intent::HasIntent;
@@ -37,14 +37,9 @@ impl Facade {
         Self { gate: self.gate.clone(), cognito: self.cognito.for_worker() }
     }
 
-    /// Waits until every mutation that was sent to Cognito has ended. No other may begin.
-    pub async fn drain(&self) {
-        self.cognito.drain().await;
-    }
-
-    /// The number of mutations that were sent to Cognito and have not ended.
-    pub fn in_flight_mutations(&self) -> usize {
-        self.cognito.in_flight_mutations()
+    /// The mutations in flight.
+    pub fn mutations(&self) -> &Mutations {
+        self.cognito.mutations()
     }
 
     /// Authorizes a call by what its message asks for, before anything of it is validated (AIP-211). The message's type says

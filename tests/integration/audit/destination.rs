@@ -178,7 +178,7 @@ async fn a_change_whose_response_is_lost_is_recorded_with_the_callers_status() {
             change_records(kind)
         );
         let outcome = fixture.records().last().unwrap()["outcome"].clone();
-        assert_eq!(outcome, json!({ "code": name, "reason": reason }), "{kind}");
+        assert_eq!(outcome, json!({ "code": name, "reason": reason, "change": "UNKNOWN" }), "{kind}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mfagate::api::v1::associate_software_token_request::Credential;
 use mfagate::api::v1::{AdminGetUserRequest, AdminGetUserResponse, AssociateSoftwareTokenRequest, ErrorReason};
 use mfagate::api::{FILE_DESCRIPTOR_SET, Rpc};
+use mfagate::cognito::OperationLimits;
 use mfagate::error::{self, Error};
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use crate::authz::access;
+use crate::hostile::in_flight::watches;
 use crate::process::without_credentials;
 use crate::support::loopback::serve;
 use crate::support::refusal::{check_pushback, other_details};
@@ -180,6 +182,11 @@ async fn provoke(reason: &str) -> Status {
             let mut request = Request::new(AdminGetUserRequest::default());
             request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("0m"));
             service.untimed_client().admin_get_user(request).await.unwrap_err()
+        }
+        "CALLER_LIMIT_EXCEEDED" => watches(service.channel()).await.1,
+        "SERVICE_LIMIT_EXCEEDED" => {
+            let service = TestService::with_limits(OperationLimits { total: 0, ..OperationLimits::default() }).await;
+            call(&service, Rpc::AdminGetUser, "").await.unwrap_err()
         }
         "CALLER_UNAUTHENTICATED" => access::expired().await,
         "CALLER_FORBIDDEN" => access::forbidden().await,

@@ -47,7 +47,7 @@ async fn a_tls_connection_that_is_cut_is_unreachable_and_the_record_says_that_th
             assert_eq!((metadata["fault"].as_str(), metadata["outcome"].as_str()), ("AWS", "UNKNOWN"));
             assert_eq!(raw.requests_on_reused_connections(), good);
             let outcome = fixture.records().last().unwrap()["outcome"].clone();
-            assert_eq!(outcome, json!({ "code": "UNAVAILABLE", "reason": "COGNITO_UNREACHABLE" }));
+            assert_eq!(outcome, json!({ "code": "UNAVAILABLE", "reason": "COGNITO_UNREACHABLE", "change": "UNKNOWN" }));
 
             let details = refused(read_user(channel, Some(&of), POOL).await, Code::Unavailable, "COGNITO_UNREACHABLE");
             assert!(!details.error_info().unwrap().metadata.contains_key("outcome"));
@@ -67,7 +67,8 @@ async fn a_success_without_a_request_id_is_none_in_serve_and_passes_in_dev() {
     refused(answer, Code::Internal, "COGNITO_ANSWER_UNREADABLE");
     let record = fixture.records().last().unwrap().clone();
     assert_eq!(record["kind"], "mutation");
-    assert_eq!(record["outcome"], json!({ "code": "INTERNAL", "reason": "COGNITO_ANSWER_UNREADABLE" }));
+    let outcome = json!({ "code": "INTERNAL", "reason": "COGNITO_ANSWER_UNREADABLE", "change": "UNKNOWN" });
+    assert_eq!(record["outcome"], outcome);
     process.terminate().await;
 
     let mut process = Process::dev_with_cognito(&raw.url, &[]).await;

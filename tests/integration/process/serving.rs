@@ -20,6 +20,7 @@ use crate::support::policy_fixture::PolicyFixture;
 use crate::support::process::Process;
 use crate::support::raw_h2::{RawClient, framed, grpc_request};
 use crate::support::refusal::refused;
+use crate::support::serve_harness::AWS_CREDENTIALS;
 use crate::support::test_cognito::{POOL, TestCognito, USER};
 
 fn read_user() -> AdminGetUserRequest {
@@ -71,6 +72,15 @@ async fn the_printed_token_belongs_to_the_demo_user() {
     let mut client = MfaPreferenceServiceClient::new(process.channel().await);
     let user = client.get_user(mfagate::api::v1::GetUserRequest { access_token }).await.unwrap().into_inner();
     assert_eq!(user.username, USER);
+}
+
+#[tokio::test]
+async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+    let process = Process::dev_with_open_files(200).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard, _] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    assert_eq!(soft, hard);
 }
 
 #[tokio::test]
@@ -197,6 +207,46 @@ async fn a_second_signal_stops_the_program_at_once() {
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
     assert!(exit.stderr.contains("second signal"), "{exit:?}");
     call.await.unwrap().unwrap_err();
+}
+
+/// The last record, after the program has ended while a change was in flight: what it says of the change.
+async fn record_of_an_abandoned_change(drain_timeout: &str, signals: usize) {
+    let (fixture, cognito) = (PolicyFixture::allow_all(), HeldCognito::start().await);
+    let limits = ["--operation-timeout", "5m", "--drain-timeout", drain_timeout].map(str::to_owned);
+    let options = [fixture.options(), limits.to_vec()].concat();
+    let mut process = Process::serve_with(&options, &cognito.url(), AWS_CREDENTIALS).await;
+    let client = process.channel().await;
+    let mut client = MfaPreferenceServiceClient::with_interceptor(client, fixture.as_caller("caller"));
+    let call = tokio::spawn(async move { client.admin_set_user_mfa_preference(prefer_sms()).await });
+    let _request = cognito.request().await;
+
+    for _ in 0..signals {
+        process.signal("TERM").await;
+        process.wait_for_log("draining").await;
+    }
+    let exit = process.wait().await;
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    let records = fixture.records();
+    let [decision, mutation] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(mutation["kind"], "mutation");
+    assert_eq!(mutation["request_id"], decision["request_id"]);
+    let outcome = json!({ "code": "DEADLINE_EXCEEDED", "reason": "DEADLINE_EXCEEDED", "change": "UNKNOWN" });
+    assert_eq!(mutation["outcome"], outcome);
+    // The log names it as well, for an operator without the audit log.
+    let id = mutation["request_id"].as_str().unwrap();
+    let line = exit.stderr.lines().find(|line| line.contains("mutation outcome unknown"));
+    assert!(line.is_some_and(|line| line.contains(id)), "{exit:?}");
+    call.await.unwrap().unwrap_err();
+}
+
+#[tokio::test]
+async fn a_change_that_outlives_the_drain_is_recorded_as_unknown() {
+    record_of_an_abandoned_change("50ms", 1).await;
+}
+
+#[tokio::test]
+async fn a_change_in_flight_at_a_second_signal_is_recorded_as_unknown() {
+    record_of_an_abandoned_change("5m", 2).await;
 }
 
 #[tokio::test]

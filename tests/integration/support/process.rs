@@ -115,6 +115,15 @@ impl Process {
         Self::spawn(program, environment)
     }
 
+    /// `mfagate dev` with this soft limit of open files, once it has printed its banner.
+    pub(crate) async fn dev_with_open_files(soft: u32) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit -Sn {soft}; exec \"$@\""), "sh", PROGRAM, "dev", "--listen", "127.0.0.1:0"]);
+        let mut process = Self::spawn(shell, &[]);
+        process.address().await;
+        process
+    }
+
     fn spawn(mut command: Command, environment: &[(&str, &str)]) -> Self {
         let mut child = command
             .env_clear()

@@ -10,7 +10,7 @@ use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use mfagate::api::v1::passkey_service_client::PasskeyServiceClient;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
-use mfagate::cognito::{Cognito, Credentials, Endpoint};
+use mfagate::cognito::{Cognito, Credentials, Endpoint, OperationLimits};
 use mfagate::server::{self, Service};
 use tokio::sync::oneshot;
 use tonic::transport::{Channel, Endpoint as ClientEndpoint};
@@ -56,9 +56,18 @@ impl TestService {
         Self::with(TestCognito::at(cognito_url), operation_timeout).await
     }
 
+    /// As [`start`](Self::start), with these limits of operations in flight.
+    pub(crate) async fn with_limits(limits: OperationLimits) -> Self {
+        Self::with_both(TestCognito::start().await, UNHURRIED, limits).await
+    }
+
     async fn with(cognito: TestCognito, operation_timeout: Duration) -> Self {
+        Self::with_both(cognito, operation_timeout, OperationLimits::default()).await
+    }
+
+    async fn with_both(cognito: TestCognito, operation_timeout: Duration, limits: OperationLimits) -> Self {
         let endpoint = Endpoint::Url(cognito.url.clone());
-        let port = Cognito::new(endpoint, Credentials::for_development(), operation_timeout);
+        let port = Cognito::new(endpoint, Credentials::for_development(), operation_timeout).with_limits(limits);
         let listener = listen().await;
         let address = listener.local_addr().unwrap();
         let (end, ended) = oneshot::channel();
