@@ -14,6 +14,14 @@ use crate::options::Binary;
 use crate::part::Part;
 use crate::process::{Process, TIMEOUT};
 
+/// What is measured is how long calls take, also when a busy machine stalls at a rate that it can just sustain: those that wait then
+/// would be refused, as they should be in front of a slow Cognito. Older programs ignore the variables.
+const UNLIMITED_OPERATIONS: [(&str, &str); 3] = [
+    ("MFAGATE_MAX_OPERATIONS", "32768"),
+    ("MFAGATE_MAX_OPERATIONS_PER_REGION", "32768"),
+    ("MFAGATE_MAX_OPERATIONS_PER_CALLER", "32768"),
+];
+
 /// What the program logs once it serves.
 const SERVING: &str = "serving address=";
 
@@ -114,6 +122,7 @@ impl Serving {
     ) -> Result<Self, Failure> {
         let workers = workers.to_string();
         let mut environment = ground.environment().to_vec();
+        environment.extend(UNLIMITED_OPERATIONS);
         let help = Command::new(&binary.path).args([subcommand, "--help"]).output().await?;
         if String::from_utf8_lossy(&help.stdout).contains("--workers") {
             command.args(["--workers", &workers]);
