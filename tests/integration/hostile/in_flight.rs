@@ -85,7 +85,7 @@ async fn while_cognito_hangs_what_is_over_the_limit_is_refused_at_once_and_healt
 #[tokio::test]
 async fn a_change_counts_until_it_has_ended_and_not_until_its_caller_has_left() {
     let service = TestService::with_limits(OperationLimits { total: 1, ..OperationLimits::default() }).await;
-    let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 500 });
+    let slow = json!({ "kind": "latency", "operation": "AdminSetUserMFAPreference", "delay_ms": 2000 });
     service.cognito.inject_fault(slow).await;
     let left = change(&service);
     received(&service.cognito, "AdminSetUserMFAPreference", 1).await;
