@@ -130,10 +130,14 @@ impl PoolClient {
         let config = self.config::<E>(operation, left).interceptor(exchange.clone());
         // The SDK's future is large, and would be moved into each one that wraps it.
         let response = Box::pin(call(&self.client.client, config));
-        let (pool, endpoint) = (self.permit.user_pool_id().to_owned(), Arc::clone(&self.client.endpoint));
+        let (pool, endpoint) = (Arc::<str>::from(self.permit.user_pool_id()), Arc::clone(&self.client.endpoint));
         let mut request = request.into();
-        request.texts.push(pool.clone());
-        let placed = move |error: Error| error.user_pool(&pool).endpoint(&endpoint);
+        request.texts.push(pool.to_string());
+        let placed = {
+            let endpoint = Arc::clone(&endpoint);
+            move |error: Error| error.user_pool(&pool).endpoint(&endpoint)
+        };
+        let placed_when_abandoned = placed.clone();
         // Time that ran out before anything was dispatched went into credentials.
         let undispatched = if left < timeout { ErrorReason::NoTimeLeft } else { ErrorReason::MfagateDispatchFailed };
         let abandoned = exchange.clone();
@@ -154,16 +158,13 @@ impl PoolClient {
         }
         let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept_by = self.permit.recorder().map(|recorder| (recorder.clone(), findings));
-        let abandoned = {
-            let signal = self.settings.mutations.abandoned();
-            let error =
-                self.error(ErrorReason::DeadlineExceeded, operation).cause("mfagate ended before Cognito responded");
-            let endpoint = Arc::clone(&self.client.endpoint);
-            async move {
-                signal.await;
-                tracing::warn!(operation = operation.name(), endpoint = &*endpoint, "mutation abandoned");
-                Err(if abandoned.is_outcome_unknown() { error.outcome_unknown() } else { error })
-            }
+        let signal = self.settings.mutations.abandoned();
+        let abandoned = async move {
+            signal.await;
+            tracing::warn!(operation = operation.name(), endpoint = &*endpoint, "mutation abandoned");
+            let error = Error::new(ErrorReason::DeadlineExceeded).operation(operation);
+            let error = placed_when_abandoned(error).cause("mfagate ended before Cognito responded");
+            Err(if abandoned.is_outcome_unknown() { error.outcome_unknown() } else { error })
         };
         let outcome = async move {
             tokio::select! {
