@@ -312,16 +312,27 @@ fn an_enrolment_needs_exactly_one_credential_and_the_pool_of_a_session() {
 #[tokio::test]
 async fn all_violations_of_an_enrolment_reach_the_caller_and_nothing_reaches_cognito() {
     let service = TestService::start().await;
-    let request = VerifySoftwareTokenRequest {
+    let answer = service.software_tokens().verify_software_token(invalid_enrolment(None)).await;
+    assert_eq!(invalid_fields(answer), ["user_pool_id", "session", "user_code"]);
+    assert!(service.cognito.requests("VerifySoftwareToken").await.is_empty());
+}
+
+/// A message may not be as long as a name that is too long, so only the handler sees one.
+#[test]
+fn a_device_name_that_is_too_long_is_one_of_the_violations_of_an_enrolment() {
+    let harness = HandlerHarness::new();
+    let request = Request::new(invalid_enrolment(Some("x".repeat(131_073))));
+    let refused = harness.refused_fields(harness.facade.verify_software_token(request));
+    assert_eq!(refused, ["friendly_device_name", "session", "user_code", "user_pool_id"]);
+}
+
+fn invalid_enrolment(friendly_device_name: Option<String>) -> VerifySoftwareTokenRequest {
+    VerifySoftwareTokenRequest {
         credential: Some(verify::Credential::Session("short".to_owned())),
         user_pool_id: "no pool".to_owned(),
         user_code: "12345x".to_owned(),
-        // One that is too long is longer than the message may be.
-        friendly_device_name: None,
-    };
-    let answer = service.software_tokens().verify_software_token(request).await;
-    assert_eq!(invalid_fields(answer), ["user_pool_id", "session", "user_code"]);
-    assert!(service.cognito.requests("VerifySoftwareToken").await.is_empty());
+        friendly_device_name,
+    }
 }
 
 #[tokio::test]
