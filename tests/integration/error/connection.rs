@@ -158,7 +158,7 @@ async fn a_request_that_was_never_sent_has_no_unknown_outcome() {
     // Refused, and closed or answered with junk where TLS begins.
     let fin = url_of_closing_listener().await;
     let junk = RawCognito::start(script("HTTP/1.1 400 Bad Request\r\n\r\n", Fin), 0).await.url;
-    for url in [unused_url().await, fin.replace("http:", "https:"), junk.replace("http:", "https:")] {
+    for url in [unused_url(), fin.replace("http:", "https:"), junk.replace("http:", "https:")] {
         let service = TestService::with_cognito_and_timeout(&url, Duration::from_secs(20)).await;
         for rpc in RPCS {
             let status = call_in_pool(&service, rpc, POOL, &token).await.unwrap_err();

@@ -174,7 +174,7 @@ async fn provoke(reason: &str) -> Status {
             answer_with(Rpc::VerifySoftwareToken, json!({ "kind": "replace", "body": { "Status": "ERROR" } })).await
         }
         "DEADLINE_EXCEEDED" => {
-            let service = TestService::with_operation_timeout(Duration::from_millis(100)).await;
+            let service = TestService::with_operation_timeout(Duration::from_secs(2)).await;
             service.cognito.inject_fault(json!({ "kind": "no_answer" })).await;
             call(&service, Rpc::AdminSetUserMfaPreference, "").await.unwrap_err()
         }

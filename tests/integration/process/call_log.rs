@@ -187,7 +187,7 @@ async fn every_warning_of_a_failed_operation_names_caller_rpc_pool_endpoint_and_
 #[tokio::test]
 async fn every_warning_about_credentials_names_the_same() {
     let (fixture, cognito, sts) = (PolicyFixture::allow_all(), TestCognito::start().await, FakeSts::start().await);
-    let nowhere = unused_url().await;
+    let nowhere = unused_url();
     for (url, answers) in
         [(sts.url.as_str(), vec![StsReply::Refuse, StsReply::Malformed]), (&nowhere, vec![StsReply::Refuse])]
     {
@@ -246,7 +246,7 @@ async fn a_warning_of_dev_names_nobody_as_the_caller() {
 
 #[tokio::test]
 async fn a_warning_about_a_certificate_names_the_peer() {
-    let (authority, cognito) = (CertificateAuthority::new("the authority"), unused_url().await);
+    let (authority, cognito) = (CertificateAuthority::new("the authority"), unused_url());
     let fixture = PolicyFixture::allow_all();
     fixture.write_tls(&authority.server(), &authority.certificate);
     let options = [fixture.options(), fixture.tls_options()].concat();
@@ -264,7 +264,7 @@ async fn a_warning_about_a_certificate_names_the_peer() {
 #[tokio::test]
 async fn what_is_no_pool_id_is_not_logged() {
     let fixture = PolicyFixture::allow_all();
-    let mut process = Process::serve(&fixture, &unused_url().await, AWS_CREDENTIALS).await;
+    let mut process = Process::serve(&fixture, &unused_url(), AWS_CREDENTIALS).await;
     let channel = process.channel().await;
     let claims = json!({ "iss": "https://example.com/canary pool" }).to_string();
     let token = format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.as_bytes()));

@@ -126,7 +126,7 @@ async fn serve_and_check_name_everything_that_is_missing() {
 
 #[tokio::test]
 async fn check_finds_a_missing_key_set() {
-    let url = format!("{}/jwks.json", unused_url().await);
+    let url = format!("{}/jwks.json", unused_url());
     let fixture = PolicyFixture::allow_all();
     let options = fixture.options_with(&[("--jwks-file", ""), ("--jwks-url", &url)]);
     refuses(&command_line(&["check"], &options), &[], "the key set cannot be fetched").await;

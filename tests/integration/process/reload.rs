@@ -97,7 +97,7 @@ async fn the_start_names_what_is_active_and_the_log_says_when_a_certificate_expi
     let fixture = PolicyFixture::allow_all();
     fixture.write_tls(&pair, &authority.certificate);
     let options = [fixture.options(), fixture.tls_options()].concat();
-    let mut process = Process::serve_with(&options, &unused_url().await, AWS_CREDENTIALS).await;
+    let mut process = Process::serve_with(&options, &unused_url(), AWS_CREDENTIALS).await;
     let stderr = process.stderr();
     let start = stderr.lines().find(|line| line.contains("starting")).unwrap();
     for field in ["endpoint=", "policy_set_hash=", "certificate_expires=", "keys=1", "key_set_age="] {

@@ -1,7 +1,7 @@
 //! Listeners and HTTP servers on loopback.
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// A listener on a free port.
 pub(crate) async fn listen() -> TcpListener {
@@ -21,7 +21,15 @@ pub(crate) async fn serve(app: Router) -> String {
     url
 }
 
-/// The URL of a port that nothing listens on.
-pub(crate) async fn unused_url() -> String {
-    url_of(&listen().await)
+/// A port that nothing listens on, and which no other test is given: connections are refused until this listens.
+pub(crate) fn reserve_port() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
+/// The URL of a port that nothing listens on for as long as the tests run.
+pub(crate) fn unused_url() -> String {
+    let reserved: &TcpSocket = Box::leak(Box::new(reserve_port()));
+    format!("http://{}", reserved.local_addr().unwrap())
 }

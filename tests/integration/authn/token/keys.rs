@@ -7,11 +7,10 @@ use data_encoding::BASE64URL_NOPAD;
 use mfagate::authn::token::{JwksError, JwksSource, JwksSourceError, Rejection, TokenOptions, TokenVerifier};
 use mfagate::reload::Reload;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::{Service, TestClock, authorization, claims, options, refused, verify};
 use crate::support::jwks_server::{JwksReply, JwksServer};
-use crate::support::loopback::listen;
+use crate::support::loopback::reserve_port;
 use crate::support::token_issuer::{SigningKey, jwks};
 
 #[tokio::test]
@@ -153,9 +152,8 @@ async fn a_caller_who_leaves_does_not_cancel_the_fetch_that_others_need() {
 #[tokio::test]
 async fn an_endpoint_that_is_down_at_startup_is_retried_until_it_is_up() {
     let key = SigningKey::ed25519("k");
-    let free = listen().await;
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let port = reserve_port();
+    let address = port.local_addr().unwrap();
     let clock = TestClock::new();
     let mut options = options(JwksSource::Url(format!("http://{address}/keys").parse().unwrap()), &clock);
     options.refresh.without_keys = Duration::from_millis(5);
@@ -163,7 +161,7 @@ async fn an_endpoint_that_is_down_at_startup_is_retried_until_it_is_up() {
     assert_eq!(verify(&verifier, &key.token(&claims())).await, refused(Rejection::UnknownKey));
     assert!(matches!(verifier.reload().await, Err(JwksSourceError::Request(_))));
 
-    let server = JwksServer::start_on(TcpListener::bind(address).await.unwrap(), JwksReply::Body(jwks(&[&key])));
+    let server = JwksServer::start_on(port.listen(16).unwrap(), JwksReply::Body(jwks(&[&key])));
     server.wait_for_requests(1).await;
     // The fetch that was seen holds the lock that this one waits for.
     verifier.reload().await.unwrap();
