@@ -24,6 +24,9 @@ pub mod request;
 /// The audit record: one line for each decision and each mutation.
 pub mod audit;
 
+/// Cognito's request rate quotas: whose turn it is.
+pub mod quota;
+
 /// Who is calling.
 pub mod authn;
 

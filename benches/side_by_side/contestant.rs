@@ -16,8 +16,14 @@ use crate::process::{Process, TIMEOUT};
 
 /// What is measured is how long calls take, also when a busy machine stalls at a rate that it can just sustain: those that wait then
 /// would be refused, as they should be in front of a slow Cognito. Older programs ignore the variables.
-const UNLIMITED_OPERATIONS: [(&str, &str); 3] = [
+const UNLIMITED: [(&str, &str); 4] = [
     ("MFAGATE_MAX_OPERATIONS", "32768"),
+    // High enough for all, and so that every call still takes a token of each.
+    (
+        "MFAGATE_QUOTA",
+        "USER_READ=1000000/1000000,USER_RESOURCE_UPDATE=1000000/1000000,ONE_USER_READ=1000000/1000000,\
+         ONE_USER_WRITE=1000000/1000000",
+    ),
     ("MFAGATE_MAX_OPERATIONS_PER_REGION", "32768"),
     ("MFAGATE_MAX_OPERATIONS_PER_CALLER", "32768"),
 ];
@@ -122,7 +128,7 @@ impl Serving {
     ) -> Result<Self, Failure> {
         let workers = workers.to_string();
         let mut environment = ground.environment().to_vec();
-        environment.extend(UNLIMITED_OPERATIONS);
+        environment.extend(UNLIMITED);
         let help = Command::new(&binary.path).args([subcommand, "--help"]).output().await?;
         if String::from_utf8_lossy(&help.stdout).contains("--workers") {
             command.args(["--workers", &workers]);

@@ -9,7 +9,7 @@ use crate::audit::{self, AuditLog, CallFields, DecisionOutcome, DecisionRecord, 
 use crate::authz::permit::Grant;
 use crate::authz::policy::{Decision, PolicyStore};
 use crate::authz::recorder::{Asked, MutationRecorder};
-use crate::domain::{Call, Caller, Effect, Intent};
+use crate::domain::{Call, Caller, ClaimedUser, Effect, Intent};
 use crate::error::Error;
 
 /// Decides whether a call may be made.
@@ -41,7 +41,10 @@ impl Gate {
     /// Decides on a call, before anything of the request is validated.
     pub async fn authorize(&self, call: &Arc<Call>, intent: Intent<'_>) -> Result<Grant, Error> {
         match self {
-            Self::AllowAll => Ok(Grant::new(intent.rpc, &intent.user_pool_id, None)),
+            Self::AllowAll => {
+                let user = user(intent.username, intent.claimed_user.as_ref());
+                Ok(Grant::new(intent.rpc, &intent.user_pool_id, None).about(user))
+            }
             Self::Enforced(enforcer) => enforcer.authorize(call, intent).await,
         }
     }
@@ -76,6 +79,7 @@ impl PolicyEnforcer {
             username: username.and_then(|username| self.audit.username(username)),
             ..call_fields(call, rpc.into())
         });
+        let user = user(username, claimed_user.as_ref());
         let asked = Asked { effect, before, claimed_user };
         let record = decision_record(&fields, Some(&asked), &decision, started.elapsed());
         let written = self.audit.decision(&record).await;
@@ -87,7 +91,7 @@ impl PolicyEnforcer {
             Ok(()) | Err(_) => {
                 let (audit, caller) = (Arc::clone(&self.audit), caller.name.clone());
                 let recorder = MutationRecorder::new(audit, caller, fields, asked);
-                Ok(Grant::new(rpc, &user_pool_id, Some(recorder)))
+                Ok(Grant::new(rpc, &user_pool_id, Some(recorder)).about(user))
             }
         }
     }
@@ -176,6 +180,12 @@ fn call_fields(call: &Call, target: Target) -> CallFields {
         user_pool_id: audit::PoolId::Absent,
         username: None,
     }
+}
+
+/// The user that a call is about: the one that the request names, or else its access token.
+fn user(named: Option<&str>, claimed: Option<&ClaimedUser>) -> Option<String> {
+    let claimed = claimed.and_then(|user| user.username.as_deref().or(user.sub.as_deref()));
+    named.or(claimed).map(str::to_owned)
 }
 
 fn decision_record(

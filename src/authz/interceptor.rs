@@ -142,5 +142,6 @@ fn call<B>(request: &Request<B>) -> Call {
         peer,
         caller: None,
         deadline: extensions.get().copied().unwrap_or_default(),
+        priority: extensions.get().copied().unwrap_or_default(),
     }
 }

@@ -23,6 +23,7 @@ use crate::cognito::pool_client::{CallSettings, PoolClient, RegionalClient};
 use crate::cognito::role::AssumedRole;
 use crate::cognito::sdk;
 use crate::domain::Deadline;
+use crate::quota::{Broker, Quotas, Shares};
 
 /// The first pause before a retry; the SDK doubles it and adds jitter.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -39,6 +40,7 @@ pub struct Cognito {
     shared: config::Builder,
     endpoint: Endpoint,
     settings: CallSettings,
+    quota: Broker,
     role: Option<Arc<AssumedRole>>,
     clients: Mutex<HashMap<String, RegionalClient>>,
 }
@@ -71,13 +73,20 @@ impl Cognito {
             mutations: Mutations::default(),
             in_flight: Arc::new(InFlight::new(OperationLimits::default())),
         };
-        Self { shared, endpoint, settings, role: None, clients: Mutex::default() }
+        let quota = Broker::new(Quotas::unlimited(), Shares::default());
+        Self { shared, endpoint, settings, quota, role: None, clients: Mutex::default() }
     }
 
     /// The same client, assuming a role for each caller.
     #[must_use]
     pub fn with_role(self, role: Option<AssumedRole>) -> Self {
         Self { role: role.map(Arc::new), ..self }
+    }
+
+    /// The same client, spending from these quotas.
+    #[must_use]
+    pub fn with_quota(self, quota: Broker) -> Self {
+        Self { quota, ..self }
     }
 
     /// The same client with these limits of operations in flight.
@@ -101,6 +110,7 @@ impl Cognito {
             shared: self.shared.clone().http_client(sdk::http_client()),
             endpoint: self.endpoint.clone(),
             settings: self.settings.for_worker(),
+            quota: self.quota.clone(),
             role: self.role.clone(),
             clients: Mutex::default(),
         }
@@ -126,13 +136,13 @@ impl Cognito {
         if let Some(client) = clients.get(region) {
             return client.clone();
         }
-        let region = region.to_owned();
+        let (region, quota) = (region.to_owned(), self.quota.region(region));
         let endpoint = match &self.endpoint {
             Endpoint::Url(url) => url.as_str().into(),
             Endpoint::Aws => aws_endpoint(&region).unwrap_or_else(|| format!("AWS in {region}")).into(),
         };
         let client = Client::from_conf(self.shared.clone().region(Region::new(region.clone())).build());
-        let client = RegionalClient { client, endpoint };
+        let client = RegionalClient { client, endpoint, quota };
         if clients.len() >= MAX_REGIONS {
             // Clients are cheap to make again, and connections are not theirs.
             clients.clear();

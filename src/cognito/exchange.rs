@@ -21,6 +21,7 @@ use crate::api::v1::ErrorReason;
 use crate::cognito::classify::classify;
 use crate::cognito::transport::SentFlag;
 use crate::domain::{AwsRequestId, Operation};
+use crate::quota::Spender;
 
 /// The header with AWS's id of a request.
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -49,6 +50,8 @@ enum NotCognito {
 pub(super) struct Exchange<E> {
     operation: Operation,
     request_ids: RequestIds,
+    /// What retries are charged to.
+    spender: Option<Spender>,
     state: Arc<Mutex<State>>,
     error: PhantomData<fn() -> E>,
 }
@@ -64,8 +67,8 @@ struct State {
 }
 
 impl<E> Exchange<E> {
-    pub(super) fn new(operation: Operation, request_ids: RequestIds) -> Self {
-        Self { operation, request_ids, state: Arc::default(), error: PhantomData }
+    pub(super) fn new(operation: Operation, request_ids: RequestIds, spender: Option<Spender>) -> Self {
+        Self { operation, request_ids, spender, state: Arc::default(), error: PhantomData }
     }
 
     /// Whether credentials and signature were there, so that time or the connection is what a request failed for.
@@ -113,6 +116,7 @@ impl<E> Clone for Exchange<E> {
         Self {
             operation: self.operation,
             request_ids: self.request_ids.clone(),
+            spender: self.spender.clone(),
             state: Arc::clone(&self.state),
             error: PhantomData,
         }
@@ -140,6 +144,9 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Interc
         let sent = SentFlag::default();
         context.request_mut().add_extension(sent.clone());
         let mut state = self.state();
+        if let Some(spender) = self.spender.as_ref().filter(|_| state.dispatched) {
+            spender.retried();
+        }
         state.dispatched = true;
         state.attempt = Some(sent);
         Ok(())
@@ -161,12 +168,13 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Interc
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let refused = context
-            .output_or_error()
-            .and_then(Result::err)
-            .and_then(|error| error.as_operation_error())
-            .and_then(|error| error.downcast_ref::<E>())
-            .is_some_and(|error| is_refusal(self.operation, error.meta(), context.response()));
+        let error = context.output_or_error().and_then(Result::err).and_then(|error| error.as_operation_error());
+        let meta = error.and_then(|error| error.downcast_ref::<E>()).map(ProvideErrorMetadata::meta);
+        let reason = meta.and_then(|meta| reason(self.operation, meta));
+        let refused = reason.is_some_and(|reason| is_refusal(reason, context.response()));
+        if let Some(spender) = self.spender.as_ref().filter(|_| reason == Some(ErrorReason::RateLimited)) {
+            spender.throttled();
+        }
         let succeeded = context.output_or_error().is_some_and(|outcome| outcome.is_ok());
         let mut state = self.state();
         let sent = state.attempt.take().is_some_and(|attempt| attempt.is_set());
@@ -175,10 +183,13 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Interc
     }
 }
 
+/// Why Cognito has failed the operation, if it said so.
+fn reason(operation: Operation, error: &ErrorMetadata) -> Option<ErrorReason> {
+    Some(classify(operation, error.code()?, error.message().unwrap_or_default()).reason)
+}
+
 /// Whether an error says that nothing was done. An internal error and an unavailable service do not.
-fn is_refusal(operation: Operation, error: &ErrorMetadata, response: Option<&HttpResponse>) -> bool {
-    let Some(code) = error.code() else { return false };
-    let reason = classify(operation, code, error.message().unwrap_or_default()).reason;
+fn is_refusal(reason: ErrorReason, response: Option<&HttpResponse>) -> bool {
     let is_unknown = reason == ErrorReason::CognitoCodeUnrecognized;
     let is_client_error = response.is_some_and(|response| response.status().is_client_error());
     !matches!(reason, ErrorReason::CognitoInternalError | ErrorReason::CognitoUnavailable)

@@ -20,8 +20,9 @@ use crate::cognito::failure;
 use crate::cognito::in_flight::InFlight;
 use crate::cognito::mutations::Mutations;
 use crate::cognito::send::{self, NeverRetryLimitExceeded, Sent, recorded};
-use crate::domain::{Deadline, Findings, Operation};
+use crate::domain::{Deadline, Findings, Operation, Priority};
 use crate::error::Error;
+use crate::quota::{self, RegionQuota, Subject, Turn};
 
 /// What applies to every call.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ impl CallSettings {
 pub(super) struct RegionalClient {
     pub(super) client: Client,
     pub(super) endpoint: Arc<str>,
+    /// The quotas of the Region, if there are any.
+    pub(super) quota: Option<Arc<RegionQuota>>,
 }
 
 /// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.
@@ -55,6 +58,7 @@ pub struct PoolClient {
     client: RegionalClient,
     permit: Permit,
     deadline: Deadline,
+    priority: Priority,
     settings: CallSettings,
     credentials: Option<SharedCredentialsProvider>,
     findings: Mutex<Findings>,
@@ -63,7 +67,14 @@ pub struct PoolClient {
 impl PoolClient {
     /// The client of the permit's pool, which sends through `client`.
     pub(super) fn new(client: RegionalClient, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
-        Self { client, permit, deadline, settings, credentials: None, findings: Mutex::default() }
+        let (priority, credentials, findings) = (Priority::default(), None, Mutex::default());
+        Self { client, permit, deadline, priority, settings, credentials, findings }
+    }
+
+    /// The same client for a call of this priority.
+    #[must_use]
+    pub fn with_priority(self, priority: Priority) -> Self {
+        Self { priority, ..self }
     }
 
     /// The same client, signing with the caller's own credentials.
@@ -117,16 +128,18 @@ impl PoolClient {
             return Err(error.cause("the permit is for an RPC that does not use the operation"));
         }
         let timeout = self.settings.operation_timeout;
-        let left = self.deadline.left(timeout);
-        if left.is_zero() {
-            return Err(self.error(ErrorReason::NoTimeLeft, operation).cause("no time left to call Cognito"));
-        }
-        let entered = self.settings.in_flight.enter(self.permit.region(), self.permit.caller());
-        let entered = entered.map_err(|limit| {
-            let error = self.error(limit.reason(), operation).metadata("limit", Some("operations"));
-            error.cause(limit.to_string())
-        })?;
-        let exchange = Exchange::<E>::new(operation, self.settings.request_ids.clone());
+        let turn = self.turn(operation).await?;
+        let left = self.time_left(operation)?;
+        let entered = match self.settings.in_flight.enter(self.permit.region(), self.permit.caller()) {
+            Ok(entered) => entered,
+            Err(limit) => {
+                turn.into_iter().for_each(Turn::give_back);
+                let error = self.error(limit.reason(), operation).metadata("limit", Some("operations"));
+                return Err(error.cause(limit.to_string()));
+            }
+        };
+        let spender = turn.as_ref().and_then(Turn::spender);
+        let exchange = Exchange::<E>::new(operation, self.settings.request_ids.clone(), spender);
         let config = self.config::<E>(operation, left).interceptor(exchange.clone());
         // The SDK's future is large, and would be moved into each one that wraps it.
         let response = Box::pin(call(&self.client.client, config));
@@ -143,7 +156,7 @@ impl PoolClient {
         let abandoned = exchange.clone();
         let outcome = async move {
             // Counted until the operation ends, which may be long after its caller has left.
-            let _entered = entered;
+            let (_entered, _turn) = (entered, turn);
             let response = response.await.map_err(|error| {
                 let timed_out = if exchange.was_dispatched() { ErrorReason::DeadlineExceeded } else { undispatched };
                 let error = failure::translate(operation, &error, timed_out, &request);
@@ -179,6 +192,28 @@ impl PoolClient {
             // The text of the panic may hold anything.
             Err(_) => Err(self.error(ErrorReason::MfagateFailed, operation).cause("a mutation panicked")),
         }
+    }
+
+    /// Waits for the operation's turn, where its quota is limited.
+    async fn turn(&self, operation: Operation) -> Result<Option<Turn>, Error> {
+        let left = self.time_left(operation)?;
+        let Some(quota) = &self.client.quota else { return Ok(None) };
+        let subject = Subject { user_pool_id: self.permit.user_pool_id(), user: self.permit.user() };
+        let client = quota::Client { caller: self.permit.caller().unwrap_or_default(), priority: self.priority };
+        let turn = quota.turn(operation, subject, client, left).await;
+        turn.map(Some).map_err(|too_long| {
+            let error = self.error(ErrorReason::QuotaWaitTooLong, operation).retry_after(too_long.retry_after);
+            error.metadata("quota", Some(too_long.quota.name())).cause(too_long.to_string())
+        })
+    }
+
+    /// How long an operation may take that begins now.
+    fn time_left(&self, operation: Operation) -> Result<Duration, Error> {
+        let left = self.deadline.left(self.settings.operation_timeout);
+        if left.is_zero() {
+            return Err(self.error(ErrorReason::NoTimeLeft, operation).cause("no time left to call Cognito"));
+        }
+        Ok(left)
     }
 
     /// An error of `operation` on this pool.

@@ -17,6 +17,7 @@ use crate::authz::{Gate, PolicyEnforcer};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, OperationLimits, RoleOptions};
 use crate::config::{self, AuditKeys, AuditUsername, Common, Serve};
 use crate::error::chain;
+use crate::quota::{Broker, Quotas};
 use crate::server::Service;
 use crate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsError, TlsFiles};
 
@@ -27,6 +28,7 @@ pub(super) struct Plan {
     pub(super) endpoint: Endpoint,
     pub(super) operation_timeout: Duration,
     pub(super) operation_limits: OperationLimits,
+    pub(super) quota: Broker,
     pub(super) drain_timeout: Duration,
     pub(super) workers: NonZero<usize>,
     pub(super) role: Option<RoleOptions>,
@@ -76,7 +78,7 @@ impl Plan {
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
         let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
         let workers = common.workers();
-        let Common { operation_timeout, operations, drain_timeout, workers: _ } = common;
+        let Common { operation_timeout, operations, quotas, drain_timeout, workers: _ } = common;
         let mut errors = ConfigErrors(Vec::new());
 
         let token_options = token_options(jwt, &mut errors);
@@ -106,6 +108,7 @@ impl Plan {
                 endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
                 operation_timeout,
                 operation_limits: operations.into(),
+                quota: quotas.broker(Quotas::documented()),
                 drain_timeout,
                 workers,
                 role,
@@ -123,7 +126,7 @@ impl Plan {
         let credentials = Credentials::from_environment().await;
         let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
         let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout);
-        let cognito = cognito.with_role(role).with_limits(self.operation_limits);
+        let cognito = cognito.with_role(role).with_limits(self.operation_limits).with_quota(self.quota.clone());
         Service {
             gate: Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::clone(&self.policies), Arc::clone(&self.audit)))),
             authenticator: Arc::clone(&self.authenticator),

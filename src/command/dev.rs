@@ -15,6 +15,7 @@ use crate::cognito::{Cognito, Credentials, Endpoint};
 use crate::command::ready_file::{Demo, Ready, ReadyFile};
 use crate::command::{CommandError, open_files, print, signal};
 use crate::config::{Common, Dev, EmbeddedIssuer};
+use crate::quota::Quotas;
 use crate::server::{self, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
@@ -25,7 +26,7 @@ const DEMO_USER: &str = "testuser";
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
     let workers = common.workers();
-    let Common { operation_timeout, operations, drain_timeout, workers: _ } = common;
+    let Common { operation_timeout, operations, quotas, drain_timeout, workers: _ } = common;
     open_files::raise_limit();
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
@@ -46,7 +47,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         (Some(embedded), endpoint)
     };
     let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
-    let cognito = cognito.with_limits(operations.into());
+    let cognito = cognito.with_limits(operations.into()).with_quota(quotas.broker(Quotas::unlimited()));
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let mutations = cognito.mutations().clone();
     let serving = async {

@@ -15,6 +15,7 @@ use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::{OperationLimits, RoleArn};
 use crate::config::value::{cache_size, duration, operations, workers};
+use crate::quota::{Broker, QuotaSetting, Quotas, Share};
 use crate::server::connection::tls::ClientCa;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
@@ -293,6 +294,10 @@ pub struct Common {
     #[command(flatten)]
     pub operations: Operations,
 
+    /// Cognito's quotas, and whose turn it is.
+    #[command(flatten)]
+    pub quotas: QuotaOptions,
+
     /// How long calls in flight at shutdown may continue.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
@@ -313,6 +318,29 @@ pub struct Operations {
     /// How many of them may be of one caller, so that no caller takes the room of all others.
     #[arg(long, env = "MFAGATE_MAX_OPERATIONS_PER_CALLER", default_value = "256", value_name = "NUMBER", value_parser = operations)]
     pub max_operations_per_caller: NonZero<usize>,
+}
+
+/// The options of Cognito's request rate quotas.
+#[derive(Clone, Debug, Args)]
+pub struct QuotaOptions {
+    /// How many calls a second, and how many at once, mfagate sends to Cognito in a Region: `USER_READ=240`, `USER_READ=240/48` or
+    /// `USER_READ=unlimited`, or `ALL=unlimited`. The categories are those of `annotations.proto`; `ONE_USER_READ`, `ONE_USER_WRITE`, `ONE_POOL_READ` and
+    /// `ONE_POOL_UPDATE` are the limits of a single user, and of a single pool's configuration. `serve` has Cognito's documented
+    /// defaults, `dev` none. By default a fifth of the rate may come at once. May be repeated, or hold several separated by commas.
+    #[arg(long, env = "MFAGATE_QUOTA", value_name = "CATEGORY=RATE[/BURST]", value_delimiter = ',')]
+    pub quota: Vec<QuotaSetting>,
+
+    /// The share of a caller in quotas that are in use: `payments=3` has three turns where others have one. Callers that are not
+    /// named have 1. What a caller does not use, others have. May be repeated, or hold several separated by commas.
+    #[arg(long, env = "MFAGATE_SHARE", value_name = "CALLER=SHARE", value_delimiter = ',')]
+    pub share: Vec<Share>,
+}
+
+impl QuotaOptions {
+    /// The quotas, beginning with `defaults`.
+    pub fn broker(self, defaults: Quotas) -> Broker {
+        Broker::new(self.quota.into_iter().fold(defaults, Quotas::with), self.share.into_iter().collect())
+    }
 }
 
 impl From<Operations> for OperationLimits {

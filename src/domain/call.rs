@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::domain::caller::Caller;
 use crate::domain::deadline::Deadline;
 use crate::domain::id::{RequestId, TraceId};
+use crate::domain::priority::Priority;
 
 /// What is known of a call before its request is read. The interceptor adds it to the request.
 #[derive(Clone, Debug, Default)]
@@ -21,4 +22,6 @@ pub struct Call {
     pub caller: Option<Caller>,
     /// When the caller stops waiting.
     pub deadline: Deadline,
+    /// How urgent the call is.
+    pub priority: Priority,
 }

@@ -11,6 +11,7 @@ mod id;
 mod intent;
 mod operation;
 mod pool_mfa;
+mod priority;
 pub mod text;
 pub(crate) mod url;
 
@@ -25,3 +26,4 @@ pub use id::{AwsRequestId, CallerRequestId, RequestId, TraceId};
 pub use intent::{ClaimedUser, Intent};
 pub use operation::{ActsAs, Facts, Kind, Operation, Resource};
 pub use pool_mfa::PoolMfa;
+pub use priority::Priority;

@@ -7,6 +7,7 @@ mod status;
 mod violation;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::api::v1::ErrorReason;
 use crate::domain::Operation;
@@ -29,6 +30,7 @@ pub struct Error {
     further_violations: usize,
     user_pool_id: Option<String>,
     endpoint: Option<String>,
+    retry_after: Option<Duration>,
     cause: Option<String>,
 }
 
@@ -43,6 +45,7 @@ impl Error {
             further_violations: 0,
             user_pool_id: None,
             endpoint: None,
+            retry_after: None,
             cause: None,
         }
     }
@@ -76,6 +79,11 @@ impl Error {
     pub fn endpoint(mut self, endpoint: &str) -> Self {
         self.endpoint = Some(endpoint.to_owned());
         self
+    }
+
+    /// Says when a retry may succeed, where that is known.
+    pub fn retry_after(self, delay: Duration) -> Self {
+        Self { retry_after: Some(delay), ..self }
     }
 
     /// Adds the cause, for the log only. It must not hold a secret.

@@ -148,6 +148,14 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             RetryInfo,
             "as much is in flight as mfagate allows, and nothing was sent; retry with exponential backoff",
         ),
+        R::QuotaWaitTooLong => (
+            ResourceExhausted,
+            Caller,
+            Always,
+            RetryInfo,
+            "the turn of this call at Cognito's quota would come too late, and nothing was sent; retry after the time in \
+             RetryInfo, with a longer deadline, or make fewer calls",
+        ),
         R::RpcUnknown => (
             Unimplemented,
             Caller,

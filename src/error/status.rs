@@ -103,6 +103,12 @@ fn build(error: &Error, request_id: &str) -> Status {
     status
 }
 
+/// A delay that is known, rounded up to the milliseconds that the trailer has.
+fn whole_milliseconds(delay: Duration) -> Duration {
+    let millis = delay.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
 /// [`RETRY_DELAY`] and up to as much again, in whole milliseconds, as the trailer has it.
 fn jittered_delay() -> Duration {
     let mut random = [0; 2];
@@ -146,7 +152,7 @@ fn details(error: &Error, message: &str) -> ErrorDetails {
             set_resource_info(&mut details, error, resource, message);
         }
         Detail::RetryInfo => {
-            details.set_retry_info(Some(jittered_delay()));
+            details.set_retry_info(Some(error.retry_after.map_or_else(jittered_delay, whole_milliseconds)));
         }
     }
     details

@@ -9,7 +9,7 @@ use tracing::{Span, field};
 
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
-use crate::domain::{self, CallerRequestId, Deadline};
+use crate::domain::{self, CallerRequestId, Deadline, Priority};
 use crate::error::{Error, rejection};
 
 /// The header of the request id: in a request the caller's own, in a response ours.
@@ -27,11 +27,15 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
-/// The mark of a request whose `grpc-timeout` says nothing: its caller waits for less time than it would be served for.
-#[derive(Clone, Copy, Debug)]
-struct MalformedTimeout;
+/// The header that says how urgent a call is.
+const PRIORITY: &str = "x-mfagate-priority";
 
-/// Adds the deadline, and takes the caller's own request id off the headers, to make way for ours. One that could not be logged
+/// The mark of a request with a header that says nothing, and why that is refused. A caller whose `grpc-timeout` is not understood waits
+/// for less time than it would be served for; one whose priority is not would find out under load.
+#[derive(Clone, Copy, Debug)]
+struct Malformed(&'static str);
+
+/// Adds the deadline and the priority, and takes the caller's own request id off the headers, to make way for ours. One that could not be logged
 /// as it is is dropped.
 pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
     let mut timeouts = request.headers().get_all("grpc-timeout").iter();
@@ -45,7 +49,17 @@ pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
             let deadline = Deadline::at(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
             request.extensions_mut().insert(deadline);
         }
-        None => drop(request.extensions_mut().insert(MalformedTimeout)),
+        None => drop(request.extensions_mut().insert(Malformed("grpc-timeout is malformed, or there twice"))),
+    }
+    let mut priorities = request.headers().get_all(PRIORITY).iter();
+    match (priorities.next().map(|priority| Priority::parse(priority.as_bytes())), priorities.next()) {
+        (None, _) => {}
+        (Some(Some(priority)), None) => drop(request.extensions_mut().insert(priority)),
+        _ => drop(
+            request
+                .extensions_mut()
+                .insert(Malformed("x-mfagate-priority is neither interactive nor bulk, or there twice")),
+        ),
     }
     let id = request.headers_mut().remove(REQUEST_ID);
     if let Some(id) = id.as_ref().and_then(|id| id.to_str().ok()).and_then(domain::RequestId::parse) {
@@ -54,12 +68,12 @@ pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Rejects a call whose timeout is malformed or there twice, and a call without time at once: on the first poll, before tonic's timer ends it as CANCELLED.
+/// Rejects a call whose timeout or priority is malformed or there twice, and a call without time at once: on the first poll, before
+/// tonic's timer ends it as CANCELLED.
 pub(super) fn check_deadline<B>(request: Request<B>) -> Ready<Result<Request<B>, Response<tonic::body::Body>>> {
     let deadline: Deadline = request.extensions().get().copied().unwrap_or_default();
-    ready(if request.extensions().get::<MalformedTimeout>().is_some() {
-        let error = Error::new(ErrorReason::RequestMalformed).cause("grpc-timeout is malformed, or there twice");
-        Err(rejection(error))
+    ready(if let Some(Malformed(why)) = request.extensions().get() {
+        Err(rejection(Error::new(ErrorReason::RequestMalformed).cause(*why)))
     } else if deadline.is_spent() {
         let error = Error::new(ErrorReason::NoTimeLeft).cause("no time left when the call arrived");
         Err(rejection(error))

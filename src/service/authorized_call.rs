@@ -4,7 +4,7 @@ use crate::api::v1::ErrorReason;
 use crate::authz::{Grant, Permit};
 use crate::cognito::{Cognito, PoolClient};
 use crate::domain::text::{Constraint, Text};
-use crate::domain::{Deadline, EndUserCredential};
+use crate::domain::{Call, Deadline, EndUserCredential, Priority};
 use crate::error::Error;
 use crate::request::Violations;
 
@@ -14,19 +14,20 @@ pub(super) struct AuthorizedCall {
     /// `None` where the pool that was decided on is not a pool id.
     permit: Option<Permit>,
     deadline: Deadline,
+    priority: Priority,
     violations: Violations,
 }
 
 impl AuthorizedCall {
     /// A pool id that is not one is a violation where the request names the pool. Where an access token does, the token is well
     /// formed, but Cognito could not accept it anywhere.
-    pub(super) fn new(grant: Grant, end_user: Option<EndUserCredential>, deadline: Deadline) -> Self {
+    pub(super) fn new(grant: Grant, end_user: Option<EndUserCredential>, call: &Call) -> Self {
         let mut violations = Violations::default();
         let permit = match end_user {
             None | Some(EndUserCredential::Session) => violations.collect(grant.permit()),
             Some(EndUserCredential::AccessToken) => grant.permit().ok(),
         };
-        Self { permit, deadline, violations }
+        Self { permit, deadline: call.deadline, priority: call.priority, violations }
     }
 
     /// A text that must be present.
@@ -46,11 +47,11 @@ impl AuthorizedCall {
 
     /// The client of the permit's pool and the parsed request, or every violation.
     pub(super) fn open<T>(self, cognito: &Cognito, parsed: Option<T>) -> Result<(PoolClient, T), Error> {
-        let Self { permit, deadline, violations } = self;
+        let Self { permit, deadline, priority, violations } = self;
         if permit.is_none() && violations.is_empty() {
             return Err(Error::new(ErrorReason::UserTokenRejected).cause("the access token names no pool"));
         }
         let (permit, parsed) = violations.into_result(permit.zip(parsed))?;
-        Ok((cognito.pool(permit, deadline), parsed))
+        Ok((cognito.pool(permit, deadline).with_priority(priority), parsed))
     }
 }

@@ -51,7 +51,7 @@ impl Facade {
         name_pool(&intent);
         let end_user = intent.effect.end_user;
         let grant = self.gate.authorize(&call, intent).await?;
-        Ok((message, AuthorizedCall::new(grant, end_user, call.deadline)))
+        Ok((message, AuthorizedCall::new(grant, end_user, &call)))
     }
 }
 

@@ -63,7 +63,7 @@ impl Facade {
                 if let Some(Err(error)) = read {
                     tracing::info!(%error, "pool not read before the change, the request alone decided");
                 }
-                Ok((message, AuthorizedCall::new(grant, None, call.deadline)))
+                Ok((message, AuthorizedCall::new(grant, None, &call)))
             }
             (Err(denied), Some(Err(unread)))
                 if denied.reason() == ErrorReason::CallerForbidden && !is_about_the_pool(unread.code()) =>
@@ -82,7 +82,8 @@ impl Facade {
         if !violations.is_empty() {
             return None;
         }
-        let read = self.cognito.pool(permit, call.deadline).get_user_pool_mfa_config().await;
+        let pool = self.cognito.pool(permit, call.deadline).with_priority(call.priority);
+        let read = pool.get_user_pool_mfa_config().await;
         Some(read.map(|before| PoolMfa::from(&before)))
     }
 }

@@ -16,6 +16,7 @@ mod error;
 mod generated_docs;
 mod hostile;
 mod process;
+mod quota;
 mod rpc;
 mod secrecy;
 mod support;

@@ -184,6 +184,19 @@ async fn provoke(reason: &str) -> Status {
             service.untimed_client().admin_get_user(request).await.unwrap_err()
         }
         "CALLER_LIMIT_EXCEEDED" => watches(service.channel()).await.1,
+        "QUOTA_WAIT_TOO_LONG" => {
+            let service = TestService::with_quota("USER_READ=1/1").await;
+            let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
+            // The second one, but for a machine so slow that a token comes back before.
+            loop {
+                let mut request = Request::new(request.clone());
+                request.metadata_mut().insert("grpc-timeout", MetadataValue::from_static("900m"));
+                match service.untimed_client().admin_get_user(request).await {
+                    Err(status) if status.code() == Code::ResourceExhausted => break status,
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        }
         "SERVICE_LIMIT_EXCEEDED" => {
             let service = TestService::with_limits(OperationLimits { total: 0, ..OperationLimits::default() }).await;
             call(&service, Rpc::AdminGetUser, "").await.unwrap_err()

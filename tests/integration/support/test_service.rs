@@ -11,6 +11,7 @@ use mfagate::api::v1::passkey_service_client::PasskeyServiceClient;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::cognito::{Cognito, Credentials, Endpoint, OperationLimits};
+use mfagate::quota::{Broker, Quotas, Shares};
 use mfagate::server::{self, Service};
 use tokio::sync::oneshot;
 use tonic::transport::{Channel, Endpoint as ClientEndpoint};
@@ -32,6 +33,10 @@ pub(crate) struct TestService {
     pub(crate) cognito: TestCognito,
     channel: Channel,
     _end: oneshot::Sender<()>,
+}
+
+fn cognito_client(cognito: &TestCognito, operation_timeout: Duration) -> Cognito {
+    Cognito::new(Endpoint::Url(cognito.url.clone()), Credentials::for_development(), operation_timeout)
 }
 
 impl TestService {
@@ -65,9 +70,20 @@ impl TestService {
         Self::with_both(cognito, operation_timeout, OperationLimits::default()).await
     }
 
+    /// As [`start`](Self::start), spending from this quota.
+    pub(crate) async fn with_quota(quota: &str) -> Self {
+        let cognito = TestCognito::start().await;
+        let port = cognito_client(&cognito, UNHURRIED);
+        let quotas = Quotas::unlimited().with(quota.parse().unwrap());
+        Self::serve(cognito, port.with_quota(Broker::new(quotas, Shares::default()))).await
+    }
+
     async fn with_both(cognito: TestCognito, operation_timeout: Duration, limits: OperationLimits) -> Self {
-        let endpoint = Endpoint::Url(cognito.url.clone());
-        let port = Cognito::new(endpoint, Credentials::for_development(), operation_timeout).with_limits(limits);
+        let port = cognito_client(&cognito, operation_timeout).with_limits(limits);
+        Self::serve(cognito, port).await
+    }
+
+    async fn serve(cognito: TestCognito, port: Cognito) -> Self {
         let listener = listen().await;
         let address = listener.local_addr().unwrap();
         let (end, ended) = oneshot::channel();

@@ -1,0 +1,316 @@
+//! One budget: a bucket of tokens, and the line of those that wait for one.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::domain::Priority;
+use crate::quota::bucket::{Bucket, Nanos, Pace};
+use crate::quota::factor::{Factor, as_nanos};
+use crate::quota::queue::{Place, Queue};
+
+/// The most that may wait for one budget. The deadlines of calls usually allow far fewer.
+const MAX_WAITING: usize = 4096;
+
+/// The time since the broker was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn now(self) -> Nanos {
+        as_nanos(self.0.elapsed())
+    }
+
+    async fn sleep_until(self, nanos: Nanos) {
+        tokio::time::sleep_until((self.0 + Duration::from_nanos(nanos)).into()).await;
+    }
+}
+
+/// Who asks for a turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// The name of the caller. Those without one are one caller.
+    pub caller: &'a str,
+    /// How urgent the call is.
+    pub priority: Priority,
+}
+
+/// The turn of a call does not come in time. After this time, a call with as much time would have its turn, if no others came
+/// meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLate(pub(super) Duration);
+
+/// The pace of a budget, less where Cognito throttles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed<'a> {
+    pub(super) pace: Pace,
+    pub(super) factor: Option<&'a Factor>,
+}
+
+impl Allowed<'_> {
+    pub(super) fn at(self, now: Nanos) -> Pace {
+        self.factor.map_or(self.pace, |factor| factor.apply(now, self.pace))
+    }
+}
+
+/// A bucket and its line. There are thousands, most of them never used: the line is made when the first call waits.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    bucket: Bucket,
+    /// How many wait. Where it is 0, a token is taken without a lock.
+    waiting: AtomicUsize,
+    line: Mutex<Option<Box<Line>>>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    queue: Queue<Arc<Notice>>,
+    /// The call that has the timer for the next token. It hands out the tokens of all, so the others have no timer but their own limit.
+    leader: Option<u64>,
+}
+
+/// What a call that waits is told.
+#[derive(Debug, Default)]
+struct Notice {
+    wake: Notify,
+    /// Written with the lock of the line.
+    granted: AtomicBool,
+}
+
+/// What a call that waits does next.
+enum Step {
+    Granted,
+    /// Hands out tokens at this time.
+    Lead(Nanos),
+    Follow,
+}
+
+impl Budget {
+    /// Takes a token, when it is the call's turn. Refused if that would be after `latest`.
+    pub(super) async fn take(
+        &self,
+        clock: Clock,
+        allowed: Allowed<'_>,
+        (client, share): (Client<'_>, u32),
+        latest: Nanos,
+    ) -> Result<(), TooLate> {
+        let now = clock.now();
+        if self.waiting.load(Ordering::Acquire) == 0 && self.bucket.try_take(now, allowed.at(now)) {
+            return Ok(());
+        }
+        let Some(mut waiter) = self.join(now, allowed, (client, share), latest)? else { return Ok(()) };
+        loop {
+            let now = clock.now();
+            let until = match waiter.step(now, allowed) {
+                Step::Granted => return Ok(()),
+                _ if now >= latest => break,
+                Step::Lead(at) => at.min(latest),
+                Step::Follow => latest,
+            };
+            tokio::select! {
+                () = waiter.notice.wake.notified() => {}
+                () = clock.sleep_until(until) => {}
+            }
+        }
+        drop(waiter);
+        // Others came in between that have their turn before.
+        let pace = allowed.at(now);
+        let ahead = self.line().as_ref().map_or(0, |line| line.queue.ahead(client.caller, share, client.priority));
+        Err(TooLate(Duration::from_nanos(pace.interval.saturating_mul(ahead as u64 + 1))))
+    }
+
+    /// Joins the line, unless there is a token after all.
+    fn join<'a>(
+        &'a self,
+        now: Nanos,
+        allowed: Allowed<'a>,
+        (client, share): (Client<'_>, u32),
+        latest: Nanos,
+    ) -> Result<Option<Waiter<'a>>, TooLate> {
+        let mut line = self.line();
+        let line = line.get_or_insert_default();
+        let pace = allowed.at(now);
+        self.hand_out(line, now, pace);
+        if line.queue.len() == 0 && self.bucket.try_take(now, pace) {
+            return Ok(None);
+        }
+        let ahead = line.queue.ahead(client.caller, share, client.priority) as u64;
+        let turn = self.bucket.ready_at(pace).max(now).saturating_add(pace.interval.saturating_mul(ahead));
+        if turn > latest || line.queue.len() >= MAX_WAITING {
+            let late = turn.saturating_sub(latest).max(pace.interval);
+            return Err(TooLate(Duration::from_nanos(late)));
+        }
+        let notice = Arc::<Notice>::default();
+        let joined = line.queue.push(client.caller, share, client.priority, Arc::clone(&notice));
+        self.waiting.store(line.queue.len(), Ordering::Release);
+        Ok(Some(Waiter { budget: self, pace, place: joined, notice, taken: false }))
+    }
+
+    /// Gives the tokens that are there to those whose turn it is.
+    fn hand_out(&self, line: &mut Line, now: Nanos, pace: Pace) {
+        while line.queue.len() > 0 && self.bucket.try_take(now, pace) {
+            let Some((id, notice)) = line.queue.pop() else { break };
+            if line.leader == Some(id) {
+                line.leader = None;
+            }
+            notice.granted.store(true, Ordering::Relaxed);
+            notice.wake.notify_one();
+        }
+        self.waiting.store(line.queue.len(), Ordering::Release);
+    }
+
+    /// Charges what was not asked for: a retry of the SDK.
+    pub(super) fn charge(&self, now: Nanos, pace: Pace) {
+        self.bucket.charge(now, pace);
+    }
+
+    /// Takes every token that is there.
+    pub(super) fn empty(&self, now: Nanos, pace: Pace) {
+        self.bucket.empty(now, pace);
+    }
+
+    /// Puts back a token that was not used.
+    pub(super) fn give_back(&self, pace: Pace) {
+        self.bucket.give_back(pace);
+    }
+
+    /// Whether a new budget would be the same.
+    pub(super) fn is_unused(&self, now: Nanos) -> bool {
+        self.waiting.load(Ordering::Acquire) == 0 && self.bucket.is_full(now)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Option<Box<Line>>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call in the line. Dropping it takes the call out, and gives back a token that it was given and did not take.
+struct Waiter<'a> {
+    budget: &'a Budget,
+    pace: Pace,
+    place: Place,
+    notice: Arc<Notice>,
+    taken: bool,
+}
+
+impl Waiter<'_> {
+    /// Hands out what there is, and says what this call does next.
+    fn step(&mut self, now: Nanos, allowed: Allowed<'_>) -> Step {
+        let mut line = self.budget.line();
+        let line = line.get_or_insert_default();
+        let pace = allowed.at(now);
+        self.budget.hand_out(line, now, pace);
+        if self.notice.granted.load(Ordering::Relaxed) {
+            self.taken = true;
+            line.elect();
+            return Step::Granted;
+        }
+        if *line.leader.get_or_insert(self.place.id) == self.place.id {
+            Step::Lead(self.budget.bucket.ready_at(pace))
+        } else {
+            Step::Follow
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        let mut line = self.budget.line();
+        let line = line.get_or_insert_default();
+        if line.queue.remove(&self.place).is_none() {
+            self.budget.bucket.give_back(self.pace);
+        }
+        self.budget.waiting.store(line.queue.len(), Ordering::Release);
+        line.leader = line.leader.filter(|leader| *leader != self.place.id);
+        line.elect();
+    }
+}
+
+impl Line {
+    /// Wakes the first call if none leads, so that it does.
+    fn elect(&self) {
+        if self.leader.is_none()
+            && let Some((_, notice)) = self.queue.first()
+        {
+            notice.wake.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// Real time, but generous: these tests are about order and numbers, and none fails on a slow machine.
+    const INTERVAL: Nanos = 2_000_000;
+    const NEVER: Nanos = 3_600_000_000_000;
+
+    fn client(caller: &str) -> (Client<'_>, u32) {
+        (Client { caller, priority: Priority::Interactive }, 1)
+    }
+
+    fn allowed() -> Allowed<'static> {
+        Allowed { pace: Pace::new(INTERVAL, 2), factor: None }
+    }
+
+    #[tokio::test]
+    async fn everybody_has_a_turn_and_none_comes_before_its_token() {
+        const CALLS: usize = 50;
+        let (budget, clock) = (Arc::new(Budget::default()), Clock::start());
+        let mut calls = JoinSet::new();
+        for caller in ["a", "b"].into_iter().cycle().take(CALLS) {
+            let budget = Arc::clone(&budget);
+            calls.spawn(async move { budget.take(clock, allowed(), client(caller), NEVER).await });
+        }
+        while let Some(call) = calls.join_next().await {
+            call.unwrap().unwrap();
+        }
+        assert!(clock.now() >= 48 * INTERVAL);
+        assert_eq!(budget.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_would_be_too_late_is_refused_at_once_with_the_time_that_lacks() {
+        let (budget, clock, slow) = (Budget::default(), Clock::start(), Pace::new(NEVER, 1));
+        let allowed = Allowed { pace: slow, factor: None };
+        budget.take(clock, allowed, client("a"), 0).await.unwrap();
+        let refused = budget.take(clock, allowed, client("a"), clock.now() + 1_000_000_000).await.unwrap_err();
+        assert_eq!(refused.0.as_secs(), NEVER / 1_000_000_000, "an interval, at least");
+        assert_eq!(budget.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_leaves_takes_no_token_and_the_next_leads() {
+        let (budget, clock) = (Arc::new(Budget::default()), Clock::start());
+        let take = |caller| {
+            let budget = Arc::clone(&budget);
+            tokio::spawn(async move { budget.take(clock, allowed(), client(caller), NEVER).await })
+        };
+        let mut taken = BTreeMap::new();
+        for caller in ["leaves", "stays", "leaves", "stays", "leaves", "stays", "stays", "stays"] {
+            taken.entry(caller).or_insert_with(Vec::new).push(take(caller));
+        }
+        tokio::task::yield_now().await;
+        for call in &taken["leaves"] {
+            call.abort();
+        }
+        for call in taken.remove("stays").unwrap() {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(budget.waiting.load(Ordering::Relaxed), 0);
+        assert!(budget.line().as_ref().unwrap().leader.is_none());
+    }
+}
