@@ -23,9 +23,9 @@ use mfagate::authn::{AuthenticatedFlag, Authenticator, PeerIdentity};
 use mfagate::authz::policy::PolicyStore;
 use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
-use mfagate::domain::{Call, CertificateIdentity, Effect, Intent};
+use mfagate::domain::{Call, CertificateIdentity, DeadlineLimits, Effect, Intent};
 use mfagate::error;
-use mfagate::server::{self, Service};
+use mfagate::server::{self, DrainTimes, Service};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tonic::codegen::BoxFuture;
@@ -209,9 +209,15 @@ async fn main() {
     let embedded = Emulator::start(listener, Options { demo: true, ..Options::default() }).await.unwrap();
     let endpoint = Endpoint::Url(embedded.url());
     let cognito = || Cognito::new(endpoint.clone(), Credentials::for_development(), Duration::from_secs(30));
-    let open = serve(Service::open(cognito(), Duration::ZERO)).await;
-    let enforced =
-        Service { gate: gate.clone(), authenticator, cognito: cognito(), tls: None, drain_timeout: Duration::ZERO };
+    let open = serve(Service::open(cognito(), DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO })).await;
+    let enforced = Service {
+        gate: gate.clone(),
+        authenticator,
+        cognito: cognito(),
+        tls: None,
+        deadlines: DeadlineLimits::default(),
+        drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO },
+    };
     let enforced = serve(enforced).await;
     let call = |name, channel: &Channel, attempt: Attempt, expected| {
         let channel = channel.clone();

@@ -56,7 +56,7 @@ async fn dispatch(action: Action) -> Result<(), CommandError> {
         return Err(CommandError::SensitiveBodies);
     }
     match action {
-        Action::Dev(options) => command::dev(options).await,
+        Action::Dev(options) => command::dev(*options).await,
         Action::Serve(options) => command::serve(*options).await,
         Action::Check(options) => command::check(*options).await,
         Action::Policy(action) => command::policy(action),

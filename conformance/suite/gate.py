@@ -168,7 +168,8 @@ def running(
     process = Process(
         f"mfagate {command}",
         [str(binary()), command, "--listen", "127.0.0.1:0", *arguments],
-        clean_environment() | (environment or {}),
+        # Nothing balances load here.
+        clean_environment() | {"MFAGATE_DRAIN_DELAY": "0s"} | (environment or {}),
     )
     try:
         address = process.wait_for_output(GATE_ADDRESS).group(1)

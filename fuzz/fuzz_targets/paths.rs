@@ -19,7 +19,8 @@ use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenV
 use mfagate::authz::policy::PolicyStore;
 use mfagate::authz::{Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
-use mfagate::server::{self, Service};
+use mfagate::domain::DeadlineLimits;
+use mfagate::server::{self, DrainTimes, Service};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -116,7 +117,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         Credentials::for_development(),
         Duration::from_secs(5),
     );
-    Service { gate, authenticator, cognito, tls: None, drain_timeout: Duration::ZERO }
+    Service { gate, authenticator, cognito, tls: None, deadlines: DeadlineLimits::default(), drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO } }
 }
 
 fn token(key: &Ed25519KeyPair) -> String {

@@ -42,6 +42,9 @@ pub(super) fn warnings(options: &Serve) -> Vec<String> {
             warnings.push(format!("{}: the audit log is a device, which keeps no record", path.display()));
         }
     }
+    if options.common.max_deadline < options.common.default_deadline {
+        warnings.push("--max-deadline is shorter than --default-deadline, which never applies".to_owned());
+    }
     if options.common.drain_timeout < options.common.operation_timeout {
         warnings.push(
             "--drain-timeout is shorter than --operation-timeout: a shutdown aborts calls that are within their limit"

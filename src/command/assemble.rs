@@ -16,10 +16,11 @@ use crate::authz::policy::PolicyStore;
 use crate::authz::{Gate, PolicyEnforcer};
 use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, OperationLimits, RoleOptions};
 use crate::config::{self, AuditKeys, AuditUsername, Common, Serve};
+use crate::domain::DeadlineLimits;
 use crate::error::chain;
 use crate::quota::{Broker, Quotas};
-use crate::server::Service;
 use crate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsError, TlsFiles};
+use crate::server::{DrainTimes, Service};
 
 /// All that serving needs.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ pub(super) struct Plan {
     pub(super) operation_timeout: Duration,
     pub(super) operation_limits: OperationLimits,
     pub(super) quota: Broker,
-    pub(super) drain_timeout: Duration,
+    pub(super) deadlines: DeadlineLimits,
+    pub(super) drain: DrainTimes,
     pub(super) workers: NonZero<usize>,
     pub(super) role: Option<RoleOptions>,
     pub(super) tls: Option<Arc<TlsAcceptor>>,
@@ -76,9 +78,18 @@ pub(super) enum Strictness {
 impl Plan {
     /// Reads every file, fetches the key set, and opens the audit log.
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
-        let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, common } = options;
-        let workers = common.workers();
-        let Common { operation_timeout, operations, quotas, drain_timeout, workers: _ } = common;
+        let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, drain_delay, common } =
+            options;
+        let (workers, deadlines) = (common.workers(), common.deadlines());
+        let Common {
+            operation_timeout,
+            operations,
+            quotas,
+            drain_timeout,
+            workers: _,
+            default_deadline: _,
+            max_deadline: _,
+        } = common;
         let mut errors = ConfigErrors(Vec::new());
 
         let token_options = token_options(jwt, &mut errors);
@@ -109,7 +120,8 @@ impl Plan {
                 operation_timeout,
                 operation_limits: operations.into(),
                 quota: quotas.broker(Quotas::documented()),
-                drain_timeout,
+                deadlines,
+                drain: DrainTimes { delay: drain_delay, timeout: drain_timeout },
                 workers,
                 role,
                 tls,
@@ -132,7 +144,8 @@ impl Plan {
             authenticator: Arc::clone(&self.authenticator),
             cognito,
             tls: self.tls.clone(),
-            drain_timeout: self.drain_timeout,
+            deadlines: self.deadlines,
+            drain: self.drain,
         }
     }
 }

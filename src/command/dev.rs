@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use cognito_emulator::{CONTROL_HEADER, Emulator, Issuer, Options, demo};
 use http::Request;
@@ -16,7 +17,7 @@ use crate::command::ready_file::{Demo, Ready, ReadyFile};
 use crate::command::{CommandError, open_files, print, signal};
 use crate::config::{Common, Dev, EmbeddedIssuer};
 use crate::quota::Quotas;
-use crate::server::{self, Service};
+use crate::server::{self, DrainTimes, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
 const DEMO_POOL: &str = "us-west-2_EXAMPLE";
@@ -25,8 +26,16 @@ const DEMO_USER: &str = "testuser";
 /// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
-    let workers = common.workers();
-    let Common { operation_timeout, operations, quotas, drain_timeout, workers: _ } = common;
+    let (workers, deadlines) = (common.workers(), common.deadlines());
+    let Common {
+        operation_timeout,
+        operations,
+        quotas,
+        drain_timeout,
+        workers: _,
+        default_deadline: _,
+        max_deadline: _,
+    } = common;
     open_files::raise_limit();
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
@@ -50,9 +59,10 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let cognito = cognito.with_limits(operations.into()).with_quota(quotas.broker(Quotas::unlimited()));
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let mutations = cognito.mutations().clone();
+    let drain = DrainTimes { delay: Duration::ZERO, timeout: drain_timeout };
+    let service = Service { deadlines, ..Service::open(cognito, drain) };
     let serving = async {
-        let mut serving =
-            pin!(server::serve_with_workers(listener, Service::open(cognito, drain_timeout), workers, end));
+        let mut serving = pin!(server::serve_with_workers(listener, service, workers, end));
         tokio::select! {
             ended = &mut serving => ended,
             () = at_once => {

@@ -14,7 +14,8 @@ use crate::audit::AuditTarget;
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::{OperationLimits, RoleArn};
-use crate::config::value::{cache_size, duration, operations, workers};
+use crate::config::value::{cache_size, delay, duration, operations, workers};
+use crate::domain::DeadlineLimits;
 use crate::quota::{Broker, QuotaSetting, Quotas, Share};
 use crate::server::connection::tls::ClientCa;
 
@@ -45,7 +46,7 @@ pub struct Command {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Runs the service with an embedded Cognito, a demo pool and an open policy, on loopback only.
-    Dev(Dev),
+    Dev(Box<Dev>),
     /// Runs the service. Requires a way to authenticate callers (`--tls-client-ca`, or a token issuer) and `--policies`.
     Serve(Box<Serve>),
     /// Validates everything that `serve` would, without serving: exit code 0, or 2 with every problem named. What `serve` would start
@@ -141,6 +142,11 @@ pub struct Serve {
     /// A role for each caller.
     #[command(flatten)]
     pub role: Role,
+
+    /// How long to serve on at shutdown while health says `NOT_SERVING`, so that load balancers notice before the listener is closed:
+    /// longer than their interval of checks. May be `0s`.
+    #[arg(long, env = "MFAGATE_DRAIN_DELAY", default_value = "5s", value_name = "DURATION", value_parser = delay)]
+    pub drain_delay: Duration,
 
     /// What every way of running the service has.
     #[command(flatten)]
@@ -285,6 +291,14 @@ pub struct Common {
     #[arg(long, env = "MFAGATE_OPERATION_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
     pub operation_timeout: Duration,
 
+    /// How long a caller waits that sets no deadline (`grpc-timeout`).
+    #[arg(long, env = "MFAGATE_DEFAULT_DEADLINE", default_value = "10s", value_name = "DURATION", value_parser = duration)]
+    pub default_deadline: Duration,
+
+    /// The longest that a caller may wait. One that sets a later deadline has this one.
+    #[arg(long, env = "MFAGATE_MAX_DEADLINE", default_value = "1m", value_name = "DURATION", value_parser = duration)]
+    pub max_deadline: Duration,
+
     /// The number of threads that serve calls, each with connections to Cognito of its own. By default as many as the CPUs that the
     /// process may use, by its affinity and its cgroup's quota.
     #[arg(long, env = "MFAGATE_WORKERS", value_name = "NUMBER", value_parser = workers)]
@@ -298,7 +312,7 @@ pub struct Common {
     #[command(flatten)]
     pub quotas: QuotaOptions,
 
-    /// How long calls in flight at shutdown may continue.
+    /// How long calls in flight at shutdown may continue, after the delay.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
 }
@@ -355,6 +369,11 @@ impl From<Operations> for OperationLimits {
 }
 
 impl Common {
+    /// How long callers may wait.
+    pub fn deadlines(&self) -> DeadlineLimits {
+        DeadlineLimits { default: self.default_deadline, max: self.max_deadline }
+    }
+
     /// The number of workers: as many as were asked for, or as there are CPUs. One where that is not known.
     pub fn workers(&self) -> NonZero<usize> {
         self.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)

@@ -105,6 +105,11 @@ fn number<T: TryFrom<usize>>(text: &str, range: RangeInclusive<usize>) -> Result
 /// The longest duration: no call and no shutdown takes longer, and much longer ones are beyond the clock.
 const MAX_DURATION: Duration = Duration::from_hours(1);
 
+/// As [`duration`], and it may be zero: `0s`.
+pub(super) fn delay(text: &str) -> Result<Duration, String> {
+    if ["0ms", "0s", "0m"].contains(&text) { Ok(Duration::ZERO) } else { duration(text) }
+}
+
 /// A number with a unit: `500ms`, `5s` or `2m`; never zero, and an hour at most.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
@@ -182,6 +187,8 @@ mod tests {
         assert_eq!(duration("3m"), Ok(Duration::from_mins(3)));
         assert_eq!(duration("60m"), Ok(Duration::from_hours(1)));
         assert!(duration("61m").is_err() && duration("3601s").is_err());
+        assert_eq!((delay("0s"), delay("5s")), (Ok(Duration::ZERO), Ok(Duration::from_secs(5))));
+        assert!(delay("0").is_err() && delay("61m").is_err());
         let overflow = format!("{}m", u64::MAX);
         for text in ["", "0s", "0ms", "5", "s", "1h", "1.5s", "1s2", "1 s", "-1s", "+1s", "1S", "٣s", &overflow] {
             assert!(duration(text).is_err(), "{text}");

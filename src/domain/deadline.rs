@@ -6,6 +6,29 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deadline(Option<Instant>);
 
+/// How long callers may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadlineLimits {
+    /// For callers that do not say.
+    pub default: Duration,
+    /// The most; who asks for more has this.
+    pub max: Duration,
+}
+
+impl Default for DeadlineLimits {
+    /// Two operations that take as long as they may by default, and what a client of a job may wait for its turn.
+    fn default() -> Self {
+        Self { default: Duration::from_secs(10), max: Duration::from_mins(1) }
+    }
+}
+
+impl DeadlineLimits {
+    /// The deadline of a call that arrives now and whose caller waits for so long, if it says.
+    pub fn deadline(self, timeout: Option<Duration>) -> Deadline {
+        Deadline(Instant::now().checked_add(timeout.unwrap_or(self.default).min(self.max)))
+    }
+}
+
 impl Deadline {
     /// The deadline of a caller that waits until `instant`.
     pub fn at(instant: Option<Instant>) -> Self {

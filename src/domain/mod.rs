@@ -17,7 +17,7 @@ pub(crate) mod url;
 
 pub use call::Call;
 pub use caller::{Caller, CertificateIdentity, TokenIdentity};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, DeadlineLimits};
 pub use effect::{Effect, EffectValue, EndUserCredential, account_of_arn};
 pub use factor::{Factor, FactorConfiguration, MfaConfiguration, UserVerification};
 pub use findings::{Before, Findings};

@@ -1,7 +1,7 @@
 //! The context of a call from its first moment: request id, deadline, and the span it is logged in.
 
 use std::future::{Ready, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use tower_http::request_id::{MakeRequestId, RequestId};
@@ -9,7 +9,7 @@ use tracing::{Span, field};
 
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
-use crate::domain::{self, CallerRequestId, Deadline, Priority};
+use crate::domain::{self, CallerRequestId, Deadline, DeadlineLimits, Priority};
 use crate::error::{Error, rejection};
 
 /// The header of the request id: in a request the caller's own, in a response ours.
@@ -37,7 +37,7 @@ struct Malformed(&'static str);
 
 /// Adds the deadline and the priority, and takes the caller's own request id off the headers, to make way for ours. One that could not be logged
 /// as it is is dropped.
-pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
+pub(super) fn prepare<B>(mut request: Request<B>, limits: DeadlineLimits) -> Request<B> {
     let mut timeouts = request.headers().get_all("grpc-timeout").iter();
     let timeout = match (timeouts.next(), timeouts.next()) {
         (None, _) => Some(None),
@@ -46,8 +46,7 @@ pub(super) fn prepare<B>(mut request: Request<B>) -> Request<B> {
     };
     match timeout {
         Some(timeout) => {
-            let deadline = Deadline::at(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
-            request.extensions_mut().insert(deadline);
+            request.extensions_mut().insert(limits.deadline(timeout));
         }
         None => drop(request.extensions_mut().insert(Malformed("grpc-timeout is malformed, or there twice"))),
     }
@@ -165,16 +164,23 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_beyond_time_is_no_deadline() {
-        let request = Request::builder().header("grpc-timeout", "99999999H").body(()).unwrap();
-        assert!(prepare(request).extensions().get::<Deadline>().is_some());
+    fn a_deadline_has_a_default_and_a_maximum() {
+        let limits = DeadlineLimits { default: Duration::from_secs(100), max: Duration::from_secs(1000) };
+        for (timeout, expected) in [(None, 100), (Some("50S"), 50), (Some("99999999H"), 1000)] {
+            let request = timeout
+                .into_iter()
+                .fold(Request::builder(), |request, timeout| request.header("grpc-timeout", timeout));
+            let prepared = prepare(request.body(()).unwrap(), limits);
+            let left = prepared.extensions().get::<Deadline>().unwrap().left(Duration::MAX).as_secs_f64();
+            assert!(left <= f64::from(expected) && left > f64::from(expected) - 40.0, "{timeout:?}: {left}");
+        }
     }
 
     #[test]
     fn request_ids_are_kept_up_to_128_plain_characters() {
         let id = |text: &str| {
             let request = Request::builder().header(REQUEST_ID, text.as_bytes()).body(()).unwrap();
-            let prepared = prepare(request);
+            let prepared = prepare(request, DeadlineLimits::default());
             assert!(!prepared.headers().contains_key(REQUEST_ID));
             prepared.extensions().get::<CallerRequestId>().is_some_and(|CallerRequestId(kept)| kept.as_str() == text)
         };

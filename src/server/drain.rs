@@ -1,5 +1,6 @@
 //! Graceful shutdown: calls in flight and mutations end within a time limit.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,32 +8,52 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tonic_health::server::HealthReporter;
 
-use crate::server::routes::stop_health;
+use crate::server::routes::{end_watches, report_not_serving};
 use crate::service::Facade;
 
 /// How long the last responses may take to be sent when every call has ended.
 const FLUSH_GRACE: Duration = Duration::from_millis(100);
+
+/// How long the phases of a shutdown take.
+#[derive(Clone, Copy, Debug)]
+pub struct DrainTimes {
+    /// How long to serve on while health says `NOT_SERVING`, so that load balancers send no more connections to where there is no
+    /// listener.
+    pub delay: Duration,
+    /// How long calls in flight may take then.
+    pub timeout: Duration,
+}
 
 /// What a drain waits for, and for how long.
 pub(super) struct Drain {
     pub(super) health: HealthReporter,
     pub(super) calls: TaskTracker,
     pub(super) facade: Arc<Facade>,
-    pub(super) timeout: Duration,
+    pub(super) times: DrainTimes,
 }
 
 impl Drain {
-    /// Reports `NOT_SERVING`, stops the transport by `stop`, and waits until every call and every mutation has ended, or until
-    /// the time is up; then every mutation that is left is recorded as one whose outcome is not known. `serving` is the transport, whose end is the result.
+    /// Reports `NOT_SERVING`, serves on for the delay, stops the transport by `stop`, and waits until every call and every mutation
+    /// has ended, or until the time is up; then every mutation that is left is recorded as one whose outcome is not known. `serving` is
+    /// the transport, whose end is the result.
     pub(super) async fn run<E>(
         self,
         stop: impl FnOnce(),
         serving: impl Future<Output = Result<(), E>>,
     ) -> Result<(), E> {
-        let Self { health, calls, facade, timeout } = self;
+        let Self { health, calls, facade, times: DrainTimes { delay, timeout } } = self;
+        let mut serving = pin!(serving);
+        report_not_serving(&health).await;
+        if !delay.is_zero() {
+            tracing::info!(?delay, "not serving, draining after the delay");
+            tokio::select! {
+                ended = &mut serving => return ended,
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
         tracing::info!("draining");
         let deadline = Instant::now() + timeout;
-        stop_health(health).await;
+        end_watches(health).await;
         stop();
         calls.close();
         // What is left when no call is in flight are the streams of health and reflection, which nothing else ends.

@@ -19,6 +19,7 @@ use tower_http::trace::{DefaultOnBodyChunk, DefaultOnEos, ResponseBody, TraceLay
 
 use crate::authn::Authenticator;
 use crate::authz::{AuthzInterceptor, Gate};
+use crate::domain::DeadlineLimits;
 use crate::server::{context, response};
 
 type LayeredBody =
@@ -29,6 +30,7 @@ pub(super) fn layers(
     gate: Gate,
     authenticator: Arc<Authenticator>,
     calls: TaskTracker,
+    deadlines: DeadlineLimits,
 ) -> impl Layer<
     Routes,
     Service: Service<Request<Body>, Response = Response<LayeredBody>, Error: Into<StdError> + Send, Future: Send>
@@ -38,7 +40,7 @@ pub(super) fn layers(
 > + Clone {
     ServiceBuilder::new()
         .layer(MapFutureLayer::new(move |call| calls.track_future(call)))
-        .layer(MapRequestLayer::new(context::prepare))
+        .layer(MapRequestLayer::new(move |request| context::prepare(request, deadlines)))
         .layer(SetRequestIdLayer::x_request_id(context::NewRequestId))
         .layer(
             TraceLayer::new_for_grpc()

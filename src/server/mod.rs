@@ -13,5 +13,6 @@ mod share;
 mod unary_body;
 mod worker;
 
+pub use drain::DrainTimes;
 pub use error::ServeError;
 pub use serve::{Service, serve, serve_with_workers};

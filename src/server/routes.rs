@@ -69,11 +69,16 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Reports `NOT_SERVING` to load balancers before the connections are told, then ends the watches, which would otherwise delay
-/// the shutdown.
-pub(super) async fn stop_health(mut health: HealthReporter) {
+/// Reports `NOT_SERVING` for every name that health knows.
+pub(super) async fn report_not_serving(health: &HealthReporter) {
     for name in SERVICES {
         health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+    }
+}
+
+/// Ends the watches, each after the last status, because they would delay the shutdown.
+pub(super) async fn end_watches(mut health: HealthReporter) {
+    for name in SERVICES {
         health.clear_service_status(name).await;
     }
 }

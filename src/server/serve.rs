@@ -3,7 +3,6 @@
 use std::num::NonZero;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,9 +13,10 @@ use tonic_health::server::HealthReporter;
 use crate::authn::Authenticator;
 use crate::authz::Gate;
 use crate::cognito::Cognito;
+use crate::domain::DeadlineLimits;
 use crate::server::connection::tls::TlsAcceptor;
 use crate::server::connection::{ConnectionLimits, accepted, incoming};
-use crate::server::drain::Drain;
+use crate::server::drain::{Drain, DrainTimes};
 use crate::server::error::ServeError;
 use crate::server::health::Watches;
 use crate::server::routes::{routes, start_health};
@@ -35,16 +35,19 @@ pub struct Service {
     pub cognito: Cognito,
     /// How connections are encrypted; `None` serves in plaintext.
     pub tls: Option<Arc<TlsAcceptor>>,
-    /// How long calls in flight may take at shutdown.
-    pub drain_timeout: Duration,
+    /// How long callers may wait.
+    pub deadlines: DeadlineLimits,
+    /// How long the phases of a shutdown take.
+    pub drain: DrainTimes,
 }
 
 impl Service {
     /// A service that admits everybody and encrypts nothing: only on loopback, and only before a Cognito that holds nothing
     /// worth protecting.
-    pub fn open(cognito: Cognito, drain_timeout: Duration) -> Self {
+    pub fn open(cognito: Cognito, drain: DrainTimes) -> Self {
         let authenticator = Arc::new(Authenticator::new(None));
-        Self { gate: Gate::AllowAll, authenticator, cognito, tls: None, drain_timeout }
+        let deadlines = DeadlineLimits::default();
+        Self { gate: Gate::AllowAll, authenticator, cognito, tls: None, deadlines, drain }
     }
 }
 
@@ -54,14 +57,14 @@ pub async fn serve(
     service: Service,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, tls, drain_timeout } = service;
+    let Service { gate, authenticator, cognito, tls, deadlines, drain: times } = service;
     let health = HealthReporter::new();
     start_health(&health).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
     let calls = TaskTracker::new();
     let routes = routes(Arc::clone(&facade), &health, &Watches::default()).map_err(ServeError::Reflection)?;
-    let share = Share { routes, gate, authenticator, calls: calls.clone() };
-    let drain = Drain { health, calls, facade, timeout: drain_timeout };
+    let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines };
+    let drain = Drain { health, calls, facade, times };
     serve_share(listener, share, tls, drain, shutdown).await
 }
 
@@ -86,7 +89,7 @@ pub async fn serve_with_workers(
     workers: NonZero<usize>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, tls, drain_timeout } = service;
+    let Service { gate, authenticator, cognito, tls, deadlines, drain: times } = service;
     log_serving(&listener, tls.is_some(), Some(workers))?;
     let health = HealthReporter::new();
     start_health(&health).await;
@@ -94,7 +97,13 @@ pub async fn serve_with_workers(
     let (calls, stop, watches) = (TaskTracker::new(), CancellationToken::new(), Watches::default());
     let share = || {
         let routes = routes(Arc::new(facade.for_worker()), &health, &watches)?;
-        Ok(Share { routes, gate: gate.clone(), authenticator: Arc::clone(&authenticator), calls: calls.clone() })
+        Ok(Share {
+            routes,
+            gate: gate.clone(),
+            authenticator: Arc::clone(&authenticator),
+            calls: calls.clone(),
+            deadlines,
+        })
     };
     let shares: Vec<_> =
         (0..workers.get()).map(|_| share()).collect::<Result<_, _>>().map_err(ServeError::Reflection)?;
@@ -102,7 +111,7 @@ pub async fn serve_with_workers(
     let handshakes = Handshakes { tls, preface_timeout, limits: handshakes.shared_by(workers) };
     let mut workers = Workers::start(shares, &handshakes, &stop)?;
     let connections = accepted(without_delay(listener), slots);
-    let drain = Drain { health, calls, facade: Arc::new(facade), timeout: drain_timeout };
+    let drain = Drain { health, calls, facade: Arc::new(facade), times };
     let ended = until(shutdown, drain, &stop, workers.serve(connections, &stop)).await;
     workers.end().await;
     ended
@@ -136,6 +145,8 @@ async fn until(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::Router;
     use axum::routing::post;
     use http::uri::PathAndQuery;
@@ -158,11 +169,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let routes = Router::new().route("/panics", post(panics)).into();
         let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
-        let Service { gate, authenticator, cognito, tls, drain_timeout } = Service::open(cognito, Duration::ZERO);
+        let times = DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO };
+        let Service { gate, authenticator, cognito, tls, deadlines, drain: times } = Service::open(cognito, times);
         let facade = Arc::new(Facade::new(gate.clone(), cognito));
         let calls = TaskTracker::new();
-        let share = Share { routes, gate, authenticator, calls: calls.clone() };
-        let drain = Drain { health: HealthReporter::new(), calls, facade, timeout: drain_timeout };
+        let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines };
+        let drain = Drain { health: HealthReporter::new(), calls, facade, times };
         let serving = tokio::spawn(serve_share(listener, share, tls, drain, std::future::pending()));
 
         let mut client =

@@ -10,6 +10,7 @@ use tonic::transport::Server;
 use crate::authn::Authenticator;
 use crate::authn::token::MAX_TOKEN_BYTES;
 use crate::authz::Gate;
+use crate::domain::DeadlineLimits;
 use crate::server::connection::Incoming;
 use crate::server::error::ServeError;
 use crate::server::layers::layers;
@@ -32,17 +33,18 @@ pub(super) struct Share {
     pub(super) authenticator: Arc<Authenticator>,
     /// The calls in flight, of every share.
     pub(super) calls: TaskTracker,
+    pub(super) deadlines: DeadlineLimits,
 }
 
 impl Share {
     /// Serves the connections until `stopped`, then until the last of them has ended.
     pub(super) async fn serve(self, incoming: Incoming, stopped: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { routes, gate, authenticator, calls } = self;
+        let Self { routes, gate, authenticator, calls, deadlines } = self;
         Server::builder()
             .max_concurrent_streams(MAX_STREAMS)
             .http2_max_header_list_size(MAX_HEADER_BYTES)
             .http2_keepalive_interval(Some(KEEPALIVE))
-            .layer(layers(gate, authenticator, calls))
+            .layer(layers(gate, authenticator, calls, deadlines))
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stopped)
             .await

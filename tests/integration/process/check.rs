@@ -89,6 +89,7 @@ async fn a_key_of_one_byte_a_device_and_options_out_of_order_are_named() {
     warns(&chained, "chain.key: the key is one byte repeated").await;
     let fixture = clean();
     warns(&options(&fixture, &[("--audit-log", "/dev/null")]), "the audit log is a device").await;
+    warns(&options(&fixture, &[("--max-deadline", "9s")]), "--max-deadline is shorter than").await;
     warns(&options(&fixture, &[("--drain-timeout", "4s")]), "--drain-timeout is shorter than").await;
     let mesh = [options(&fixture, &[]), vec!["--plaintext-behind-mesh".to_owned()]].concat();
     warns(&mesh, "--plaintext-behind-mesh has no effect").await;

@@ -8,5 +8,6 @@ mod proxy;
 mod reload;
 mod role;
 mod serving;
+mod shutdown;
 pub(crate) mod without_credentials;
 mod workers;

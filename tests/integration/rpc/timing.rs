@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
+use crate::support::process::Process;
 use crate::support::refusal::refused;
 use crate::support::rpc_call::{call_in_pool, operation, unsigned_token};
-use crate::support::test_cognito::{POOL, USER};
-use crate::support::test_service::TestService;
+use crate::support::test_cognito::{POOL, TestCognito, USER};
+use crate::support::test_service::{TestService, untimed_client};
 
 /// Far longer than any call takes here; a call that takes this long has no limit.
 const UNLIMITED: Duration = Duration::from_mins(10);
@@ -212,4 +213,22 @@ async fn a_change_completes_after_its_caller_has_left() {
         while service.cognito.perform("AdminGetUser", user.clone()).await["PreferredMfaSetting"] != "SMS_MFA" {}
     };
     tokio::time::timeout(TIMEOUT, effect).await.expect("the change took effect");
+}
+
+#[tokio::test]
+async fn callers_without_a_deadline_have_the_default_and_others_at_most_the_maximum() {
+    let cognito = TestCognito::start().await;
+    cognito.inject_fault(json!({ "kind": "no_answer" })).await;
+    for (limit, grpc_timeout) in [("--default-deadline", None), ("--max-deadline", Some("10M"))] {
+        let options = [limit, "2s", "--operation-timeout", "5m"];
+        let mut process = Process::dev_with_cognito(&cognito.url, &options).await;
+        let mut client = untimed_client(process.address().await);
+        let request = match grpc_timeout {
+            Some(timeout) => read(timeout),
+            None => Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() }),
+        };
+        let answer = tokio::time::timeout(TIMEOUT, client.admin_get_user(request)).await.unwrap();
+        refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+        process.terminate().await;
+    }
 }

@@ -82,6 +82,7 @@ impl PolicyFixture {
             ("--audit-username", "none"),
             // Tests call more often than the documented quotas allow.
             ("--quota", "ALL=unlimited"),
+            ("--drain-delay", "0s"),
         ];
         let kept = usual.iter().filter(|(name, _)| others.iter().all(|(other, _)| other != name));
         let given = kept.chain(others).filter(|(_, value)| !value.is_empty());

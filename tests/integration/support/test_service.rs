@@ -12,7 +12,7 @@ use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::cognito::{Cognito, Credentials, Endpoint, OperationLimits};
 use mfagate::quota::{Broker, Quotas, Shares};
-use mfagate::server::{self, Service};
+use mfagate::server::{self, DrainTimes, Service};
 use tokio::sync::oneshot;
 use tonic::transport::{Channel, Endpoint as ClientEndpoint};
 
@@ -91,7 +91,8 @@ impl TestService {
             let _: Result<(), _> = ended.await;
         };
         tokio::spawn(async move {
-            server::serve(listener, Service::open(port, Duration::from_secs(1)), shutdown).await.unwrap();
+            let drain = DrainTimes { delay: Duration::ZERO, timeout: Duration::from_secs(1) };
+            server::serve(listener, Service::open(port, drain), shutdown).await.unwrap();
         });
         let channel = ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Self { address, cognito, channel, _end: end }
