@@ -25,6 +25,7 @@ use mfagate::authz::{AuthzInterceptor, Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::{Call, CertificateIdentity, DeadlineLimits, Effect, Intent};
 use mfagate::error;
+use mfagate::server::connection::ConnectionLife;
 use mfagate::server::{self, DrainTimes, Service};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -216,6 +217,7 @@ async fn main() {
         cognito: cognito(),
         tls: None,
         deadlines: DeadlineLimits::default(),
+        life: ConnectionLife::default(),
         drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO },
     };
     let enforced = serve(enforced).await;

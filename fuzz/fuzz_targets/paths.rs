@@ -20,6 +20,7 @@ use mfagate::authz::policy::PolicyStore;
 use mfagate::authz::{Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::DeadlineLimits;
+use mfagate::server::connection::ConnectionLife;
 use mfagate::server::{self, DrainTimes, Service};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -117,7 +118,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         Credentials::for_development(),
         Duration::from_secs(5),
     );
-    Service { gate, authenticator, cognito, tls: None, deadlines: DeadlineLimits::default(), drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO } }
+    Service { gate, authenticator, cognito, tls: None, deadlines: DeadlineLimits::default(), life: ConnectionLife::default(), drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO } }
 }
 
 fn token(key: &Ed25519KeyPair) -> String {

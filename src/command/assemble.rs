@@ -19,6 +19,7 @@ use crate::config::{self, AuditKeys, AuditUsername, Common, Serve};
 use crate::domain::DeadlineLimits;
 use crate::error::chain;
 use crate::quota::{Broker, Quotas};
+use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsError, TlsFiles};
 use crate::server::{DrainTimes, Service};
 
@@ -31,6 +32,7 @@ pub(super) struct Plan {
     pub(super) operation_limits: OperationLimits,
     pub(super) quota: Broker,
     pub(super) deadlines: DeadlineLimits,
+    pub(super) life: ConnectionLife,
     pub(super) drain: DrainTimes,
     pub(super) workers: NonZero<usize>,
     pub(super) role: Option<RoleOptions>,
@@ -80,7 +82,7 @@ impl Plan {
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
         let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, drain_delay, common } =
             options;
-        let (workers, deadlines) = (common.workers(), common.deadlines());
+        let (workers, deadlines, life) = (common.workers(), common.deadlines(), common.life());
         let Common {
             operation_timeout,
             operations,
@@ -89,6 +91,7 @@ impl Plan {
             workers: _,
             default_deadline: _,
             max_deadline: _,
+            connections: _,
         } = common;
         let mut errors = ConfigErrors(Vec::new());
 
@@ -121,6 +124,7 @@ impl Plan {
                 operation_limits: operations.into(),
                 quota: quotas.broker(Quotas::documented()),
                 deadlines,
+                life,
                 drain: DrainTimes { delay: drain_delay, timeout: drain_timeout },
                 workers,
                 role,
@@ -145,6 +149,7 @@ impl Plan {
             cognito,
             tls: self.tls.clone(),
             deadlines: self.deadlines,
+            life: self.life,
             drain: self.drain,
         }
     }

@@ -26,7 +26,7 @@ const DEMO_USER: &str = "testuser";
 /// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
-    let (workers, deadlines) = (common.workers(), common.deadlines());
+    let (workers, deadlines, life) = (common.workers(), common.deadlines(), common.life());
     let Common {
         operation_timeout,
         operations,
@@ -35,6 +35,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         workers: _,
         default_deadline: _,
         max_deadline: _,
+        connections: _,
     } = common;
     open_files::raise_limit();
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
@@ -60,7 +61,7 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let mutations = cognito.mutations().clone();
     let drain = DrainTimes { delay: Duration::ZERO, timeout: drain_timeout };
-    let service = Service { deadlines, ..Service::open(cognito, drain) };
+    let service = Service { deadlines, life, ..Service::open(cognito, drain) };
     let serving = async {
         let mut serving = pin!(server::serve_with_workers(listener, service, workers, end));
         tokio::select! {

@@ -17,6 +17,7 @@ use crate::cognito::{OperationLimits, RoleArn};
 use crate::config::value::{cache_size, delay, duration, operations, workers};
 use crate::domain::DeadlineLimits;
 use crate::quota::{Broker, QuotaSetting, Quotas, Share};
+use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::ClientCa;
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
@@ -312,6 +313,10 @@ pub struct Common {
     #[command(flatten)]
     pub quotas: QuotaOptions,
 
+    /// How long connections live.
+    #[command(flatten)]
+    pub connections: Connections,
+
     /// How long calls in flight at shutdown may continue, after the delay.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
@@ -332,6 +337,19 @@ pub struct Operations {
     /// How many of them may be of one caller, so that no caller takes the room of all others.
     #[arg(long, env = "MFAGATE_MAX_OPERATIONS_PER_CALLER", default_value = "256", value_name = "NUMBER", value_parser = operations)]
     pub max_operations_per_caller: NonZero<usize>,
+}
+
+/// The options of connections.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Connections {
+    /// How long a connection may have no call in flight. One on which no caller has authenticated has 30 s at most.
+    #[arg(long, env = "MFAGATE_CONNECTION_IDLE", default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub connection_idle: Duration,
+
+    /// How old a connection becomes, give or take a tenth. Then its client is told to open another (GOAWAY), which may be to a
+    /// replica that has come since, and calls in flight have `--max-deadline` to end.
+    #[arg(long, env = "MFAGATE_CONNECTION_MAX_AGE", default_value = "30m", value_name = "DURATION", value_parser = duration)]
+    pub connection_max_age: Duration,
 }
 
 /// The options of Cognito's request rate quotas.
@@ -369,6 +387,13 @@ impl From<Operations> for OperationLimits {
 }
 
 impl Common {
+    /// How long connections live.
+    pub fn life(&self) -> ConnectionLife {
+        let Connections { connection_idle: idle, connection_max_age: max_age } = self.connections;
+        let unauthenticated_idle = ConnectionLife::default().unauthenticated_idle.min(idle);
+        ConnectionLife { idle, unauthenticated_idle, max_age, grace: self.max_deadline }
+    }
+
     /// How long callers may wait.
     pub fn deadlines(&self) -> DeadlineLimits {
         DeadlineLimits { default: self.default_deadline, max: self.max_deadline }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// When the caller stops waiting; `None` if it did not say.
+/// When the caller stops waiting; `None` only for calls that did not come over the wire.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deadline(Option<Instant>);
 
@@ -35,13 +35,18 @@ impl Deadline {
         Self(instant)
     }
 
+    /// The time at which the caller stops waiting; `None` if it did not say.
+    pub fn instant(self) -> Option<Instant> {
+        self.0
+    }
+
     /// Whether the caller has stopped waiting, or will before a response could arrive.
     pub fn is_spent(self) -> bool {
         self.left(Duration::MAX).is_zero()
     }
 
-    /// The time left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that our
-    /// `DEADLINE_EXCEEDED` is on its way before the server's own timer ends the call as `CANCELLED` (tonic 0.14.9).
+    /// The time left for an operation that may take `limit` by itself. A tenth, 5 to 50 ms, is kept back so that the error of what
+    /// was waited for is on its way before the caller's own timer ends the call.
     pub fn left(self, limit: Duration) -> Duration {
         let Some(instant) = self.0 else { return limit };
         let left = instant.saturating_duration_since(Instant::now());

@@ -13,9 +13,6 @@ pub enum ServeError {
     /// The descriptors that reflection returns are unreadable.
     #[error("reflection cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error("the transport failed")]
-    Transport(#[source] tonic::transport::Error),
     /// A worker could not be started.
     #[error("a worker cannot be started")]
     Worker(#[source] io::Error),

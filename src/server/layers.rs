@@ -20,6 +20,7 @@ use tower_http::trace::{DefaultOnBodyChunk, DefaultOnEos, ResponseBody, TraceLay
 use crate::authn::Authenticator;
 use crate::authz::{AuthzInterceptor, Gate};
 use crate::domain::DeadlineLimits;
+use crate::server::late::EndLateLayer;
 use crate::server::{context, response};
 
 type LayeredBody =
@@ -55,6 +56,7 @@ pub(super) fn layers(
         // Inside whatever renders errors, so that a panic is rendered and logged like any other failure.
         .layer(CatchPanicLayer::custom(response::panic_response))
         // From here on a response has the type of the services' own.
+        .layer(EndLateLayer)
         .layer(AsyncRequireAuthorizationLayer::new(context::check_deadline))
         // Innermost: nothing is between the decision and what it was taken on.
         .layer(AsyncRequireAuthorizationLayer::new(AuthzInterceptor::new(gate, authenticator)))

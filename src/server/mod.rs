@@ -5,6 +5,7 @@ mod context;
 mod drain;
 mod error;
 mod health;
+mod late;
 mod layers;
 mod response;
 mod routes;

@@ -15,7 +15,7 @@ use crate::authz::Gate;
 use crate::cognito::Cognito;
 use crate::domain::DeadlineLimits;
 use crate::server::connection::tls::TlsAcceptor;
-use crate::server::connection::{ConnectionLimits, accepted, incoming};
+use crate::server::connection::{ConnectionLife, ConnectionLimits, accepted, incoming};
 use crate::server::drain::{Drain, DrainTimes};
 use crate::server::error::ServeError;
 use crate::server::health::Watches;
@@ -37,6 +37,8 @@ pub struct Service {
     pub tls: Option<Arc<TlsAcceptor>>,
     /// How long callers may wait.
     pub deadlines: DeadlineLimits,
+    /// How long connections live.
+    pub life: ConnectionLife,
     /// How long the phases of a shutdown take.
     pub drain: DrainTimes,
 }
@@ -46,8 +48,8 @@ impl Service {
     /// worth protecting.
     pub fn open(cognito: Cognito, drain: DrainTimes) -> Self {
         let authenticator = Arc::new(Authenticator::new(None));
-        let deadlines = DeadlineLimits::default();
-        Self { gate: Gate::AllowAll, authenticator, cognito, tls: None, deadlines, drain }
+        let (deadlines, life) = (DeadlineLimits::default(), ConnectionLife::default());
+        Self { gate: Gate::AllowAll, authenticator, cognito, tls: None, deadlines, life, drain }
     }
 }
 
@@ -57,13 +59,13 @@ pub async fn serve(
     service: Service,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, tls, deadlines, drain: times } = service;
+    let Service { gate, authenticator, cognito, tls, deadlines, life, drain: times } = service;
     let health = HealthReporter::new();
     start_health(&health).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
     let calls = TaskTracker::new();
     let routes = routes(Arc::clone(&facade), &health, &Watches::default()).map_err(ServeError::Reflection)?;
-    let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines };
+    let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life };
     let drain = Drain { health, calls, facade, times };
     serve_share(listener, share, tls, drain, shutdown).await
 }
@@ -78,7 +80,11 @@ async fn serve_share(
     log_serving(&listener, tls.is_some(), None)?;
     let stop = CancellationToken::new();
     let incoming = incoming(tls, without_delay(listener), ConnectionLimits::default());
-    until(shutdown, drain, &stop, share.serve(incoming, stop.cancelled())).await
+    let serving = async {
+        share.serve(incoming, stop.cancelled()).await;
+        Ok(())
+    };
+    until(shutdown, drain, &stop, serving).await
 }
 
 /// Serves on `listener` with so many workers until `shutdown` is done, then drains. The current runtime accepts connections and
@@ -89,7 +95,7 @@ pub async fn serve_with_workers(
     workers: NonZero<usize>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, tls, deadlines, drain: times } = service;
+    let Service { gate, authenticator, cognito, tls, deadlines, life, drain: times } = service;
     log_serving(&listener, tls.is_some(), Some(workers))?;
     let health = HealthReporter::new();
     start_health(&health).await;
@@ -103,6 +109,7 @@ pub async fn serve_with_workers(
             authenticator: Arc::clone(&authenticator),
             calls: calls.clone(),
             deadlines,
+            life,
         })
     };
     let shares: Vec<_> =
@@ -170,10 +177,11 @@ mod tests {
         let routes = Router::new().route("/panics", post(panics)).into();
         let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
         let times = DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO };
-        let Service { gate, authenticator, cognito, tls, deadlines, drain: times } = Service::open(cognito, times);
+        let Service { gate, authenticator, cognito, tls, deadlines, life, drain: times } =
+            Service::open(cognito, times);
         let facade = Arc::new(Facade::new(gate.clone(), cognito));
         let calls = TaskTracker::new();
-        let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines };
+        let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life };
         let drain = Drain { health: HealthReporter::new(), calls, facade, times };
         let serving = tokio::spawn(serve_share(listener, share, tls, drain, std::future::pending()));
 

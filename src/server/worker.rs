@@ -75,7 +75,7 @@ impl Workers {
             };
             let thread = thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK_BYTES);
             thread.spawn(work).map_err(ServeError::Worker)?;
-            started.served.spawn(async move { served.await.unwrap_or(Err(ServeError::WorkerLost)) });
+            started.served.spawn(async move { served.await.map_err(|_| ServeError::WorkerLost) });
             started.all.push(Worker { connections, load: Load::default(), gone });
         }
         Ok(started)
@@ -137,14 +137,14 @@ fn run(
     handshakes: Handshakes,
     stop: &CancellationToken,
     end: &CancellationToken,
-    serving: oneshot::Sender<Result<(), ServeError>>,
+    serving: oneshot::Sender<()>,
 ) {
     let Handshakes { tls, preface_timeout, limits } = handshakes;
     runtime.block_on(async {
         let incoming = secured(tls, ReceiverStream::new(handed), preface_timeout, limits);
         tokio::select! {
             // Nobody is told any more if the service has ended.
-            served = share.serve(incoming, stop.cancelled()) => drop(serving.send(served)),
+            () = share.serve(incoming, stop.cancelled()) => drop(serving.send(())),
             () = end.cancelled() => {}
         }
         end.cancelled().await;

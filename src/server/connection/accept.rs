@@ -132,7 +132,7 @@ where
 fn with_slot(stream: TcpStream, slots: &ConnectionSlots) -> Option<Accepted> {
     // It fails if the peer is gone.
     let peer = stream.peer_addr().ok()?;
-    let Some(slot) = slots.take() else {
+    let Some(slot) = slots.take(peer.ip()) else {
         tracing::warn!(%peer, "connection rejected, too many are open");
         return None;
     };

@@ -1,12 +1,17 @@
-//! Connections: accepted within bounds, encrypted, and closed on silence, expiry or eviction.
+//! Connections: accepted within bounds, encrypted, served, and closed on silence, expiry, eviction or age.
 
 mod accept;
+mod activity;
+mod life;
+mod serve;
 mod slots;
 mod stream;
 pub mod tls;
 
 pub(super) use accept::{Accepted, accepted, secured};
 pub use accept::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
+pub use life::ConnectionLife;
+pub(super) use serve::serve;
 pub(super) use slots::Load;
 pub use slots::{ConnectionSlots, Slot};
 pub use stream::Connection;

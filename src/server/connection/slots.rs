@@ -1,12 +1,17 @@
 //! The slots of open connections: how many there are, and which connection is evicted when there is one too many.
+//!
+//! It is taken from whoever has most, so that nobody keeps all others out by being first: a client that has none yet gets one as long as
+//! another has several.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::authn::AuthenticatedFlag;
+use crate::server::connection::activity::Activity;
 
 /// The minimum of the limit of open connections, whatever the system allows.
 const MIN_SLOTS: usize = 16;
@@ -14,25 +19,58 @@ const MIN_SLOTS: usize = 16;
 /// The maximum of the limit of open connections, whatever the system allows.
 const MAX_SLOTS: usize = 8192;
 
-/// The slots of open connections.
+/// The slots of open connections. Clones share them.
+#[derive(Clone, Debug)]
+pub struct ConnectionSlots(Arc<Slots>);
+
 #[derive(Debug)]
-pub struct ConnectionSlots {
-    oldest_first: Mutex<VecDeque<Weak<Occupied>>>,
+struct Slots {
     limit: usize,
+    open: Mutex<Open>,
+}
+
+/// The open connections.
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    /// The number that the next connection has: later ones have higher numbers.
+    next: u64,
+    holders: HashMap<Holder, BTreeMap<u64, Arc<Occupied>>>,
+    /// The number of connections of each holder.
+    sizes: BTreeSet<(usize, Holder)>,
+}
+
+/// Whose a connection is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Holder {
+    /// That of a caller who is named by a certificate.
+    Caller(String),
+    /// Anybody else's, by the address, which may be that of a proxy before many clients.
+    Address(IpAddr),
 }
 
 #[derive(Debug, Default)]
 struct Occupied {
     authenticated: AuthenticatedFlag,
+    activity: Arc<Activity>,
     eviction: CancellationToken,
 }
 
 /// The slot that a connection holds while it is open.
 #[derive(Clone, Debug)]
 pub struct Slot {
-    occupied: Arc<Occupied>,
+    held: Arc<Held>,
     /// Counts the connection among those of its worker.
     _load: Option<Load>,
+}
+
+/// The slot itself, until the last of its clones is dropped.
+#[derive(Debug)]
+struct Held {
+    slots: ConnectionSlots,
+    number: u64,
+    holder: Mutex<Holder>,
+    occupied: Arc<Occupied>,
 }
 
 /// How many connections a worker has: one for each [`Slot`] with a clone.
@@ -66,28 +104,79 @@ fn open_files(limits: &str) -> Option<usize> {
 impl ConnectionSlots {
     /// Slots for this many connections.
     pub fn new(limit: usize) -> Self {
-        Self { oldest_first: Mutex::default(), limit }
+        Self(Arc::new(Slots { limit, open: Mutex::default() }))
     }
 
-    /// A slot for one more connection. If there is none left, the oldest connection without an authenticated caller is evicted;
-    /// if every connection has one, there is no slot.
-    pub fn take(&self) -> Option<Slot> {
-        let mut slots = self.oldest_first.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= self.limit {
-            slots.retain(|slot| slot.strong_count() > 0);
-        }
-        if slots.len() >= self.limit {
-            let unauthenticated =
-                |slot: &Weak<Occupied>| slot.upgrade().is_none_or(|occupied| !occupied.authenticated.is_set());
-            let evicted = slots.iter().position(unauthenticated).and_then(|oldest| slots.remove(oldest))?;
-            if let Some(occupied) = evicted.upgrade() {
-                tracing::debug!("oldest unauthenticated connection evicted, too many are open");
+    /// A slot for one more connection from this address. If there is none left, a connection is evicted: one without an
+    /// authenticated caller, the oldest of the holder that has most; or else one of the holder that has most of all, if it has more
+    /// than the address would. `None` if there is no such connection.
+    pub fn take(&self, address: IpAddr) -> Option<Slot> {
+        let mut open = self.open();
+        let holder = Holder::Address(address);
+        if open.total >= self.0.limit {
+            let (evicted, number) = open.victim(&holder)?;
+            if let Some(occupied) = open.remove(&evicted, number) {
+                tracing::debug!(peer = %address, "connection evicted, too many are open");
                 occupied.eviction.cancel();
             }
         }
-        let occupied = Arc::new(Occupied::default());
-        slots.push_back(Arc::downgrade(&occupied));
-        Some(Slot { occupied, _load: None })
+        let occupied = Arc::<Occupied>::default();
+        let number = open.next;
+        open.next += 1;
+        open.add(holder.clone(), number, Arc::clone(&occupied));
+        drop(open);
+        let held = Held { slots: self.clone(), number, holder: Mutex::new(holder), occupied };
+        Some(Slot { held: Arc::new(held), _load: None })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn add(&mut self, holder: Holder, number: u64, occupied: Arc<Occupied>) {
+        let of_holder = self.holders.entry(holder.clone()).or_default();
+        self.sizes.remove(&(of_holder.len(), holder.clone()));
+        of_holder.insert(number, occupied);
+        self.sizes.insert((of_holder.len(), holder));
+        self.total += 1;
+    }
+
+    fn remove(&mut self, holder: &Holder, number: u64) -> Option<Arc<Occupied>> {
+        let of_holder = self.holders.get_mut(holder)?;
+        let size = of_holder.len();
+        let removed = of_holder.remove(&number)?;
+        self.sizes.remove(&(size, holder.clone()));
+        if of_holder.is_empty() {
+            self.holders.remove(holder);
+        } else {
+            self.sizes.insert((size - 1, holder.clone()));
+        }
+        self.total -= 1;
+        Some(removed)
+    }
+
+    /// The connection to evict for one more of `newcomer`.
+    fn victim(&self, newcomer: &Holder) -> Option<(Holder, u64)> {
+        let most_first = || {
+            let holders = self.sizes.iter().rev();
+            holders.filter_map(|(_, holder)| self.holders.get(holder).map(|connections| (holder, connections)))
+        };
+        let stranger = most_first().find_map(|(holder, connections)| {
+            let stranger = connections.iter().find(|(_, occupied)| !occupied.authenticated.is_set());
+            stranger.map(|(number, _)| (holder.clone(), *number))
+        });
+        stranger.or_else(|| {
+            let (holder, connections) = most_first().next()?;
+            let of_newcomer = self.holders.get(newcomer).map_or(0, BTreeMap::len);
+            // With one more than the other they would take turns at each other's.
+            if connections.len() <= of_newcomer + 1 {
+                return None;
+            }
+            let idle = connections.iter().find(|(_, occupied)| occupied.activity.calls() == 0);
+            idle.or_else(|| connections.first_key_value()).map(|(number, _)| (holder.clone(), *number))
+        })
     }
 }
 
@@ -97,14 +186,39 @@ impl Slot {
         Self { _load: Some(load.clone()), ..self }
     }
 
-    /// The flag that keeps the connection from being evicted once a caller on it has authenticated.
+    /// Counts the connection among those of a caller, whom its certificate names, and no more among those of its address.
+    pub(super) fn identify(&self, caller: &str) {
+        let Held { slots, number, holder, .. } = &*self.held;
+        let mut open = slots.open();
+        let mut holder = holder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(occupied) = open.remove(&holder, *number) {
+            *holder = Holder::Caller(caller.to_owned());
+            open.add(holder.clone(), *number, occupied);
+        }
+    }
+
+    /// The flag that keeps the connection from being evicted once a caller on it has authenticated, unless that caller has more
+    /// connections than anybody else.
     pub fn authenticated(&self) -> AuthenticatedFlag {
-        self.occupied.authenticated.clone()
+        self.held.occupied.authenticated.clone()
+    }
+
+    /// The calls on the connection.
+    pub(super) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.held.occupied.activity)
     }
 
     /// Done when the connection is evicted.
     pub(super) fn evicted(&self) -> WaitForCancellationFutureOwned {
-        self.occupied.eviction.clone().cancelled_owned()
+        self.held.occupied.eviction.clone().cancelled_owned()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let holder = self.holder.get_mut().unwrap_or_else(PoisonError::into_inner).clone();
+        // It is not there any more if it was evicted.
+        drop(self.slots.open().remove(&holder, self.number));
     }
 }
 
@@ -112,36 +226,81 @@ impl Slot {
 mod tests {
     use super::*;
 
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
     fn is_ended(slot: &Slot) -> bool {
-        slot.occupied.eviction.is_cancelled()
+        slot.held.occupied.eviction.is_cancelled()
+    }
+
+    fn authenticated(slot: Slot) -> Slot {
+        slot.authenticated().set();
+        slot
     }
 
     #[test]
     fn the_oldest_connection_of_nobody_known_makes_room() {
         let slots = ConnectionSlots::new(3);
-        let [first, second, third] = [(); 3].map(|()| slots.take().unwrap());
-        first.authenticated().set();
-        let fourth = slots.take().unwrap();
+        let first = authenticated(slots.take(address(1)).unwrap());
+        let [second, third, fourth] = [(); 3].map(|()| slots.take(address(1)).unwrap());
         assert_eq!([&first, &second, &third, &fourth].map(is_ended), [false, true, false, false]);
     }
 
     #[test]
-    fn a_connection_that_closed_makes_room_and_those_of_known_callers_never_do() {
+    fn whoever_has_most_makes_room_and_not_whoever_is_oldest() {
+        let slots = ConnectionSlots::new(4);
+        let few = slots.take(address(1)).unwrap();
+        let many = [(); 3].map(|()| slots.take(address(2)).unwrap());
+        let _newcomer = slots.take(address(3)).unwrap();
+        assert!(!is_ended(&few));
+        assert_eq!([&many[0], &many[1], &many[2]].map(is_ended), [true, false, false]);
+    }
+
+    #[test]
+    fn a_caller_that_holds_all_connections_gives_one_to_a_newcomer_and_one_that_is_idle() {
+        let slots = ConnectionSlots::new(3);
+        let held = [(); 3].map(|()| authenticated(slots.take(address(1)).unwrap()));
+        for slot in &held {
+            slot.identify("greedy");
+        }
+        let busy = Activity::begin(&held[0].activity());
+        let newcomer = authenticated(slots.take(address(1)).unwrap());
+        newcomer.identify("another");
+        assert_eq!([&held[0], &held[1], &held[2]].map(is_ended), [false, true, false]);
+        drop(busy);
+        // Two and one: none has so much more that it has to give.
+        assert!(slots.take(address(9)).is_some() && !is_ended(&newcomer));
+    }
+
+    #[test]
+    fn a_connection_that_closed_makes_room_and_those_of_known_callers_with_few_never_do() {
         let slots = ConnectionSlots::new(2);
-        let [first, second] = [(); 2].map(|()| slots.take().unwrap());
-        first.authenticated().set();
-        second.authenticated().set();
-        assert!(slots.take().is_none());
+        let first = authenticated(slots.take(address(1)).unwrap());
+        let second = authenticated(slots.take(address(2)).unwrap());
+        assert!(slots.take(address(3)).is_none());
         drop(second);
-        assert!(slots.take().is_some() && !is_ended(&first));
+        assert!(slots.take(address(3)).is_some() && !is_ended(&first));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_connections_that_have_ended() {
+        let slots = ConnectionSlots::new(8);
+        for last in 0..100 {
+            let slot = slots.take(address(last)).unwrap();
+            slot.identify(&last.to_string());
+            drop(slot.clone());
+        }
+        let open = slots.open();
+        assert_eq!((open.total, open.holders.len(), open.sizes.len()), (0, 0, 0));
     }
 
     #[test]
     fn a_worker_has_the_connections_whose_slots_are_held() {
         let (slots, load) = (ConnectionSlots::new(3), Load::default());
-        let first = slots.take().unwrap().on_worker(&load);
-        let second = slots.take().unwrap().on_worker(&load);
-        let _elsewhere = slots.take().unwrap();
+        let first = slots.take(address(1)).unwrap().on_worker(&load);
+        let second = slots.take(address(1)).unwrap().on_worker(&load);
+        let _elsewhere = slots.take(address(1)).unwrap();
         assert_eq!(load.connections(), 2);
         drop(first);
         assert_eq!(load.connections(), 1);

@@ -17,6 +17,7 @@ use tonic::transport::server::Connected;
 
 use crate::authn::PeerIdentity;
 use crate::authn::certificate::Named;
+use crate::server::connection::activity::Activity;
 use crate::server::connection::slots::Slot;
 use crate::server::connection::tls::BoxFuture;
 
@@ -28,7 +29,7 @@ pub struct Connection {
     stream: Stream,
     peer: PeerIdentity,
     /// Held for as long as the connection is open.
-    _slot: Slot,
+    slot: Slot,
     /// Done when the client's certificate expires.
     expiry: Option<Pin<Box<Sleep>>>,
     /// How much of the preface is missing, and when it must have arrived. Nothing above us waits for it with a limit.
@@ -75,18 +76,24 @@ impl Connection {
         let Some(ClientCertificate { named: Named { identity, expires }, thumbprint, revoked }) = client else {
             return Self::new(stream, peer, slot, preface_timeout);
         };
-        if identity.is_some() {
+        if let Some(identity) = &identity {
             peer.authenticated.set();
+            slot.identify(&identity.name);
         }
         (peer.certificate, peer.thumbprint) = (identity, Some(thumbprint));
         let expiry = expires.and_then(instant).map(|expires| Box::pin(tokio::time::sleep_until(expires)));
         Self { expiry, revoked: Some(revoked), ..Self::new(stream, peer, slot, preface_timeout) }
     }
 
+    /// The calls on the connection.
+    pub(super) fn activity(&self) -> Arc<Activity> {
+        self.slot.activity()
+    }
+
     fn new(stream: Stream, peer: PeerIdentity, slot: Slot, preface_timeout: Duration) -> Self {
         let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(preface_timeout))));
         let evicted = Box::pin(slot.evicted());
-        Self { stream, peer, _slot: slot, expiry: None, preface, evicted, revoked: None, closed: None }
+        Self { stream, peer, slot, expiry: None, preface, evicted, revoked: None, closed: None }
     }
 
     /// Fails once there is a reason to close the connection. Polled when reading and when writing: a client that reads nothing

@@ -15,7 +15,7 @@ use tonic::transport::Endpoint;
 use tonic::transport::server::TcpIncoming;
 
 use super::{TestServer, check, is_closed};
-use crate::support::certificate_authority::{connector_with, payments};
+use crate::support::certificate_authority::{connector_with, payments, uri};
 use crate::support::loopback::listen;
 
 #[tokio::test]
@@ -152,6 +152,25 @@ async fn unauthenticated_clients_do_not_keep_out_authenticated_ones() {
         "the known client kept its connection"
     );
     assert!(server.seen(Some(&client)).await.certificate.is_some(), "and makes another");
+}
+
+#[tokio::test]
+async fn a_caller_that_holds_every_connection_does_not_keep_out_another() {
+    let limits = ConnectionLimits { slots: ConnectionSlots::new(4), ..ConnectionLimits::default() };
+    let mut server = TestServer::limited(limits).await;
+    let greedy = server.authority.client(payments());
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let channel = server.channel(Some(&greedy)).await.unwrap();
+        check(&channel).await.unwrap();
+        held.push(channel);
+        server.connections.recv().await.unwrap().unwrap();
+    }
+    let other = server.authority.client(vec![uri("spiffe://example.org/support")]);
+    for _ in 0..2 {
+        let seen = server.seen(Some(&other)).await;
+        assert_eq!(seen.certificate.unwrap().name, "spiffe://example.org/support");
+    }
 }
 
 #[tokio::test]
