@@ -1,5 +1,7 @@
 //! Cognito's quotas: whose turn it is, and what a call is told whose turn comes too late.
 
+mod measure;
+
 use std::time::{Duration, Instant};
 
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
