@@ -17,6 +17,7 @@ use crate::command::ready_file::{Demo, Ready, ReadyFile};
 use crate::command::{CommandError, open_files, print, signal};
 use crate::config::{Common, Dev, EmbeddedIssuer};
 use crate::quota::Quotas;
+use crate::server::connection::ConnectionLife;
 use crate::server::{self, DrainTimes, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
@@ -61,6 +62,8 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let mutations = cognito.mutations().clone();
     let drain = DrainTimes { delay: Duration::ZERO, timeout: drain_timeout };
+    // Nobody authenticates here.
+    let life = ConnectionLife { unauthenticated_idle: life.idle, ..life };
     let service = Service { deadlines, life, ..Service::open(cognito, drain) };
     let serving = async {
         let mut serving = pin!(server::serve_with_workers(listener, service, workers, end));

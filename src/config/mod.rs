@@ -293,7 +293,7 @@ pub struct Common {
     pub operation_timeout: Duration,
 
     /// How long a caller waits that sets no deadline (`grpc-timeout`).
-    #[arg(long, env = "MFAGATE_DEFAULT_DEADLINE", default_value = "10s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, env = "MFAGATE_DEFAULT_DEADLINE", default_value = "15s", value_name = "DURATION", value_parser = duration)]
     pub default_deadline: Duration,
 
     /// The longest that a caller may wait. One that sets a later deadline has this one.

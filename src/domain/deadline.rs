@@ -16,9 +16,10 @@ pub struct DeadlineLimits {
 }
 
 impl Default for DeadlineLimits {
-    /// Two operations that take as long as they may by default, and what a client of a job may wait for its turn.
+    /// By default two operations that take as long as they may, and more than a request has to arrive, so that one that does not is
+    /// told why. At most what the client of a job may wait for its turn.
     fn default() -> Self {
-        Self { default: Duration::from_secs(10), max: Duration::from_mins(1) }
+        Self { default: Duration::from_secs(15), max: Duration::from_mins(1) }
     }
 }
 
