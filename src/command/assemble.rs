@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use thiserror::Error;
 
@@ -14,27 +12,19 @@ use crate::authn::Authenticator;
 use crate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use crate::authz::policy::PolicyStore;
 use crate::authz::{Gate, PolicyEnforcer};
-use crate::cognito::{AssumedRole, Cognito, Credentials, Endpoint, OperationLimits, RoleOptions};
-use crate::config::{self, AuditKeys, AuditUsername, Common, Serve};
-use crate::domain::DeadlineLimits;
+use crate::cognito::{AssumedRole, Credentials, Endpoint, RoleOptions};
+use crate::config::{self, AuditKeys, AuditUsername, Serve, Settings};
 use crate::error::chain;
-use crate::quota::{Broker, Quotas};
-use crate::server::connection::ConnectionLife;
+use crate::quota::Quotas;
+use crate::server::Service;
 use crate::server::connection::tls::{ClientCertificates, TlsAcceptor, TlsError, TlsFiles};
-use crate::server::{DrainTimes, Service};
 
 /// All that serving needs.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) listen: SocketAddr,
     pub(super) endpoint: Endpoint,
-    pub(super) operation_timeout: Duration,
-    pub(super) operation_limits: OperationLimits,
-    pub(super) quota: Broker,
-    pub(super) deadlines: DeadlineLimits,
-    pub(super) life: ConnectionLife,
-    pub(super) drain: DrainTimes,
-    pub(super) workers: NonZero<usize>,
+    pub(super) settings: Settings,
     pub(super) role: Option<RoleOptions>,
     pub(super) tls: Option<Arc<TlsAcceptor>>,
     pub(super) authenticator: Arc<Authenticator>,
@@ -82,17 +72,7 @@ impl Plan {
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
         let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, drain_delay, common } =
             options;
-        let (workers, deadlines, life) = (common.workers(), common.deadlines(), common.life());
-        let Common {
-            operation_timeout,
-            operations,
-            quotas,
-            drain_timeout,
-            workers: _,
-            default_deadline: _,
-            max_deadline: _,
-            connections: _,
-        } = common;
+        let settings = common.settings(Quotas::documented(), drain_delay);
         let mut errors = ConfigErrors(Vec::new());
 
         let token_options = token_options(jwt, &mut errors);
@@ -120,13 +100,7 @@ impl Plan {
             (Some(policies), Some(audit)) if errors.0.is_empty() => Ok(Self {
                 listen,
                 endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
-                operation_timeout,
-                operation_limits: operations.into(),
-                quota: quotas.broker(Quotas::documented()),
-                deadlines,
-                life,
-                drain: DrainTimes { delay: drain_delay, timeout: drain_timeout },
-                workers,
+                settings,
                 role,
                 tls,
                 authenticator: Arc::new(Authenticator::new(verifier)),
@@ -141,16 +115,15 @@ impl Plan {
     pub(super) async fn service(&self) -> Service {
         let credentials = Credentials::from_environment().await;
         let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
-        let cognito = Cognito::new(self.endpoint.clone(), credentials, self.operation_timeout);
-        let cognito = cognito.with_role(role).with_limits(self.operation_limits).with_quota(self.quota.clone());
+        let cognito = self.settings.cognito(self.endpoint.clone(), credentials).with_role(role);
         Service {
             gate: Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::clone(&self.policies), Arc::clone(&self.audit)))),
             authenticator: Arc::clone(&self.authenticator),
             cognito,
             tls: self.tls.clone(),
-            deadlines: self.deadlines,
-            life: self.life,
-            drain: self.drain,
+            deadlines: self.settings.deadlines,
+            life: self.settings.life,
+            drain: self.settings.drain,
         }
     }
 }

@@ -12,13 +12,13 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::cognito::{Cognito, Credentials, Endpoint};
+use crate::cognito::{Credentials, Endpoint};
 use crate::command::ready_file::{Demo, Ready, ReadyFile};
 use crate::command::{CommandError, open_files, print, signal};
-use crate::config::{Common, Dev, EmbeddedIssuer};
+use crate::config::{Dev, EmbeddedIssuer, Settings};
 use crate::quota::Quotas;
 use crate::server::connection::ConnectionLife;
-use crate::server::{self, DrainTimes, Service};
+use crate::server::{self, Service};
 
 /// The pool and the user of the sample request that AWS documents for `AdminSetUserMFAPreference`.
 const DEMO_POOL: &str = "us-west-2_EXAMPLE";
@@ -27,17 +27,7 @@ const DEMO_USER: &str = "testuser";
 /// Serves until SIGINT or SIGTERM. Everything listens on loopback: the options allow nothing else.
 pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let Dev { listen, embedded_listen, cognito_endpoint, embedded_issuer, data, ready_file, common } = options;
-    let (workers, deadlines, life) = (common.workers(), common.deadlines(), common.life());
-    let Common {
-        operation_timeout,
-        operations,
-        quotas,
-        drain_timeout,
-        workers: _,
-        default_deadline: _,
-        max_deadline: _,
-        connections: _,
-    } = common;
+    let settings = common.settings(Quotas::unlimited(), Duration::ZERO);
     open_files::raise_limit();
     let (end, at_once) = signal::shutdown_signals().map_err(CommandError::Signal)?;
 
@@ -57,11 +47,10 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
         let endpoint = Endpoint::Url(embedded.url());
         (Some(embedded), endpoint)
     };
-    let cognito = Cognito::new(endpoint.clone(), Credentials::for_development(), operation_timeout);
-    let cognito = cognito.with_limits(operations.into()).with_quota(quotas.broker(Quotas::unlimited()));
+    let cognito = settings.cognito(endpoint.clone(), Credentials::for_development());
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let mutations = cognito.mutations().clone();
-    let drain = DrainTimes { delay: Duration::ZERO, timeout: drain_timeout };
+    let Settings { deadlines, life, drain, workers, .. } = settings;
     // Nobody authenticates here.
     let life = ConnectionLife { unauthenticated_idle: life.idle, ..life };
     let service = Service { deadlines, life, ..Service::open(cognito, drain) };

@@ -51,7 +51,7 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
 
     let service = plan.service().await;
     let mutations = service.cognito.mutations().clone();
-    let mut serving = pin!(server::serve_with_workers(listener, service, plan.workers, end));
+    let mut serving = pin!(server::serve_with_workers(listener, service, plan.settings.workers, end));
     let served = tokio::select! {
         served = &mut serving => served.map_err(CommandError::Serve),
         () = at_once => {

@@ -13,10 +13,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::audit::AuditTarget;
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
-use crate::cognito::{OperationLimits, RoleArn};
+use crate::cognito::{Cognito, Credentials, Endpoint, OperationLimits, RoleArn};
 use crate::config::value::{cache_size, delay, duration, operations, workers};
 use crate::domain::DeadlineLimits;
 use crate::quota::{Broker, QuotaSetting, Quotas, Share};
+use crate::server::DrainTimes;
 use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::ClientCa;
 
@@ -356,9 +357,10 @@ pub struct Connections {
 #[derive(Clone, Debug, Args)]
 pub struct QuotaOptions {
     /// How many calls a second, and how many at once, mfagate sends to Cognito in a Region: `USER_READ=240`, `USER_READ=240/48` or
-    /// `USER_READ=unlimited`, or `ALL=unlimited`. The categories are those of `annotations.proto`; `ONE_USER_READ`, `ONE_USER_WRITE`, `ONE_POOL_READ` and
-    /// `ONE_POOL_UPDATE` are the limits of a single user, and of a single pool's configuration. `serve` has Cognito's documented
-    /// defaults, `dev` none. By default a fifth of the rate may come at once. May be repeated, or hold several separated by commas.
+    /// `USER_READ=unlimited`, or `ALL=unlimited`. The categories are those of `annotations.proto`; `ONE_USER_READ`, `ONE_USER_WRITE`,
+    /// `ONE_POOL_READ` and `ONE_POOL_UPDATE` are the limits of a single user, and of a single pool's configuration. `serve` has
+    /// Cognito's documented defaults, `dev` none. By default a fifth of the rate may come at once. May be repeated, or hold several
+    /// separated by commas.
     #[arg(long, env = "MFAGATE_QUOTA", value_name = "CATEGORY=RATE[/BURST]", value_delimiter = ',')]
     pub quota: Vec<QuotaSetting>,
 
@@ -366,13 +368,6 @@ pub struct QuotaOptions {
     /// named have 1. What a caller does not use, others have. May be repeated, or hold several separated by commas.
     #[arg(long, env = "MFAGATE_SHARE", value_name = "CALLER=SHARE", value_delimiter = ',')]
     pub share: Vec<Share>,
-}
-
-impl QuotaOptions {
-    /// The quotas, beginning with `defaults`.
-    pub fn broker(self, defaults: Quotas) -> Broker {
-        Broker::new(self.quota.into_iter().fold(defaults, Quotas::with), self.share.into_iter().collect())
-    }
 }
 
 impl From<Operations> for OperationLimits {
@@ -386,22 +381,57 @@ impl From<Operations> for OperationLimits {
     }
 }
 
-impl Common {
-    /// How long connections live.
-    pub fn life(&self) -> ConnectionLife {
-        let Connections { connection_idle: idle, connection_max_age: max_age } = self.connections;
-        let unauthenticated_idle = ConnectionLife::default().unauthenticated_idle.min(idle);
-        ConnectionLife { idle, unauthenticated_idle, max_age, grace: self.max_deadline }
-    }
-
+/// What the common options come to.
+#[derive(Debug)]
+pub struct Settings {
+    /// The time limit of one Cognito operation.
+    pub operation_timeout: Duration,
+    /// The limits of operations in flight.
+    pub operation_limits: OperationLimits,
+    /// Cognito's quotas.
+    pub quota: Broker,
     /// How long callers may wait.
-    pub fn deadlines(&self) -> DeadlineLimits {
-        DeadlineLimits { default: self.default_deadline, max: self.max_deadline }
-    }
-
+    pub deadlines: DeadlineLimits,
+    /// How long connections live.
+    pub life: ConnectionLife,
+    /// How long the phases of a shutdown take.
+    pub drain: DrainTimes,
     /// The number of workers: as many as were asked for, or as there are CPUs. One where that is not known.
-    pub fn workers(&self) -> NonZero<usize> {
-        self.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
+    pub workers: NonZero<usize>,
+}
+
+impl Common {
+    /// The settings, with these quotas where no option has another, and this delay before the drain.
+    pub fn settings(self, quotas: Quotas, drain_delay: Duration) -> Settings {
+        let Self {
+            operation_timeout,
+            default_deadline,
+            max_deadline,
+            workers,
+            operations,
+            quotas: QuotaOptions { quota, share },
+            connections: Connections { connection_idle: idle, connection_max_age: max_age },
+            drain_timeout,
+        } = self;
+        let unauthenticated_idle = ConnectionLife::default().unauthenticated_idle.min(idle);
+        let workers = workers.or_else(|| thread::available_parallelism().ok());
+        Settings {
+            operation_timeout,
+            operation_limits: operations.into(),
+            quota: Broker::new(quota.into_iter().fold(quotas, Quotas::with), share.into_iter().collect()),
+            deadlines: DeadlineLimits { default: default_deadline, max: max_deadline },
+            life: ConnectionLife { idle, unauthenticated_idle, max_age, grace: max_deadline },
+            drain: DrainTimes { delay: drain_delay, timeout: drain_timeout },
+            workers: workers.unwrap_or(NonZero::<usize>::MIN),
+        }
+    }
+}
+
+impl Settings {
+    /// Cognito at this endpoint, within the limits.
+    pub fn cognito(&self, endpoint: Endpoint, credentials: Credentials) -> Cognito {
+        let cognito = Cognito::new(endpoint, credentials, self.operation_timeout);
+        cognito.with_limits(self.operation_limits).with_quota(self.quota.clone())
     }
 }
 
