@@ -117,6 +117,18 @@ impl AuditLog {
         }
     }
 
+    /// Whether the latest record was written, and none waits for longer than it may.
+    pub fn is_writable(&self) -> bool {
+        !self.progress.failing.load(Ordering::Relaxed)
+            && !self.progress.stalled.load(Ordering::Relaxed)
+            && !self.is_stuck()
+    }
+
+    /// Whether the target takes longer than a record may.
+    pub fn is_stuck(&self) -> bool {
+        self.progress.is_stuck(self.limit)
+    }
+
     /// Reopens the file, for log rotation: rename the file, then send SIGHUP.
     pub async fn reopen(&self) -> Result<(), AuditUnavailable> {
         written(self.submit(|queue| queue.add(Work::Reopen))?, &self.progress, self.limit).await

@@ -18,6 +18,8 @@ pub(super) struct Progress {
     pub(super) waiting: AtomicUsize,
     /// Whether it has been logged that the target stalled.
     pub(super) stalled: AtomicBool,
+    /// Whether the latest write failed.
+    pub(super) failing: AtomicBool,
     dropped: Mutex<Option<DroppedDecisions>>,
 }
 
@@ -36,6 +38,7 @@ impl Progress {
             busy_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
             dropped: Mutex::new(None),
         }
     }

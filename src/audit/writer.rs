@@ -210,6 +210,7 @@ impl Writer {
             Some(_) | None => {}
         }
         self.failing = error.is_some();
+        self.progress.failing.store(self.failing, Ordering::Relaxed);
     }
 }
 

@@ -38,6 +38,14 @@ impl Gate {
         }
     }
 
+    /// The audit log, where decisions are recorded.
+    pub fn audit_log(&self) -> Option<Arc<AuditLog>> {
+        match self {
+            Self::AllowAll => None,
+            Self::Enforced(enforcer) => Some(Arc::clone(&enforcer.audit)),
+        }
+    }
+
     /// Decides on a call, before anything of the request is validated.
     pub async fn authorize(&self, call: &Arc<Call>, intent: Intent<'_>) -> Result<Grant, Error> {
         match self {

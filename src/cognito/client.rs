@@ -22,6 +22,7 @@ use crate::cognito::mutations::Mutations;
 use crate::cognito::pool_client::{CallSettings, PoolClient, RegionalClient};
 use crate::cognito::role::AssumedRole;
 use crate::cognito::sdk;
+use crate::cognito::upstream::Upstream;
 use crate::domain::Deadline;
 use crate::quota::{Broker, Quotas, Shares};
 
@@ -41,6 +42,7 @@ pub struct Cognito {
     endpoint: Endpoint,
     settings: CallSettings,
     quota: Broker,
+    upstream: Upstream,
     role: Option<Arc<AssumedRole>>,
     clients: Mutex<HashMap<String, RegionalClient>>,
 }
@@ -74,7 +76,8 @@ impl Cognito {
             in_flight: Arc::new(InFlight::new(OperationLimits::default())),
         };
         let quota = Broker::new(Quotas::unlimited(), Shares::default());
-        Self { shared, endpoint, settings, quota, role: None, clients: Mutex::default() }
+        let upstream = Upstream::default();
+        Self { shared, endpoint, settings, quota, upstream, role: None, clients: Mutex::default() }
     }
 
     /// The same client, assuming a role for each caller.
@@ -111,9 +114,15 @@ impl Cognito {
             endpoint: self.endpoint.clone(),
             settings: self.settings.for_worker(),
             quota: self.quota.clone(),
+            upstream: self.upstream.clone(),
             role: self.role.clone(),
             clients: Mutex::default(),
         }
+    }
+
+    /// Whether Cognito responds.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
     }
 
     /// The mutations in flight.
@@ -136,13 +145,14 @@ impl Cognito {
         if let Some(client) = clients.get(region) {
             return client.clone();
         }
+        let upstream = self.upstream.region(region);
         let (region, quota) = (region.to_owned(), self.quota.region(region));
         let endpoint = match &self.endpoint {
             Endpoint::Url(url) => url.as_str().into(),
             Endpoint::Aws => aws_endpoint(&region).unwrap_or_else(|| format!("AWS in {region}")).into(),
         };
-        let client = Client::from_conf(self.shared.clone().region(Region::new(region.clone())).build());
-        let client = RegionalClient { client, endpoint, quota };
+        let config = self.shared.clone().region(Region::new(region.clone())).retry_partition(upstream.retries.clone());
+        let client = RegionalClient { client: Client::from_conf(config.build()), endpoint, quota, upstream };
         if clients.len() >= MAX_REGIONS {
             // Clients are cheap to make again, and connections are not theirs.
             clients.clear();

@@ -1,9 +1,13 @@
 //! Where AWS is and what mfagate signs its requests with.
 
+use std::time::SystemTime;
+
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_sdk_cognitoidentityprovider::config::{self, SharedCredentialsProvider};
+use aws_sdk_cognitoidentityprovider::config::{self, ProvideCredentials as _, SharedCredentialsProvider};
+
+use crate::error::chain;
 
 /// Where an AWS service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,12 @@ impl Credentials {
         let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else("us-east-1");
         let chain = DefaultCredentialsChain::builder().region(region).build().await;
         Self(SharedCredentialsProvider::new(chain))
+    }
+
+    /// When the credentials that there are now expire, if they do; or why there are none.
+    pub async fn expiry(&self) -> Result<Option<SystemTime>, String> {
+        let found = self.0.provide_credentials().await;
+        found.map(|credentials| credentials.expiry()).map_err(|error| chain(&error))
     }
 
     /// Fixed credentials, for a backend that does not check them.

@@ -5,6 +5,7 @@ use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::api::v1::ErrorReason;
+use crate::cognito::breaker::Verdict;
 use crate::cognito::send::Sent;
 use crate::cognito::transport::{Unreadable, source_of};
 use crate::cognito::{classify, masking};
@@ -49,6 +50,30 @@ where
     let aws_request_id = error.request_id().and_then(AwsRequestId::parse);
     let aws_request_id = aws_request_id.as_ref().map(AwsRequestId::as_str);
     translated.operation(operation).metadata("aws_request_id", aws_request_id).cause(cause(error, &request.texts))
+}
+
+/// What the end of an operation tells of its Region. One caller must not make the Region look down for all: neither by a user for whom
+/// Cognito has an internal error each time, nor by deadlines within which it cannot respond.
+pub(super) fn verdict(error: Option<&Error>, had_full_time: bool) -> Verdict {
+    use ErrorReason as R;
+    let Some(reason) = error.map(Error::reason) else { return Verdict::Responded };
+    let failed = matches!(reason, R::CognitoUnreachable | R::CognitoUnavailable | R::CognitoAnswerUnreadable);
+    let not_responded = matches!(
+        reason,
+        R::DeadlineExceeded
+            | R::NoTimeLeft
+            | R::CognitoInternalError
+            | R::MfagateDispatchFailed
+            | R::MfagateRequestRejected
+            | R::MfagateFailed
+    );
+    if failed || (reason == R::DeadlineExceeded && had_full_time) {
+        Verdict::Failed
+    } else if not_responded {
+        Verdict::Unknown
+    } else {
+        Verdict::Responded
+    }
 }
 
 fn recognize(operation: Operation, code: &str, text: &str, request: &Sent) -> Error {

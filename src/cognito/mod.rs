@@ -1,5 +1,6 @@
 //! The Cognito client: the only module that calls Cognito, only with a permit, and the only one that knows AWS's error codes.
 
+mod breaker;
 mod classify;
 mod client;
 mod convert;
@@ -19,6 +20,7 @@ mod send;
 mod session_name;
 mod software_token;
 mod transport;
+mod upstream;
 mod user;
 
 pub use client::Cognito;
@@ -28,3 +30,4 @@ pub use mutations::Mutations;
 pub use pool_client::PoolClient;
 pub use role::{AssumedRole, RoleArn, RoleOptions};
 pub use session_name::SessionName;
+pub use upstream::Upstream;

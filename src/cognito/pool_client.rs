@@ -20,6 +20,7 @@ use crate::cognito::failure;
 use crate::cognito::in_flight::InFlight;
 use crate::cognito::mutations::Mutations;
 use crate::cognito::send::{self, NeverRetryLimitExceeded, Sent, recorded};
+use crate::cognito::upstream::Region;
 use crate::domain::{Deadline, Findings, Operation, Priority};
 use crate::error::Error;
 use crate::quota::{self, RegionQuota, Subject, Turn};
@@ -50,6 +51,8 @@ pub(super) struct RegionalClient {
     pub(super) endpoint: Arc<str>,
     /// The quotas of the Region, if there are any.
     pub(super) quota: Option<Arc<RegionQuota>>,
+    /// Whether Cognito responds there.
+    pub(super) upstream: Region,
 }
 
 /// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.
@@ -128,6 +131,10 @@ impl PoolClient {
             return Err(error.cause("the permit is for an RPC that does not use the operation"));
         }
         let timeout = self.settings.operation_timeout;
+        let passage = self.client.upstream.breaker.enter().map_err(|pause| {
+            let error = self.error(ErrorReason::CognitoCircuitOpen, operation).retry_after(pause);
+            error.cause("Cognito has not responded in the Region lately, and nothing was sent")
+        })?;
         let turn = self.turn(operation).await?;
         let left = self.time_left(operation)?;
         let entered = match self.settings.in_flight.enter(self.permit.region(), self.permit.caller()) {
@@ -162,7 +169,9 @@ impl PoolClient {
                 let error = failure::translate(operation, &error, timed_out, &request);
                 let unknown = !operation.is_read() && exchange.is_outcome_unknown();
                 placed(if unknown { error.outcome_unknown() } else { error })
-            })?;
+            });
+            passage.end(failure::verdict(response.as_ref().err(), left >= timeout));
+            let response = response?;
             check(&response).map_err(placed)?;
             Ok(response)
         };

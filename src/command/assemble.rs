@@ -115,11 +115,13 @@ impl Plan {
     pub(super) async fn service(&self) -> Service {
         let credentials = Credentials::from_environment().await;
         let role = self.role.clone().map(|role| AssumedRole::new(role, &credentials));
+        let watched = credentials.clone();
         let cognito = self.settings.cognito(self.endpoint.clone(), credentials).with_role(role);
         Service {
             gate: Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::clone(&self.policies), Arc::clone(&self.audit)))),
             authenticator: Arc::clone(&self.authenticator),
             cognito,
+            credentials: Some(watched),
             tls: self.tls.clone(),
             deadlines: self.settings.deadlines,
             life: self.settings.life,

@@ -156,6 +156,13 @@ pub(super) fn spec(reason: ErrorReason) -> ReasonSpec {
             "the turn of this call at Cognito's quota would come too late, and nothing was sent; retry after the time in \
              RetryInfo, with a longer deadline, or make fewer calls",
         ),
+        R::CognitoCircuitOpen => (
+            Unavailable,
+            Aws,
+            Always,
+            RetryInfo,
+            "Cognito does not respond in the pool's Region, and nothing was sent; retry after the time in RetryInfo",
+        ),
         R::RpcUnknown => (
             Unimplemented,
             Caller,

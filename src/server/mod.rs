@@ -7,6 +7,7 @@ mod error;
 mod health;
 mod late;
 mod layers;
+mod readiness;
 mod response;
 mod routes;
 mod serve;

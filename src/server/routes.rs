@@ -13,6 +13,7 @@ use crate::api::v1::passkey_service_server::PasskeyServiceServer;
 use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
 use crate::server::health::{LimitedHealth, Watches};
+use crate::server::readiness::{AUDIT, UPSTREAM};
 use crate::server::response;
 use crate::service::Facade;
 
@@ -20,21 +21,14 @@ use crate::service::Facade;
 /// so anybody who connects could otherwise have 4 MiB kept for each stream.
 const MAX_AUX_REQUEST_BYTES: usize = 1024;
 
-/// The names that health knows: the whole process, and each service.
-const SERVICES: [&str; 5] = [
+/// The names under which health says whether the service is ready: the whole process, and each service.
+pub(super) const SERVICES: [&str; 5] = [
     "",
     MfaPreferenceServiceServer::<Facade>::NAME,
     SoftwareTokenServiceServer::<Facade>::NAME,
     PasskeyServiceServer::<Facade>::NAME,
     PoolConfigServiceServer::<Facade>::NAME,
 ];
-
-/// Reports `SERVING` for every name that health knows.
-pub(super) async fn start_health(health: &HealthReporter) {
-    for name in SERVICES {
-        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
-    }
-}
 
 /// The routes to `facade`, with the health that `health` reports to `watches`.
 pub(super) fn routes(
@@ -69,16 +63,21 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
+/// Every name that health knows.
+fn names() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().chain([UPSTREAM, AUDIT])
+}
+
 /// Reports `NOT_SERVING` for every name that health knows.
 pub(super) async fn report_not_serving(health: &HealthReporter) {
-    for name in SERVICES {
+    for name in names() {
         health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
     }
 }
 
 /// Ends the watches, each after the last status, because they would delay the shutdown.
 pub(super) async fn end_watches(mut health: HealthReporter) {
-    for name in SERVICES {
+    for name in names() {
         health.clear_service_status(name).await;
     }
 }

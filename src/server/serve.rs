@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 
 use crate::authn::Authenticator;
 use crate::authz::Gate;
-use crate::cognito::Cognito;
+use crate::cognito::{Cognito, Credentials};
 use crate::domain::DeadlineLimits;
 use crate::server::connection::tls::TlsAcceptor;
 use crate::server::connection::{ConnectionLife, ConnectionLimits, accepted, incoming};
 use crate::server::drain::{Drain, DrainTimes};
 use crate::server::error::ServeError;
 use crate::server::health::Watches;
-use crate::server::routes::{routes, start_health};
+use crate::server::readiness::Readiness;
+use crate::server::routes::routes;
 use crate::server::share::Share;
 use crate::server::worker::{Handshakes, Workers};
 use crate::service::Facade;
@@ -33,6 +34,8 @@ pub struct Service {
     pub authenticator: Arc<Authenticator>,
     /// Cognito.
     pub cognito: Cognito,
+    /// What Cognito is called with. Without it, the service is ready whether or not it has any.
+    pub credentials: Option<Credentials>,
     /// How connections are encrypted; `None` serves in plaintext.
     pub tls: Option<Arc<TlsAcceptor>>,
     /// How long callers may wait.
@@ -49,7 +52,7 @@ impl Service {
     pub fn open(cognito: Cognito, drain: DrainTimes) -> Self {
         let authenticator = Arc::new(Authenticator::new(None));
         let (deadlines, life) = (DeadlineLimits::default(), ConnectionLife::default());
-        Self { gate: Gate::AllowAll, authenticator, cognito, tls: None, deadlines, life, drain }
+        Self { gate: Gate::AllowAll, authenticator, cognito, credentials: None, tls: None, deadlines, life, drain }
     }
 }
 
@@ -59,15 +62,21 @@ pub async fn serve(
     service: Service,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, tls, deadlines, life, drain: times } = service;
+    let Service { gate, authenticator, cognito, credentials, tls, deadlines, life, drain: times } = service;
     let health = HealthReporter::new();
-    start_health(&health).await;
+    let readiness = Readiness {
+        gate: gate.clone(),
+        authenticator: Arc::clone(&authenticator),
+        credentials,
+        upstream: cognito.upstream().clone(),
+    };
+    let reporting = readiness.report(health.clone()).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
     let calls = TaskTracker::new();
     let routes = routes(Arc::clone(&facade), &health, &Watches::default()).map_err(ServeError::Reflection)?;
     let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life };
     let drain = Drain { health, calls, facade, times };
-    serve_share(listener, share, tls, drain, shutdown).await
+    serve_share(listener, share, tls, drain, until_reported(shutdown, reporting)).await
 }
 
 async fn serve_share(
@@ -95,10 +104,16 @@ pub async fn serve_with_workers(
     workers: NonZero<usize>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, tls, deadlines, life, drain: times } = service;
+    let Service { gate, authenticator, cognito, credentials, tls, deadlines, life, drain: times } = service;
     log_serving(&listener, tls.is_some(), Some(workers))?;
     let health = HealthReporter::new();
-    start_health(&health).await;
+    let readiness = Readiness {
+        gate: gate.clone(),
+        authenticator: Arc::clone(&authenticator),
+        credentials,
+        upstream: cognito.upstream().clone(),
+    };
+    let reporting = readiness.report(health.clone()).await;
     let facade = Facade::new(gate.clone(), cognito);
     let (calls, stop, watches) = (TaskTracker::new(), CancellationToken::new(), Watches::default());
     let share = || {
@@ -119,7 +134,7 @@ pub async fn serve_with_workers(
     let mut workers = Workers::start(shares, &handshakes, &stop)?;
     let connections = accepted(without_delay(listener), slots);
     let drain = Drain { health, calls, facade: Arc::new(facade), times };
-    let ended = until(shutdown, drain, &stop, workers.serve(connections, &stop)).await;
+    let ended = until(until_reported(shutdown, reporting), drain, &stop, workers.serve(connections, &stop)).await;
     workers.end().await;
     ended
 }
@@ -133,6 +148,14 @@ fn log_serving(listener: &TcpListener, encrypted: bool, workers: Option<NonZero<
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     tracing::info!(%address, encrypted, workers = workers.map(NonZero::get), "serving");
     Ok(())
+}
+
+/// As `shutdown`, with nothing reported any more that the drain does not.
+async fn until_reported(shutdown: impl Future<Output = ()>, reporting: AbortOnDropHandle<()>) {
+    shutdown.await;
+    reporting.abort();
+    // It was aborted, so that is how it ends.
+    let _: Result<(), _> = reporting.await;
 }
 
 /// Waits for the end of `serving`, or for `shutdown`, at which `stop` is set and the drain begins.
@@ -164,7 +187,7 @@ mod tests {
     use tonic_types::StatusExt as _;
 
     use super::*;
-    use crate::cognito::{Credentials, Endpoint};
+    use crate::cognito::Endpoint;
 
     async fn panics() {
         panic!("canary");
@@ -177,7 +200,7 @@ mod tests {
         let routes = Router::new().route("/panics", post(panics)).into();
         let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
         let times = DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO };
-        let Service { gate, authenticator, cognito, tls, deadlines, life, drain: times } =
+        let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, drain: times } =
             Service::open(cognito, times);
         let facade = Arc::new(Facade::new(gate.clone(), cognito));
         let calls = TaskTracker::new();

@@ -86,6 +86,11 @@ impl TokenVerifier {
         self.keys.age()
     }
 
+    /// Whether the key set was ever read.
+    pub fn has_keys(&self) -> bool {
+        self.key_count() > 0
+    }
+
     /// How many tokens are remembered.
     pub fn cached_tokens(&self) -> usize {
         self.cache.len()

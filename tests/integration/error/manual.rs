@@ -17,6 +17,7 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use crate::authz::access;
+use crate::hostile::circuit;
 use crate::hostile::in_flight::watches;
 use crate::process::without_credentials;
 use crate::support::loopback::serve;
@@ -197,6 +198,7 @@ async fn provoke(reason: &str) -> Status {
                 }
             }
         }
+        "COGNITO_CIRCUIT_OPEN" => circuit::refusal().await,
         "SERVICE_LIMIT_EXCEEDED" => {
             let service = TestService::with_limits(OperationLimits { total: 0, ..OperationLimits::default() }).await;
             call(&service, Rpc::AdminGetUser, "").await.unwrap_err()

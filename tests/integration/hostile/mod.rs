@@ -1,5 +1,6 @@
 //! Hostile input: HTTP/2, messages, and limits.
 
+pub(crate) mod circuit;
 mod connection;
 mod http;
 pub(crate) mod in_flight;

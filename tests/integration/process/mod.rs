@@ -5,6 +5,7 @@ mod call_log;
 mod check;
 mod options;
 mod proxy;
+mod readiness;
 mod reload;
 mod role;
 mod serving;

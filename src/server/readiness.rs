@@ -1,0 +1,184 @@
+//! Whether the service is ready, and what health says of it, of its audit log and of Cognito.
+//!
+//! Readiness is about this replica alone: what it lacks, another may have. Cognito's state has a name of its own, so that a Region that
+//! is down does not take every replica out of its load balancer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::AbortOnDropHandle;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::audit::AuditLog;
+use crate::authn::Authenticator;
+use crate::authn::token::TokenVerifier;
+use crate::authz::Gate;
+use crate::cognito::{Credentials, Upstream};
+use crate::server::routes::SERVICES;
+
+/// The name under which health says whether Cognito responds.
+pub(super) const UPSTREAM: &str = "upstream";
+
+/// The name under which health says whether the audit log can be written.
+pub(super) const AUDIT: &str = "audit";
+
+/// How often the conditions are looked at.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often the audit log is tried while it cannot be written, and credentials while there are none.
+const TRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often credentials are looked at while there are some.
+const CREDENTIALS_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long the start waits for the credentials. The instance metadata service of another cloud may never respond.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the service needs to be ready.
+#[derive(Debug)]
+pub(super) struct Readiness {
+    pub(super) gate: Gate,
+    pub(super) authenticator: Arc<Authenticator>,
+    /// What Cognito is called with, where that is looked at.
+    pub(super) credentials: Option<Credentials>,
+    pub(super) upstream: Upstream,
+}
+
+/// What is true now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conditions {
+    /// The keys of tokens have been read, if tokens are accepted.
+    keys: bool,
+    /// There are credentials to call Cognito with.
+    credentials: bool,
+    /// The audit log can be written.
+    audit: bool,
+    /// Cognito responds.
+    upstream: bool,
+}
+
+impl Conditions {
+    fn is_ready(self) -> bool {
+        self.keys && self.credentials && self.audit
+    }
+}
+
+/// What is missing.
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let missing = [
+            (self.keys, "the key set was never read"),
+            (self.credentials, "no AWS credentials"),
+            (self.audit, "the audit log cannot be written"),
+        ];
+        let missing: Vec<_> = missing.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what).collect();
+        f.write_str(&missing.join(", "))
+    }
+}
+
+impl Readiness {
+    /// Reports the conditions once, and then whenever they change until the handle is dropped.
+    pub(super) async fn report(self, health: HealthReporter) -> AbortOnDropHandle<()> {
+        let has_credentials = Arc::new(AtomicBool::new(self.credentials.is_none()));
+        let credentials = self.credentials.clone().map(|credentials| {
+            let watched = watch_credentials(credentials, Arc::clone(&has_credentials));
+            AbortOnDropHandle::new(tokio::spawn(watched))
+        });
+        let looked_at = async {
+            while !has_credentials.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Without them, the service starts all the same, and says that it is not ready.
+        let _: Result<(), _> = tokio::time::timeout(CREDENTIALS_TIMEOUT, looked_at).await;
+        let first = self.conditions(&has_credentials);
+        report(&health, None, first).await;
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let _credentials = credentials;
+            self.report_changes(&health, &has_credentials, first).await;
+        }))
+    }
+
+    async fn report_changes(&self, health: &HealthReporter, has_credentials: &AtomicBool, first: Conditions) {
+        let audit = self.gate.audit_log().map(|audit| AbortOnDropHandle::new(tokio::spawn(retry_audit(audit))));
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = first;
+        loop {
+            ticks.tick().await;
+            let now = self.conditions(has_credentials);
+            if now != last {
+                report(health, Some(last), now).await;
+                last = now;
+            }
+            if audit.as_ref().is_some_and(AbortOnDropHandle::is_finished) {
+                tracing::error!("the audit log is no longer looked at");
+                return;
+            }
+        }
+    }
+
+    fn conditions(&self, has_credentials: &AtomicBool) -> Conditions {
+        let keys = self.authenticator.tokens().is_none_or(TokenVerifier::has_keys);
+        let audit = self.gate.audit_log().is_none_or(|audit| audit.is_writable());
+        let credentials = has_credentials.load(Ordering::Relaxed);
+        Conditions { keys, credentials, audit, upstream: self.upstream.is_available() }
+    }
+}
+
+/// Reports what differs from `last`, and logs when the service becomes ready or is so no longer.
+async fn report(health: &HealthReporter, last: Option<Conditions>, now: Conditions) {
+    let status = |holds| if holds { ServingStatus::Serving } else { ServingStatus::NotServing };
+    let was_ready = last.map(Conditions::is_ready);
+    if was_ready != Some(now.is_ready()) {
+        for name in SERVICES {
+            health.set_service_status(name, status(now.is_ready())).await;
+        }
+    }
+    if !now.is_ready() && last.is_none_or(|last| last.to_string() != now.to_string()) {
+        tracing::warn!(missing = %now, "not ready");
+    } else if now.is_ready() && was_ready == Some(false) {
+        tracing::info!("ready again");
+    }
+    if last.map(|last| last.upstream) != Some(now.upstream) {
+        health.set_service_status(UPSTREAM, status(now.upstream)).await;
+    }
+    if last.map(|last| last.audit) != Some(now.audit) {
+        health.set_service_status(AUDIT, status(now.audit)).await;
+    }
+}
+
+/// Tries an audit log that cannot be written: without calls, nothing else would notice that it can.
+async fn retry_audit(audit: Arc<AuditLog>) {
+    loop {
+        tokio::time::sleep(TRY_INTERVAL).await;
+        if !audit.is_writable() && !audit.is_stuck() {
+            // It logs for itself whether it can be written.
+            let _: Result<(), _> = audit.flush().await;
+        }
+    }
+}
+
+/// Says whether there are credentials. Those that were found count until they expire, whatever their provider says meanwhile.
+async fn watch_credentials(credentials: Credentials, available: Arc<AtomicBool>) {
+    let mut valid_until: Option<SystemTime> = None;
+    let mut found = false;
+    loop {
+        match credentials.expiry().await {
+            Ok(expiry) => (found, valid_until) = (true, expiry),
+            Err(error) => {
+                let still_valid = found && valid_until.is_none_or(|until| until > SystemTime::now());
+                if available.load(Ordering::Relaxed) != still_valid {
+                    tracing::error!(cause = error, "no AWS credentials");
+                }
+                found = still_valid;
+            }
+        }
+        available.store(found, Ordering::Relaxed);
+        tokio::time::sleep(if found { CREDENTIALS_INTERVAL } else { TRY_INTERVAL }).await;
+    }
+}
