@@ -215,6 +215,7 @@ async fn main() {
         gate: gate.clone(),
         authenticator,
         cognito: cognito(),
+        credentials: None,
         tls: None,
         deadlines: DeadlineLimits::default(),
         life: ConnectionLife::default(),

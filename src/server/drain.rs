@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tonic_health::server::HealthReporter;
 
-use crate::server::routes::{end_watches, report_not_serving};
+use crate::server::readiness::{end_watches, report_not_serving};
 use crate::service::Facade;
 
 /// How long the last responses may take to be sent when every call has ended.

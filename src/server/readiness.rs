@@ -3,28 +3,42 @@
 //! Readiness is about this replica alone: what it lacks, another may have. Cognito's state has a name of its own, so that a Region that
 //! is down does not take every replica out of its load balancer.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use thiserror::Error;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
+use tonic::server::NamedService as _;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
+use crate::api::v1::passkey_service_server::PasskeyServiceServer;
+use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
+use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
 use crate::audit::AuditLog;
 use crate::authn::Authenticator;
 use crate::authn::token::TokenVerifier;
 use crate::authz::Gate;
 use crate::cognito::{Credentials, Upstream};
-use crate::server::routes::SERVICES;
+use crate::service::Facade;
+
+/// The names under which health says whether the service is ready: the whole process, and each service.
+const SERVICES: [&str; 5] = [
+    "",
+    MfaPreferenceServiceServer::<Facade>::NAME,
+    SoftwareTokenServiceServer::<Facade>::NAME,
+    PasskeyServiceServer::<Facade>::NAME,
+    PoolConfigServiceServer::<Facade>::NAME,
+];
 
 /// The name under which health says whether Cognito responds.
-pub(super) const UPSTREAM: &str = "upstream";
+const UPSTREAM: &str = "upstream";
 
 /// The name under which health says whether the audit log can be written.
-pub(super) const AUDIT: &str = "audit";
+const AUDIT: &str = "audit";
 
 /// How often the conditions are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -49,34 +63,32 @@ pub(super) struct Readiness {
 }
 
 /// What is true now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Conditions {
-    /// The keys of tokens have been read, if tokens are accepted.
-    keys: bool,
-    /// There are credentials to call Cognito with.
-    credentials: bool,
-    /// The audit log can be written.
-    audit: bool,
-    /// Cognito responds.
+    /// What this replica lacks. It is ready if that is nothing.
+    missing: Vec<Missing>,
+    /// Whether Cognito responds.
     upstream: bool,
 }
 
-impl Conditions {
-    fn is_ready(self) -> bool {
-        self.keys && self.credentials && self.audit
-    }
+/// What the service needs and has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum Missing {
+    #[error("the key set was never read")]
+    Keys,
+    #[error("no AWS credentials")]
+    Credentials,
+    #[error("the audit log cannot be written")]
+    Audit,
 }
 
-/// What is missing.
-impl fmt::Display for Conditions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let missing = [
-            (self.keys, "the key set was never read"),
-            (self.credentials, "no AWS credentials"),
-            (self.audit, "the audit log cannot be written"),
-        ];
-        let missing: Vec<_> = missing.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what).collect();
-        f.write_str(&missing.join(", "))
+impl Conditions {
+    fn is_ready(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    fn has_audit(&self) -> bool {
+        !self.missing.contains(&Missing::Audit)
     }
 }
 
@@ -96,7 +108,7 @@ impl Readiness {
         // Without them, the service starts all the same, and says that it is not ready.
         let _: Result<(), _> = tokio::time::timeout(CREDENTIALS_TIMEOUT, looked_at).await;
         let first = self.conditions(&has_credentials);
-        report(&health, None, first).await;
+        report(&health, None, &first).await;
         AbortOnDropHandle::new(tokio::spawn(async move {
             let _credentials = credentials;
             self.report_changes(&health, &has_credentials, first).await;
@@ -112,7 +124,7 @@ impl Readiness {
             ticks.tick().await;
             let now = self.conditions(has_credentials);
             if now != last {
-                report(health, Some(last), now).await;
+                report(health, Some(&last), &now).await;
                 last = now;
             }
             if audit.as_ref().is_some_and(AbortOnDropHandle::is_finished) {
@@ -123,15 +135,18 @@ impl Readiness {
     }
 
     fn conditions(&self, has_credentials: &AtomicBool) -> Conditions {
-        let keys = self.authenticator.tokens().is_none_or(TokenVerifier::has_keys);
-        let audit = self.gate.audit_log().is_none_or(|audit| audit.is_writable());
-        let credentials = has_credentials.load(Ordering::Relaxed);
-        Conditions { keys, credentials, audit, upstream: self.upstream.is_available() }
+        let needed = [
+            (self.authenticator.tokens().is_none_or(TokenVerifier::has_keys), Missing::Keys),
+            (has_credentials.load(Ordering::Relaxed), Missing::Credentials),
+            (self.gate.audit_log().is_none_or(|audit| audit.is_writable()), Missing::Audit),
+        ];
+        let missing = needed.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what).collect();
+        Conditions { missing, upstream: self.upstream.is_available() }
     }
 }
 
 /// Reports what differs from `last`, and logs when the service becomes ready or is so no longer.
-async fn report(health: &HealthReporter, last: Option<Conditions>, now: Conditions) {
+async fn report(health: &HealthReporter, last: Option<&Conditions>, now: &Conditions) {
     let status = |holds| if holds { ServingStatus::Serving } else { ServingStatus::NotServing };
     let was_ready = last.map(Conditions::is_ready);
     if was_ready != Some(now.is_ready()) {
@@ -139,16 +154,36 @@ async fn report(health: &HealthReporter, last: Option<Conditions>, now: Conditio
             health.set_service_status(name, status(now.is_ready())).await;
         }
     }
-    if !now.is_ready() && last.is_none_or(|last| last.to_string() != now.to_string()) {
-        tracing::warn!(missing = %now, "not ready");
-    } else if now.is_ready() && was_ready == Some(false) {
+    if now.is_ready() && was_ready == Some(false) {
         tracing::info!("ready again");
+    } else if !now.is_ready() && last.is_none_or(|last| last.missing != now.missing) {
+        let missing: Vec<_> = now.missing.iter().map(Missing::to_string).collect();
+        tracing::warn!(missing = %missing.join(", "), "not ready");
     }
     if last.map(|last| last.upstream) != Some(now.upstream) {
         health.set_service_status(UPSTREAM, status(now.upstream)).await;
     }
-    if last.map(|last| last.audit) != Some(now.audit) {
-        health.set_service_status(AUDIT, status(now.audit)).await;
+    if last.map(Conditions::has_audit) != Some(now.has_audit()) {
+        health.set_service_status(AUDIT, status(now.has_audit())).await;
+    }
+}
+
+/// Every name that health knows.
+fn names() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().chain([UPSTREAM, AUDIT])
+}
+
+/// Reports `NOT_SERVING` for every name that health knows.
+pub(super) async fn report_not_serving(health: &HealthReporter) {
+    for name in names() {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+    }
+}
+
+/// Ends the watches, each after the last status, because they would delay the shutdown.
+pub(super) async fn end_watches(mut health: HealthReporter) {
+    for name in names() {
+        health.clear_service_status(name).await;
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tonic::server::NamedService as _;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -13,22 +12,12 @@ use crate::api::v1::passkey_service_server::PasskeyServiceServer;
 use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
 use crate::server::health::{LimitedHealth, Watches};
-use crate::server::readiness::{AUDIT, UPSTREAM};
 use crate::server::response;
 use crate::service::Facade;
 
 /// The maximum message of health and reflection, in bytes: the longest name that is asked for is one of ours. Health is public,
 /// so anybody who connects could otherwise have 4 MiB kept for each stream.
 const MAX_AUX_REQUEST_BYTES: usize = 1024;
-
-/// The names under which health says whether the service is ready: the whole process, and each service.
-pub(super) const SERVICES: [&str; 5] = [
-    "",
-    MfaPreferenceServiceServer::<Facade>::NAME,
-    SoftwareTokenServiceServer::<Facade>::NAME,
-    PasskeyServiceServer::<Facade>::NAME,
-    PoolConfigServiceServer::<Facade>::NAME,
-];
 
 /// The routes to `facade`, with the health that `health` reports to `watches`.
 pub(super) fn routes(
@@ -61,23 +50,4 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-}
-
-/// Every name that health knows.
-fn names() -> impl Iterator<Item = &'static str> {
-    SERVICES.into_iter().chain([UPSTREAM, AUDIT])
-}
-
-/// Reports `NOT_SERVING` for every name that health knows.
-pub(super) async fn report_not_serving(health: &HealthReporter) {
-    for name in names() {
-        health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
-    }
-}
-
-/// Ends the watches, each after the last status, because they would delay the shutdown.
-pub(super) async fn end_watches(mut health: HealthReporter) {
-    for name in names() {
-        health.clear_service_status(name).await;
-    }
 }
