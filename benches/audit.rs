@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mfagate::api::Rpc;
 use mfagate::audit::{
-    AuditLog, AuditTarget, CallFields, CallerRecord, ChainKey, DecisionOutcome, DecisionRecord, Policies, PoolId,
-    UsernameForm, UsernameKey,
+    AuditLog, AuditTarget, CallFields, CallerRecord, ChainKey, DecisionOutcome, DecisionRecord, Fsync, Policies,
+    PoolId, UsernameForm, UsernameKey,
 };
 use mfagate::domain::{Caller, CertificateIdentity, Effect, Factor, RequestId, TraceId};
 use tokio::runtime::{Builder, Runtime};
@@ -81,7 +81,12 @@ fn records(criterion: &mut Criterion) {
         ("file", AuditTarget::File(directory.path().join("audit.jsonl"))),
         ("null", AuditTarget::File("/dev/null".into())),
     ] {
-        let log = AuditLog::open(target, UsernameForm::Hmac(key.clone()), Some(ChainKey::derived_from(key.clone())));
+        let log = AuditLog::open(
+            target,
+            UsernameForm::Hmac(key.clone()),
+            Some(ChainKey::derived_from(key.clone())),
+            Fsync::Never,
+        );
         let log = Arc::new(log.unwrap_or_else(|error| unreachable!("no log: {error}")));
         let mut group = criterion.benchmark_group(format!("audit record to a {name}"));
         group.throughput(Throughput::Elements(1));

@@ -17,7 +17,7 @@ use http::{HeaderValue, header};
 use mfagate::api::Rpc;
 use mfagate::api::v1::AdminGetUserRequest;
 use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
-use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
+use mfagate::audit::{AuditLog, AuditTarget, Fsync, UsernameForm};
 use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use mfagate::authn::{AuthenticatedFlag, Authenticator, PeerIdentity};
 use mfagate::authz::policy::PolicyStore;
@@ -171,7 +171,7 @@ async fn main() {
     std::fs::create_dir(&policies).unwrap();
     std::fs::write(policies.join("all.cedar"), POLICIES).unwrap();
     let audit = AuditTarget::File(directory.path().join("audit.jsonl"));
-    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None, None).unwrap());
+    let audit = Arc::new(AuditLog::open(audit, UsernameForm::None, None, Fsync::Never).unwrap());
     let gate =
         Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::new(PolicyStore::open(policies, None).unwrap()), audit)));
     let key = SigningKey::rsa("key-1");

@@ -27,6 +27,9 @@ pub mod audit;
 /// Cognito's request rate quotas: whose turn it is.
 pub mod quota;
 
+/// How often callers and strangers may come.
+pub mod admission;
+
 /// Who is calling.
 pub mod authn;
 

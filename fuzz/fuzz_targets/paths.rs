@@ -13,7 +13,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use mfagate::api::Rpc;
-use mfagate::audit::{AuditLog, AuditTarget, UsernameForm};
+use mfagate::audit::{AuditLog, AuditTarget, Fsync, UsernameForm};
 use mfagate::authn::Authenticator;
 use mfagate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
 use mfagate::authz::policy::PolicyStore;
@@ -110,7 +110,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
     });
     let authenticator = Arc::new(Authenticator::new(Some(verifier.await.unwrap())));
     let policies = Arc::new(PolicyStore::open(directory.path().to_owned(), None).unwrap());
-    let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None, None).unwrap();
+    let audit = AuditLog::open(AuditTarget::File("/dev/null".into()), UsernameForm::None, None, Fsync::Never).unwrap();
     let gate = Gate::Enforced(Arc::new(PolicyEnforcer::new(policies, Arc::new(audit))));
     let cognito = Cognito::new(
         // Never called: no request has a message.
@@ -118,7 +118,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         Credentials::for_development(),
         Duration::from_secs(5),
     );
-    Service { gate, authenticator, cognito, tls: None, deadlines: DeadlineLimits::default(), life: ConnectionLife::default(), drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO } }
+    Service { gate, authenticator, cognito, credentials: None, tls: None, deadlines: DeadlineLimits::default(), life: ConnectionLife::default(), drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO } }
 }
 
 fn token(key: &Ed25519KeyPair) -> String {

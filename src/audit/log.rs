@@ -12,10 +12,10 @@ use crate::audit::chain::{Chain, ChainKey};
 use crate::audit::progress::Progress;
 use crate::audit::queue::{Kind, Queue, Work};
 use crate::audit::receipt::{AuditUnavailable, Receipt};
-use crate::audit::record::{DecisionRecord, MutationRecord};
+use crate::audit::record::{DecisionRecord, MutationRecord, RefusalsRecord};
 use crate::audit::target::{AuditTarget, Open};
 use crate::audit::username::{UsernameForm, UsernameRecord};
-use crate::audit::writer::Writer;
+use crate::audit::writer::{Fsync, Writer};
 
 /// The timeout of a record. A local disk takes microseconds; what takes this long has stalled, and reads must continue.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,6 +38,9 @@ pub enum OpenError {
     /// The target cannot be written.
     #[error("the audit log {0} cannot be opened for writing")]
     Target(AuditTarget, #[source] io::Error),
+    /// The target is none whose records can be forced to a disk.
+    #[error("records on {0} cannot be forced to a disk: give --audit-log a file, or --audit-fsync never")]
+    Fsync(AuditTarget, #[source] io::Error),
     /// The thread that writes could not be started.
     #[error("the thread that writes the audit log cannot be started")]
     Thread(#[source] io::Error),
@@ -45,10 +48,18 @@ pub enum OpenError {
 
 impl AuditLog {
     /// Opens the target, which must be writable now. Records are chained if there is a key for that.
-    pub fn open(target: AuditTarget, username: UsernameForm, chain: Option<ChainKey>) -> Result<Self, OpenError> {
+    pub fn open(
+        target: AuditTarget,
+        username: UsernameForm,
+        chain: Option<ChainKey>,
+        fsync: Fsync,
+    ) -> Result<Self, OpenError> {
         let open = target.open().map_err(|error| OpenError::Target(target.clone(), error))?;
+        if fsync != Fsync::Never {
+            open.file.sync_data().map_err(|error| OpenError::Fsync(target.clone(), error))?;
+        }
         let chain = chain.map(|key| Chain::resume(key, &target));
-        Self::start(target, open, username, chain, WRITE_TIMEOUT)
+        Self::start(target, open, username, chain, fsync, WRITE_TIMEOUT)
     }
 
     fn start(
@@ -56,10 +67,11 @@ impl AuditLog {
         open: Open,
         username: UsernameForm,
         chain: Option<Chain>,
+        fsync: Fsync,
         limit: Duration,
     ) -> Result<Self, OpenError> {
         let progress = Arc::new(Progress::new(&target));
-        let writer = Writer::new(target, open, chain, Arc::clone(&progress));
+        let writer = Writer::new(target, open, chain, Arc::clone(&progress), fsync);
         let queue = Arc::new(Queue::default());
         let taken = Arc::clone(&queue);
         thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&taken)).map_err(OpenError::Thread)?;
@@ -96,6 +108,35 @@ impl AuditLog {
             return Err(AuditUnavailable::Stalled);
         }
         self.submit_line(Kind::Decision, &line)
+    }
+
+    /// Records the refusal of somebody who did not authenticate, once nothing else waits to be written. False if there is no room for
+    /// it. Does not wait for a target that is slow.
+    pub fn refusal(&self, record: &DecisionRecord) -> impl Future<Output = bool> + Send + use<> {
+        let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()));
+        let added = line.and_then(|line| {
+            if self.progress.is_stuck(self.limit) {
+                return Err(AuditUnavailable::Stalled);
+            }
+            self.queue.add_refusal(&line)
+        });
+        let (wake, limit) = (WakeOnDrop(Arc::clone(&self.queue)), self.limit);
+        async move {
+            let Ok(receipt) = added else { return false };
+            if let Some(receipt) = receipt {
+                tokio::task::yield_now().await;
+                drop(wake);
+                // The thread counts what it cannot write.
+                let _: Result<Result<(), AuditUnavailable>, _> = tokio::time::timeout(limit, receipt).await;
+            }
+            true
+        }
+    }
+
+    /// Records calls that were refused and not recorded one by one.
+    pub async fn refusals(&self, record: &RefusalsRecord) -> Result<(), AuditUnavailable> {
+        let line = record.line().map_err(|error| AuditUnavailable::Failed(error.to_string()))?;
+        self.submit_line(Kind::Decision, &line)?.written(&self.progress, self.limit).await
     }
 
     /// Records a mutation that has ended. If that fails, the record is kept and written as soon as writing works, and the
@@ -237,7 +278,15 @@ mod tests {
         let mut open = AuditTarget::File("/dev/null".into()).open().unwrap();
         open.file = File::from(OwnedFd::from(ours));
         (
-            AuditLog::start(AuditTarget::Stdout, open, UsernameForm::None, None, Duration::from_millis(50)).unwrap(),
+            AuditLog::start(
+                AuditTarget::Stdout,
+                open,
+                UsernameForm::None,
+                None,
+                Fsync::Never,
+                Duration::from_millis(50),
+            )
+            .unwrap(),
             theirs,
         )
     }
@@ -297,7 +346,7 @@ mod tests {
     async fn a_queue_that_is_too_long_takes_no_decision() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit");
-        let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None).unwrap();
+        let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None, Fsync::Never).unwrap();
         log.progress.waiting.store(MAX_WAITING, Ordering::Relaxed);
         assert_eq!(log.decision(&decision("refused")).await, Err(AuditUnavailable::Stalled));
         log.progress.waiting.store(0, Ordering::Relaxed);

@@ -8,8 +8,10 @@
 //!
 //! Each record holds the HMAC of the one before it (`chain.rs`), so that an edit or a gap shows to who has the key.
 //!
-//! A line has reached the operating system when it is acknowledged; it is not forced to the disk. It survives the end of
-//! the process, not a power failure.
+//! A line has reached the operating system when it is acknowledged, and survives the end of the process. Whether it is forced to the
+//! disk, and so survives a power failure, is an option.
+//!
+//! Refusals of those who did not authenticate wait behind everything else: anybody can cause them.
 
 mod chain;
 mod log;
@@ -26,7 +28,10 @@ mod writer;
 pub use chain::{ChainCheck, ChainFinding, ChainKey};
 pub use log::{AuditLog, OpenError};
 pub use receipt::AuditUnavailable;
-pub use record::{CallFields, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, Target};
+pub use record::{
+    CallFields, DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, RefusalsRecord, Target,
+};
 pub use target::AuditTarget;
 pub use text::{CallerRecord, Policies, PoolId};
 pub use username::{UsernameForm, UsernameKey, UsernameKeyError, UsernameRecord};
+pub use writer::Fsync;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::audit::receipt::{AuditUnavailable, Outcome, Receipt, Waiters};
 
@@ -11,6 +12,24 @@ use crate::audit::receipt::{AuditUnavailable, Outcome, Receipt, Waiters};
 /// the timeout of its records.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
 
+/// The size from which a batch of refusals takes no more, in bytes: what a slow target takes in one go.
+const MAX_REFUSAL_BATCH_BYTES: usize = 4 * 1024;
+
+/// How many batches of refusals may wait.
+const MAX_REFUSAL_BATCHES: usize = 64;
+
+/// How many may wait before those whose refusals they are need not wait for them.
+const PROMPT_REFUSAL_BATCHES: usize = 16;
+
+/// A write of refusals that takes longer than this shows that the target is slow.
+const FAST_WRITE: Duration = Duration::from_millis(1);
+
+/// Refusals have a tenth of a slow target's time: so many times what they took, the others have it.
+const REFUSAL_PAUSE: u32 = 9;
+
+/// The longest pause of refusals.
+const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(10);
+
 /// What becomes of a line that cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -18,10 +37,12 @@ pub(super) enum Kind {
     Decision,
     /// It is kept.
     Mutation,
+    /// As a decision. It is of somebody who did not authenticate, and waits until nothing else does.
+    Refusal,
 }
 
 /// Lines without their line breaks, one after the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
     /// The kind of each line, and where it ends.
@@ -55,6 +76,8 @@ impl Lines {
 pub(super) enum Work {
     /// Write lines.
     Lines(Lines),
+    /// Write lines of refusals.
+    Refusals(Lines),
     /// Reopen the file, then as `Flush`.
     Reopen,
     /// Write what was kept.
@@ -65,7 +88,7 @@ impl Work {
     /// How many wait for it.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Lines(lines) => lines.len(),
+            Self::Lines(lines) | Self::Refusals(lines) => lines.len(),
             Self::Reopen | Self::Flush => 1,
         }
     }
@@ -100,6 +123,17 @@ impl Drop for Batch {
     }
 }
 
+/// What the thread finds in the queue.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// This is to be done.
+    Batch(Batch),
+    /// Nothing was to be done in time.
+    Idle,
+    /// Nothing is to be done any more.
+    Closed,
+}
+
 /// What waits to be written. Whoever adds to it holds its lock for as long as copying a line takes.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -110,6 +144,10 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     batches: VecDeque<Batch>,
+    /// Refusals, which are written when there are no batches.
+    refusals: VecDeque<Batch>,
+    /// When refusals may be written again.
+    refusals_from: Option<Instant>,
     /// Room of an earlier batch.
     spare: Lines,
     /// Whether the thread must be woken. While it writes it need not be.
@@ -138,10 +176,38 @@ impl Queue {
         Ok(receipt)
     }
 
+    /// Adds the line of a refusal, if there is room. While the target is slow, there is nothing to wait for.
+    pub(super) fn add_refusal(&self, line: &[u8]) -> Result<Option<Receipt>, AuditUnavailable> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(AuditUnavailable::Closed);
+        }
+        let has_room = |batch: &Batch| matches!(&batch.work, Work::Refusals(lines) if lines.bytes.len() + line.len() <= MAX_REFUSAL_BATCH_BYTES);
+        if !state.refusals.back().is_some_and(has_room) {
+            if state.refusals.len() >= MAX_REFUSAL_BATCHES {
+                return Err(AuditUnavailable::Stalled);
+            }
+            state.refusals.push_back(Batch::new(Work::Refusals(Lines::default())));
+        }
+        let Some(Batch { work: Work::Refusals(lines), waiters }) = state.refusals.back_mut() else {
+            return Err(AuditUnavailable::Closed);
+        };
+        let receipt = waiters.receipt(lines.len());
+        lines.push(Kind::Refusal, line);
+        let is_slow = state.refusals_from.is_some_and(|from| from > Instant::now());
+        Ok((!is_slow && state.refusals.len() <= PROMPT_REFUSAL_BATCHES).then_some(receipt))
+    }
+
+    /// Refusals were written, and it took so long.
+    pub(super) fn refusals_took(&self, took: Duration) {
+        let pause = took.saturating_mul(REFUSAL_PAUSE).min(MAX_REFUSAL_PAUSE);
+        self.lock().refusals_from = (took > FAST_WRITE).then(|| Instant::now() + pause);
+    }
+
     /// Wakes the thread for what was added, unless it is awake or has it already.
     pub(super) fn wake_for_lines(&self) {
         let state = self.lock();
-        if !state.batches.is_empty() {
+        if !state.batches.is_empty() || !state.refusals.is_empty() {
             self.wake(state);
         }
     }
@@ -154,23 +220,42 @@ impl Queue {
         }
         let batch = Batch::new(work);
         let receipt = batch.waiters.receipt(0);
+        let refusals = mem::take(&mut state.refusals);
+        state.batches.extend(refusals);
         state.batches.push_back(batch);
         self.wake(state);
         Ok(receipt)
     }
 
-    /// What is to be done next; waits until there is something. `None` when the queue is empty and closed.
-    pub(super) fn next(&self) -> Option<Batch> {
+    /// What is to be done next; waits until there is something, or until `until`.
+    pub(super) fn next(&self, until: Option<Instant>) -> Next {
         let mut state = self.lock();
         loop {
             if let Some(batch) = state.batches.pop_front() {
-                return Some(batch);
+                return Next::Batch(batch);
+            }
+            let now = Instant::now();
+            let refusals_from = state.refusals_from.filter(|from| *from > now && !state.closed);
+            if refusals_from.is_none()
+                && let Some(batch) = state.refusals.pop_front()
+            {
+                return Next::Batch(batch);
             }
             if state.closed {
-                return None;
+                return Next::Closed;
             }
+            if until.is_some_and(|until| until <= now) {
+                return Next::Idle;
+            }
+            let refusals_from = refusals_from.filter(|_| !state.refusals.is_empty());
             state.sleeps = true;
-            state = self.added.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match until.into_iter().chain(refusals_from).min() {
+                Some(until) => {
+                    let waited = self.added.wait_timeout(state, until.saturating_duration_since(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.added.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
             state.sleeps = false;
         }
     }
@@ -194,9 +279,9 @@ impl Queue {
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let batches = mem::take(&mut state.batches);
+        let (batches, refusals) = (mem::take(&mut state.batches), mem::take(&mut state.refusals));
         drop(state);
-        drop(batches);
+        drop((batches, refusals));
     }
 
     fn wake(&self, mut state: MutexGuard<'_, State>) {
@@ -217,7 +302,7 @@ impl State {
     fn has_room(&self) -> bool {
         match self.batches.back() {
             Some(Batch { work: Work::Lines(lines), .. }) => lines.bytes.len() < MAX_BATCH_BYTES,
-            Some(Batch { work: Work::Reopen | Work::Flush, .. }) | None => false,
+            Some(Batch { work: Work::Refusals(_) | Work::Reopen | Work::Flush, .. }) | None => false,
         }
     }
 }

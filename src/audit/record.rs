@@ -3,7 +3,7 @@
 //! No field takes a text as it comes: a record is made of numbers, constants, and the texts of `text.rs`, none of which comes
 //! from a credential, a code, a secret or a session.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use tonic::Code;
 
 use crate::api::v1::ErrorReason;
 use crate::api::{READ_REFLECTION, Rpc};
-use crate::audit::text::{CallerRecord, Policies, PoolId};
+use crate::audit::text::{CallerRecord, Policies, PoolId, limited};
 use crate::audit::username::UsernameRecord;
 use crate::domain::{
     AwsRequestId, Before, Effect, EffectValue, FactorConfiguration, MfaConfiguration, Operation, RequestId, TraceId,
@@ -370,6 +370,53 @@ struct GapLine {
 /// The line that says that `decisions_lost` decisions since `since` are missing.
 pub(super) fn gap_line(since: SystemTime, decisions_lost: u64) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&GapLine { version: VERSION, time: SystemTime::now(), kind: "gap", since, decisions_lost })
+}
+
+/// Calls that were refused and not recorded one by one, because there were too many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalsRecord {
+    /// When the first of them was refused.
+    pub since: SystemTime,
+    /// The address that they came from, if they have that in common.
+    pub peer: Option<IpAddr>,
+    /// The caller, if it is known.
+    pub caller: Option<String>,
+    /// Why they were refused.
+    pub cause: &'static str,
+    /// How many they were.
+    pub refused: u64,
+}
+
+#[derive(Serialize)]
+struct RefusalsLine {
+    version: u8,
+    #[serde(serialize_with = "rfc_3339")]
+    time: SystemTime,
+    kind: &'static str,
+    #[serde(serialize_with = "rfc_3339")]
+    since: SystemTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
+    cause: &'static str,
+    refused: u64,
+}
+
+impl RefusalsRecord {
+    pub(super) fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let Self { since, peer, caller, cause, refused } = self;
+        serde_json::to_vec(&RefusalsLine {
+            version: VERSION,
+            time: SystemTime::now(),
+            kind: "refusals",
+            since: *since,
+            peer: *peer,
+            caller: caller.as_deref().map(limited),
+            cause,
+            refused: *refused,
+        })
+    }
 }
 
 /// RFC 3339 in UTC, always with three digits of milliseconds, so that lines sort.

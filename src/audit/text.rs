@@ -88,7 +88,7 @@ impl Policies {
 }
 
 /// A name as it is, or its beginning and a fingerprint, so that two long names do not become one.
-fn limited(name: &str) -> String {
+pub(super) fn limited(name: &str) -> String {
     if name.len() <= MAX_NAME_LEN || name.chars().count() <= MAX_NAME_LEN {
         return name.to_owned();
     }

@@ -8,14 +8,30 @@ use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::audit::chain::Chain;
 use crate::audit::progress::Progress;
-use crate::audit::queue::{Kind, Lines, Queue, Work};
+use crate::audit::queue::{Kind, Lines, Next, Queue, Work};
 use crate::audit::receipt::{AuditUnavailable, Outcome};
 use crate::audit::record::gap_line;
 use crate::audit::target::{AuditTarget, Open};
 use crate::audit::write_buffer::{Source, WriteBuffer};
+
+/// How long a record may be in the operating system's memory only, with [`Fsync::Interval`].
+const FSYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When records are forced to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fsync {
+    /// When the operating system does.
+    #[default]
+    Never,
+    /// A second after they were written.
+    Interval,
+    /// Before they are acknowledged.
+    Always,
+}
 
 /// The state of the thread.
 #[derive(Debug)]
@@ -30,6 +46,9 @@ pub(super) struct Writer {
     progress: Arc<Progress>,
     failing: bool,
     buffer: WriteBuffer,
+    fsync: Fsync,
+    /// When the first record was written that is not forced to the disk yet.
+    unsynced_since: Option<Instant>,
 }
 
 /// Tells those who wait that nobody writes any more.
@@ -42,21 +61,48 @@ impl Drop for Abandon<'_> {
 }
 
 impl Writer {
-    pub(super) fn new(target: AuditTarget, open: Open, chain: Option<Chain>, progress: Arc<Progress>) -> Self {
-        Self { target, open, kept: VecDeque::new(), chain, progress, failing: false, buffer: WriteBuffer::default() }
+    pub(super) fn new(
+        target: AuditTarget,
+        open: Open,
+        chain: Option<Chain>,
+        progress: Arc<Progress>,
+        fsync: Fsync,
+    ) -> Self {
+        let (kept, buffer) = (VecDeque::new(), WriteBuffer::default());
+        Self { target, open, kept, chain, progress, failing: false, buffer, fsync, unsynced_since: None }
     }
 
     /// Works until nobody can submit more.
     pub(super) fn run(mut self, queue: &Queue) {
         let _abandon = Abandon(queue);
-        while let Some(batch) = queue.next() {
+        loop {
+            let batch = match queue.next(self.sync_at()) {
+                Next::Batch(batch) => batch,
+                Next::Idle => {
+                    let synced = self.sync();
+                    self.log(synced.as_ref().err());
+                    continue;
+                }
+                Next::Closed => break,
+            };
+            let began = Instant::now();
             self.progress.begin();
             let (done, outcome) = self.work(batch.work());
-            self.progress.end(batch.work().len());
+            let is_refusals = matches!(batch.work(), Work::Refusals(_));
+            // Refusals are not among those that wait: there is room for them apart.
+            self.progress.end(if is_refusals { 0 } else { batch.work().len() });
+            if is_refusals {
+                queue.refusals_took(began.elapsed());
+            }
             self.log(outcome.as_ref().err());
             let error = outcome.err().map(|error| AuditUnavailable::Failed(error.to_string()));
             batch.complete(Outcome::new(done, error));
             queue.recycle(batch);
+        }
+        if self.unsynced_since.is_some()
+            && let Err(error) = self.sync()
+        {
+            self.log(Some(&error));
         }
         if !self.kept.is_empty() {
             tracing::error!(target = %self.target, mutations = self.kept.len(), "audit log closed without records of mutations");
@@ -65,12 +111,39 @@ impl Writer {
 
     /// Does the work, for so many of those who wait for it.
     fn work(&mut self, work: &Work) -> (usize, io::Result<()>) {
-        let outcome = match work {
-            Work::Lines(lines) => return self.record(lines),
-            Work::Reopen => self.reopen().and_then(|()| self.flush()),
-            Work::Flush => self.flush(),
+        let (done, outcome) = match work {
+            Work::Lines(lines) | Work::Refusals(lines) => self.record(lines),
+            Work::Reopen => done(self.reopen().and_then(|()| self.flush())),
+            Work::Flush => done(self.flush()),
         };
-        (usize::from(outcome.is_ok()), outcome)
+        let must_sync = match work {
+            Work::Lines(_) | Work::Refusals(_) => self.sync_at().is_some_and(|at| at <= Instant::now()),
+            Work::Reopen | Work::Flush => self.unsynced_since.is_some(),
+        };
+        match outcome {
+            // What is written and could not be forced to the disk is not acknowledged. It is not written again either.
+            Ok(()) if must_sync => match self.sync() {
+                Ok(()) => (done, Ok(())),
+                Err(error) => (0, Err(error)),
+            },
+            outcome => (done, outcome),
+        }
+    }
+
+    /// When what was written is to be forced to the disk, if it is.
+    fn sync_at(&self) -> Option<Instant> {
+        let since = self.unsynced_since?;
+        match self.fsync {
+            Fsync::Never => None,
+            Fsync::Interval => Some(since + FSYNC_INTERVAL),
+            Fsync::Always => Some(since),
+        }
+    }
+
+    /// Forces what was written to the disk. If that fails, the system may have dropped it, and a second try would not tell.
+    fn sync(&mut self) -> io::Result<()> {
+        self.unsynced_since = None;
+        self.open.file.sync_data()
     }
 
     /// Writes lines. Decisions that cannot be written are dropped and counted, mutations are kept.
@@ -79,7 +152,7 @@ impl Writer {
         let mut dropped = 0;
         for (kind, line) in lines.iter().skip(written) {
             match kind {
-                Kind::Decision => dropped += 1,
+                Kind::Decision | Kind::Refusal => dropped += 1,
                 Kind::Mutation => self.kept.push_back(line.to_owned()),
             }
         }
@@ -144,7 +217,7 @@ impl Writer {
             buffer.add(Source::Kept, line, chain.as_mut());
         }
         for (kind, line) in lines.iter() {
-            if kind == Kind::Decision
+            if kind != Kind::Mutation
                 && let Some((decisions, gap)) = gap.take()
             {
                 buffer.add(Source::Gap(decisions), &gap, chain.as_mut());
@@ -171,7 +244,7 @@ impl Writer {
 
     /// Writes the buffer with one call, unless the system takes only a part of it.
     fn append(&mut self) -> (usize, io::Result<()>) {
-        let Self { buffer, open, .. } = self;
+        let Self { buffer, open, fsync, unsynced_since, .. } = self;
         let mut position = if open.torn { 0 } else { WriteBuffer::START };
         loop {
             let part = buffer.part(position, open.atomic_bytes);
@@ -184,6 +257,9 @@ impl Writer {
                     let taken = part.get(..taken).unwrap_or(part);
                     open.torn = taken.last() != Some(&b'\n');
                     position += taken.len();
+                    if *fsync != Fsync::Never {
+                        unsynced_since.get_or_insert_with(Instant::now);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return (position, Err(error)),
@@ -195,8 +271,11 @@ impl Writer {
         if self.target == AuditTarget::Stdout {
             return Ok(());
         }
-        self.open = self.target.open()?;
-        Ok(())
+        let opened = self.target.open()?;
+        // What is in the file before is no more in reach afterwards.
+        let synced = if self.unsynced_since.is_some() { self.sync() } else { Ok(()) };
+        self.open = opened;
+        synced
     }
 
     /// Logs when writing starts to fail and when it works again, not each time.
@@ -212,6 +291,11 @@ impl Writer {
         self.failing = error.is_some();
         self.progress.failing.store(self.failing, Ordering::Relaxed);
     }
+}
+
+/// How many of those who wait for one thing have it.
+fn done(outcome: io::Result<()>) -> (usize, io::Result<()>) {
+    (usize::from(outcome.is_ok()), outcome)
 }
 
 #[cfg(test)]
@@ -235,7 +319,7 @@ mod tests {
         let target = AuditTarget::File(path.to_owned());
         let open = target.open().unwrap();
         let progress = Arc::new(Progress::new(&target));
-        Writer::new(target, open, None, progress)
+        Writer::new(target, open, None, progress, Fsync::Never)
     }
 
     /// A writer to one end of a socket. When nobody reads the other, it takes a part of a write, then fails: what a full disk
@@ -325,6 +409,29 @@ mod tests {
         let mut expected: Vec<String> = whole.map(|number| number.to_string()).collect();
         expected.extend([format!("lost {lost}"), "\"last\"".to_owned()]);
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn records_are_forced_to_the_disk_before_they_are_acknowledged_or_later_or_never() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit");
+        let one = lines([(Kind::Decision, b"{}".as_slice())]);
+        let mut states = Vec::new();
+        for fsync in [Fsync::Never, Fsync::Interval, Fsync::Always] {
+            let mut writer = Writer { fsync, ..writer(&path) };
+            assert_eq!(writer.work(&Work::Lines(one.clone())).0, 1);
+            states.push((writer.unsynced_since.is_some(), writer.sync_at().is_some()));
+            writer.unsynced_since = writer.unsynced_since.and_then(|since| since.checked_sub(FSYNC_INTERVAL));
+            assert_eq!(writer.work(&Work::Lines(one.clone())).0, 1);
+            assert!(writer.unsynced_since.is_none());
+        }
+        assert_eq!(states, [(false, false), (true, true), (false, false)]);
+
+        // What cannot be forced to a disk is not acknowledged, and not written twice.
+        let mut writer = Writer { fsync: Fsync::Always, ..writer(Path::new("/dev/null")) };
+        let (acknowledged, outcome) = writer.work(&Work::Lines(one));
+        assert_eq!((acknowledged, outcome.unwrap_err().kind()), (0, io::ErrorKind::InvalidInput));
+        assert!(writer.kept.is_empty());
     }
 
     #[test]

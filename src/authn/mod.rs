@@ -5,5 +5,5 @@ pub mod certificate;
 mod peer;
 pub mod token;
 
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, CredentialProblem, Unauthenticated};
 pub use peer::{AuthenticatedFlag, PeerIdentity};

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::admission::{Admission, Refused, Who};
 use crate::api::v1::ErrorReason;
 use crate::api::{READ_REFLECTION, Rpc};
-use crate::audit::{self, AuditLog, CallFields, DecisionOutcome, DecisionRecord, Target};
+use crate::audit::{self, AuditLog, CallFields, DecisionOutcome, DecisionRecord, RefusalsRecord, Target};
+use crate::authn::Unauthenticated;
 use crate::authz::permit::Grant;
 use crate::authz::policy::{Decision, PolicyStore};
 use crate::authz::recorder::{Asked, MutationRecorder};
@@ -26,9 +28,18 @@ pub enum Gate {
 pub struct PolicyEnforcer {
     policies: Arc<PolicyStore>,
     audit: Arc<AuditLog>,
+    admission: Admission,
 }
 
 impl Gate {
+    /// Reports the calls that were refused and counted together: a record and a line of the log for each who and why.
+    pub async fn report_refused(&self) {
+        match self {
+            Self::AllowAll => {}
+            Self::Enforced(enforcer) => enforcer.report_refused().await,
+        }
+    }
+
     /// The grant to read a pool so that the effect of its replacement is known, if the caller may read it anyway. `None` as well
     /// where calls are not decided on. The decision that this is a part of is recorded, and not the grant.
     pub fn grant_read_before(&self, call: &Call, user_pool_id: &str) -> Option<Grant> {
@@ -61,7 +72,13 @@ impl Gate {
 impl PolicyEnforcer {
     /// An enforcer that decides by `policies` and records in `audit`.
     pub fn new(policies: Arc<PolicyStore>, audit: Arc<AuditLog>) -> Self {
-        Self { policies, audit }
+        Self { policies, audit, admission: Admission::default() }
+    }
+
+    /// The same enforcer, which admits calls within rates.
+    #[must_use]
+    pub fn with_admission(self, admission: Admission) -> Self {
+        Self { admission, ..self }
     }
 
     fn grant_read_before(&self, call: &Call, user_pool_id: &str) -> Option<Grant> {
@@ -138,8 +155,18 @@ impl PolicyEnforcer {
         Error::new(ErrorReason::CallerForbidden).cause("nothing is served on the path")
     }
 
-    /// Records that a caller did not authenticate.
-    pub(super) async fn record_unauthenticated(&self, call: &Call, target: Target, duration: Duration) {
+    /// Refuses a call whose caller did not authenticate. It is recorded, or counted if there are too many from its address.
+    pub(super) async fn refuse_stranger(
+        &self,
+        call: &Call,
+        target: Target,
+        why: Unauthenticated,
+        duration: Duration,
+    ) -> Error {
+        let (address, problem) = (call.peer.map(|peer| peer.ip()), why.problem.name());
+        if let Err(wait) = self.admission.stranger(address, problem) {
+            return over_rate(wait).cause("too many calls from the address did not authenticate");
+        }
         let record = DecisionRecord {
             call: Arc::new(call_fields(call, target)),
             effect: None,
@@ -148,7 +175,35 @@ impl PolicyEnforcer {
             policies: audit::Policies::default(),
             duration,
         };
-        self.record_best_effort(&record).await;
+        if self.audit.refusal(&record).await {
+            return why.into();
+        }
+        self.admission.count_stranger(address, problem);
+        Error::from(why).counted()
+    }
+
+    /// Admits a call of a caller within its rate.
+    pub(super) fn admit(&self, caller: &Caller) -> Result<(), Error> {
+        self.admission.caller(&caller.name).map_err(|wait| over_rate(wait).cause("the caller's rate is used up"))
+    }
+
+    async fn report_refused(&self) {
+        for refused in self.admission.take_refused() {
+            let Refused { who, cause, number, since } = refused.clone();
+            let (peer, caller) = match who {
+                Who::Address(address) => (Some(address), None),
+                Who::Caller(caller) => (None, Some(caller)),
+                Who::Others => (None, None),
+            };
+            let record = RefusalsRecord { since, peer, caller: caller.clone(), cause, refused: number };
+            if let Err(error) = self.audit.refusals(&record).await {
+                tracing::debug!(%error, "refusals not recorded yet");
+                self.admission.put_back(refused);
+                continue;
+            }
+            let peer = peer.map(tracing::field::display);
+            tracing::warn!(refused = number, cause, peer, caller, "calls over their rate refused");
+        }
     }
 
     async fn record_denial(&self, call: &Call, target: Target, policy_set_hash: &str, started: Instant) {
@@ -168,6 +223,12 @@ impl PolicyEnforcer {
     async fn record_best_effort(&self, record: &DecisionRecord) {
         let _ = self.audit.decision(record).await;
     }
+}
+
+/// The refusal of a call that comes too soon after others, which is logged with them.
+fn over_rate(wait: Duration) -> Error {
+    let error = Error::new(ErrorReason::CallerLimitExceeded).metadata("limit", Some("rate"));
+    error.retry_after(wait).counted()
 }
 
 /// The caller is told what it may not do, and never by which policy.

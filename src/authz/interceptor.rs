@@ -115,12 +115,12 @@ impl AuthzInterceptor {
             Ok(caller) => caller,
             Err(error) => {
                 Span::current().record("caller", ANONYMOUS);
-                enforcer.record_unauthenticated(call, endpoint.target(), started.elapsed()).await;
-                return Err(error);
+                return Err(enforcer.refuse_stranger(call, endpoint.target(), error, started.elapsed()).await);
             }
         };
         Span::current().record("caller", caller.name.as_str());
         call.caller = Some(caller.clone());
+        enforcer.admit(&caller)?;
         match endpoint {
             Endpoint::Rpc(rpc) => enforcer.precheck(call, &caller, rpc).await,
             Endpoint::Reflection => enforcer.authorize_reflection(call, &caller).await,

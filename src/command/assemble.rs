@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::admission::{Admission, Rates};
 use crate::audit::{AuditLog, ChainKey, UsernameForm, UsernameKey, UsernameKeyError};
 use crate::authn::Authenticator;
 use crate::authn::token::{Clock, JwksRefresh, JwksSource, TokenOptions, TokenVerifier};
@@ -30,6 +31,7 @@ pub(super) struct Plan {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) policies: Arc<PolicyStore>,
     pub(super) audit: Arc<AuditLog>,
+    pub(super) gate: Gate,
 }
 
 /// Everything that is wrong with the options and the files that they name.
@@ -70,8 +72,10 @@ pub(super) enum Strictness {
 impl Plan {
     /// Reads every file, fetches the key set, and opens the audit log.
     pub(super) async fn assemble(options: Serve, strictness: Strictness) -> Result<Self, ConfigErrors> {
-        let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, drain_delay, common } =
+        let Serve { listen, cognito_endpoint, tls, jwt, policies, entities, audit, role, rates, drain_delay, common } =
             options;
+        let config::RateOptions { rate, stranger_rate } = rates;
+        let admission = Admission::new(Rates::new(rate, Some(stranger_rate)));
         let settings = common.settings(Quotas::documented(), drain_delay);
         let mut errors = ConfigErrors(Vec::new());
 
@@ -98,6 +102,7 @@ impl Plan {
 
         match (policies, audit) {
             (Some(policies), Some(audit)) if errors.0.is_empty() => Ok(Self {
+                gate: gate(&policies, &audit, admission),
                 listen,
                 endpoint: cognito_endpoint.map_or(Endpoint::Aws, config::AwsUrl::into_endpoint),
                 settings,
@@ -118,7 +123,7 @@ impl Plan {
         let watched = credentials.clone();
         let cognito = self.settings.cognito(self.endpoint.clone(), credentials).with_role(role);
         Service {
-            gate: Gate::Enforced(Arc::new(PolicyEnforcer::new(Arc::clone(&self.policies), Arc::clone(&self.audit)))),
+            gate: self.gate.clone(),
             authenticator: Arc::clone(&self.authenticator),
             cognito,
             credentials: Some(watched),
@@ -128,6 +133,12 @@ impl Plan {
             drain: self.settings.drain,
         }
     }
+}
+
+/// The gate of these policies, which records in this audit log.
+fn gate(policies: &Arc<PolicyStore>, audit: &Arc<AuditLog>, admission: Admission) -> Gate {
+    let enforcer = PolicyEnforcer::new(Arc::clone(policies), Arc::clone(audit));
+    Gate::Enforced(Arc::new(enforcer.with_admission(admission)))
 }
 
 /// Whether callers authenticate by token.
@@ -228,7 +239,7 @@ fn open_policies(
 }
 
 fn open_audit(audit: config::Audit, errors: &mut ConfigErrors) -> Option<Arc<AuditLog>> {
-    let config::Audit { audit_log, audit_username, keys } = audit;
+    let config::Audit { audit_log, audit_username, audit_fsync, keys } = audit;
     let without_key = audit_username == AuditUsername::Hmac && keys.audit_username_key_file.is_none();
     if without_key {
         errors.push("--audit-username-key-file is missing: give one, or --audit-username plain or none");
@@ -252,7 +263,9 @@ fn open_audit(audit: config::Audit, errors: &mut ConfigErrors) -> Option<Arc<Aud
             "audit records are not chained: an edit does not show; give --audit-chain-key-file"
         );
     }
-    errors.collect(AuditLog::open(audit_log, username, keys.chain).map_err(|error| chain(&error))).map(Arc::new)
+    errors
+        .collect(AuditLog::open(audit_log, username, keys.chain, audit_fsync.into()).map_err(|error| chain(&error)))
+        .map(Arc::new)
 }
 
 /// The keys of the audit log.

@@ -59,6 +59,7 @@ pub async fn serve(options: Serve) -> Result<(), CommandError> {
             Ok(())
         }
     };
+    plan.gate.report_refused().await;
     if let Err(error) = plan.audit.flush().await {
         tracing::error!(target = plan.audit.target(), %error, "audit log incomplete");
     }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::audit::AuditTarget;
+use crate::admission::CallerRate;
+use crate::audit::{AuditTarget, Fsync};
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::{Cognito, Credentials, Endpoint, OperationLimits, RoleArn};
 use crate::config::value::{cache_size, delay, duration, operations, workers};
 use crate::domain::DeadlineLimits;
-use crate::quota::{Broker, QuotaSetting, Quotas, Share};
+use crate::quota::{Broker, QuotaSetting, Quotas, Rate, Share};
 use crate::server::DrainTimes;
 use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::ClientCa;
@@ -145,6 +146,10 @@ pub struct Serve {
     #[command(flatten)]
     pub role: Role,
 
+    /// How often callers and strangers may come.
+    #[command(flatten)]
+    pub rates: RateOptions,
+
     /// How long to serve on at shutdown while health says `NOT_SERVING`, so that load balancers notice before the listener is closed:
     /// longer than their interval of checks. May be `0s`.
     #[arg(long, env = "MFAGATE_DRAIN_DELAY", default_value = "5s", value_name = "DURATION", value_parser = delay)]
@@ -240,9 +245,51 @@ pub struct Audit {
     #[arg(long, env = "MFAGATE_AUDIT_USERNAME", default_value = "hmac", value_name = "FORM")]
     pub audit_username: AuditUsername,
 
+    /// When records are forced to the disk: `never` (when the operating system does it: records survive the end of the process, and
+    /// not a power failure), `interval` (a second after they are written), or `always` (before a change is made, which then takes as
+    /// long as the disk).
+    #[arg(long, env = "MFAGATE_AUDIT_FSYNC", default_value = "never", value_name = "WHEN")]
+    pub audit_fsync: AuditFsync,
+
     /// The keys of the records.
     #[command(flatten)]
     pub keys: AuditKeys,
+}
+
+/// When records are forced to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuditFsync {
+    /// When the operating system does it.
+    Never,
+    /// A second after they are written.
+    Interval,
+    /// Before a change is made.
+    Always,
+}
+
+impl From<AuditFsync> for Fsync {
+    fn from(fsync: AuditFsync) -> Self {
+        match fsync {
+            AuditFsync::Never => Self::Never,
+            AuditFsync::Interval => Self::Interval,
+            AuditFsync::Always => Self::Always,
+        }
+    }
+}
+
+/// The options of how often callers and strangers may come.
+#[derive(Clone, Debug, Args)]
+pub struct RateOptions {
+    /// How many calls a second, and how many at once, a caller may make, whatever they ask for: `payments=50` or `payments=50/100`. `*=20`
+    /// is for each caller that is not named; without it, those have no limit. By default a fifth of the rate may come at once. May be
+    /// repeated, or hold several separated by commas.
+    #[arg(long, env = "MFAGATE_RATE", value_name = "CALLER=RATE[/BURST]", value_delimiter = ',')]
+    pub rate: Vec<CallerRate>,
+
+    /// How many calls a second from one address that do not authenticate are refused, recorded and logged one by one. More are told to
+    /// wait, and are counted in one record and one line every five seconds.
+    #[arg(long, env = "MFAGATE_STRANGER_RATE", default_value = "100/200", value_name = "RATE[/BURST]")]
+    pub stranger_rate: Rate,
 }
 
 /// The keys of the audit log.

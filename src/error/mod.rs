@@ -31,6 +31,8 @@ pub struct Error {
     user_pool_id: Option<String>,
     endpoint: Option<String>,
     retry_after: Option<Duration>,
+    /// Whether others like it are logged together.
+    counted: bool,
     cause: Option<String>,
 }
 
@@ -46,6 +48,7 @@ impl Error {
             user_pool_id: None,
             endpoint: None,
             retry_after: None,
+            counted: false,
             cause: None,
         }
     }
@@ -84,6 +87,11 @@ impl Error {
     /// Says when a retry may succeed, where that is known.
     pub fn retry_after(self, delay: Duration) -> Self {
         Self { retry_after: Some(delay), ..self }
+    }
+
+    /// It is one of many that are logged together.
+    pub fn counted(self) -> Self {
+        Self { counted: true, ..self }
     }
 
     /// Adds the cause, for the log only. It must not hold a secret.

@@ -187,6 +187,7 @@ fn log(error: &Error) {
         };
     }
     match spec.party {
+        _ if error.counted => event!(debug),
         Party::Mfagate => event!(error),
         Party::Aws | Party::PoolOperator => event!(warn),
         Party::Caller | Party::EndUser => event!(info),

@@ -6,11 +6,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A time, in nanoseconds since the broker was made.
-pub(super) type Nanos = u64;
+pub type Nanos = u64;
 
 /// How fast tokens come, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace {
+pub struct Pace {
     /// The time from one token to the next.
     pub(super) interval: Nanos,
     /// How much earlier than its regular time a token may be taken. A slower pace has the same, and so fewer tokens at once: with
@@ -20,24 +20,24 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The pace of a bucket that has so many tokens when it is full, from 1.
-    pub(super) fn new(interval: Nanos, burst: u32) -> Self {
+    pub fn new(interval: Nanos, burst: u32) -> Self {
         Self { interval, tolerance: interval.saturating_mul(u64::from(burst.saturating_sub(1))) }
     }
 }
 
 /// The tokens: the time at which the bucket will be full, less one interval. The pace is an argument, since it changes.
 #[derive(Debug, Default)]
-pub(super) struct Bucket(AtomicU64);
+pub struct Bucket(AtomicU64);
 
 impl Bucket {
     /// Takes a token, if there is one.
-    pub(super) fn try_take(&self, now: Nanos, pace: Pace) -> bool {
+    pub fn try_take(&self, now: Nanos, pace: Pace) -> bool {
         let take = |full: Nanos| (full <= now + pace.tolerance).then(|| full.max(now) + pace.interval);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     /// When there is a token: in the past if there is one.
-    pub(super) fn ready_at(&self, pace: Pace) -> Nanos {
+    pub fn ready_at(&self, pace: Pace) -> Nanos {
         self.0.load(Ordering::Relaxed).saturating_sub(pace.tolerance)
     }
 

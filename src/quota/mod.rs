@@ -12,5 +12,6 @@ mod queue;
 mod quotas;
 
 pub use broker::{Broker, RegionQuota, Spender, Subject, Turn, WaitTooLong};
+pub use bucket::{Bucket, Nanos, Pace};
 pub use budget::Client;
 pub use quotas::{Quota, QuotaSetting, Quotas, Rate, Share, Shares};

@@ -89,9 +89,27 @@ impl Rate {
         Some(Self { per_second, burst: NonZero::new(burst).filter(|burst| burst.get() <= MAX_PER_SECOND)? })
     }
 
-    pub(super) fn pace(self) -> Pace {
+    /// The rate as buckets have it.
+    pub fn pace(self) -> Pace {
         let second: Nanos = as_nanos(Duration::from_secs(1));
         Pace::new(second / u64::from(self.per_second.get()), self.burst.get())
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (rate, burst) = match text.split_once('/') {
+            Some((rate, burst)) => (number(rate), Some(number(burst))),
+            None => (number(text), None),
+        };
+        let rate = match (rate, burst) {
+            (Some(rate), None) => Self::new(rate, None),
+            (Some(rate), Some(Some(burst))) => Self::new(rate, Some(burst)),
+            _ => None,
+        };
+        rate.ok_or_else(|| format!("rate and burst must be numbers from 1 to {MAX_PER_SECOND}"))
     }
 }
 
@@ -156,18 +174,8 @@ impl FromStr for QuotaSetting {
         if rate == "unlimited" {
             return Ok(Self::One(quota, None));
         }
-        let (rate, burst) = match rate.split_once('/') {
-            Some((rate, burst)) => (number(rate), Some(number(burst))),
-            None => (number(rate), None),
-        };
-        let rate = match (rate, burst) {
-            (Some(rate), None) => Rate::new(rate, None),
-            (Some(rate), Some(Some(burst))) => Rate::new(rate, Some(burst)),
-            _ => None,
-        };
-        let rate =
-            rate.ok_or_else(|| format!("rate and burst must be numbers from 1 to {MAX_PER_SECOND}, or `unlimited`"))?;
-        Ok(Self::One(quota, Some(rate)))
+        let rate: Result<Rate, String> = rate.parse();
+        Ok(Self::One(quota, Some(rate.map_err(|error| format!("{error}, or `unlimited`"))?)))
     }
 }
 

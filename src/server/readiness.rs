@@ -43,6 +43,9 @@ const AUDIT: &str = "audit";
 /// How often the conditions are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How often calls that were refused and counted together are reported.
+const REFUSALS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How often the audit log is tried while it cannot be written, and credentials while there are none.
 const TRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -117,6 +120,7 @@ impl Readiness {
 
     async fn report_changes(&self, health: &HealthReporter, has_credentials: &AtomicBool, first: Conditions) {
         let audit = self.gate.audit_log().map(|audit| AbortOnDropHandle::new(tokio::spawn(retry_audit(audit))));
+        let _refusals = AbortOnDropHandle::new(tokio::spawn(report_refusals(self.gate.clone())));
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = first;
@@ -184,6 +188,14 @@ pub(super) async fn report_not_serving(health: &HealthReporter) {
 pub(super) async fn end_watches(mut health: HealthReporter) {
     for name in names() {
         health.clear_service_status(name).await;
+    }
+}
+
+/// Reports the calls that were refused and counted together.
+async fn report_refusals(gate: Gate) {
+    loop {
+        tokio::time::sleep(REFUSALS_INTERVAL).await;
+        gate.report_refused().await;
     }
 }
 

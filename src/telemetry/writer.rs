@@ -51,6 +51,10 @@ struct LineQueue {
 struct State {
     /// In the order in which they were added.
     waiting: Vec<u8>,
+    /// Warnings and errors that came while so much waits that they would be late.
+    urgent: Vec<u8>,
+    /// Whether more than one write of lines is on its way.
+    behind: bool,
     phase: Phase,
     /// Lines that were dropped and not reported yet.
     dropped: u64,
@@ -73,9 +77,13 @@ enum Phase {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { waiting, phase, dropped, closed } = self;
+        let Self { waiting, urgent, behind, phase, dropped, closed } = self;
         let mut state = f.debug_struct("State");
-        state.field("waiting_bytes", &waiting.len()).field("phase", phase);
+        state
+            .field("waiting_bytes", &waiting.len())
+            .field("urgent_bytes", &urgent.len())
+            .field("behind", behind)
+            .field("phase", phase);
         state.field("dropped", dropped).field("closed", closed).finish()
     }
 }
@@ -91,12 +99,19 @@ pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(LogWriter, 
 impl LineQueue {
     fn add(&self, line: &[u8], is_urgent: bool) {
         let mut state = self.lock();
-        let limit = if is_urgent { MAX_BYTES } else { MAX_BYTES - RESERVED_BYTES };
-        if state.waiting.len() + line.len() > limit || state.phase == Phase::Ended {
+        // A reader that keeps up sees all lines in order.
+        let overtakes = is_urgent && (state.behind || !state.urgent.is_empty() || state.waiting.len() >= WRITE_BYTES);
+        let ended = state.phase == Phase::Ended;
+        let (queue, limit) = if overtakes {
+            (&mut state.urgent, RESERVED_BYTES)
+        } else {
+            (&mut state.waiting, MAX_BYTES - RESERVED_BYTES)
+        };
+        if queue.len() + line.len() > limit || ended {
             state.dropped += 1;
             return;
         }
-        state.waiting.extend_from_slice(line);
+        queue.extend_from_slice(line);
         let wakes = match state.phase {
             Phase::Asleep => true,
             Phase::Lingering => is_urgent || state.waiting.len() >= WRITE_BYTES,
@@ -112,15 +127,29 @@ impl LineQueue {
     fn write_to(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         let mut reported: Option<Instant> = None;
+        let mut urgent = Vec::new();
         while self.take(&mut batch) {
-            // There is nowhere else to say that it failed.
-            let _: io::Result<()> = out.write_all(&batch).and_then(|()| out.flush());
+            let mut rest = batch.as_slice();
+            loop {
+                // What is urgent waits for one write at most, however much there is of the rest.
+                mem::swap(&mut self.lock().urgent, &mut urgent);
+                let (lines, others) = rest.split_at(whole_lines(rest));
+                rest = others;
+                if urgent.is_empty() && lines.is_empty() {
+                    break;
+                }
+                // There is nowhere else to say that it failed.
+                let _: io::Result<()> =
+                    out.write_all(&urgent).and_then(|()| out.write_all(lines)).and_then(|()| out.flush());
+                urgent.clear();
+                if reported.is_none_or(|reported| reported.elapsed() >= DROP_INTERVAL) && self.report_dropped() {
+                    reported = Some(Instant::now());
+                }
+            }
             batch.clear();
             // The room of a flood is given back.
             batch.shrink_to(WRITE_BYTES);
-            if reported.is_none_or(|reported| reported.elapsed() >= DROP_INTERVAL) && self.report_dropped() {
-                reported = Some(Instant::now());
-            }
+            urgent.shrink_to(WRITE_BYTES);
         }
         self.lock().phase = Phase::Ended;
         self.ended.notify_all();
@@ -137,7 +166,8 @@ impl LineQueue {
                     let (after, wait) = self.added.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
                     state = after;
                     if wait.timed_out() && state.phase == Phase::Lingering {
-                        let next = if state.waiting.is_empty() { Phase::Asleep } else { Phase::Writing };
+                        let is_empty = state.waiting.is_empty() && state.urgent.is_empty();
+                        let next = if is_empty { Phase::Asleep } else { Phase::Writing };
                         state.phase = next;
                     }
                 }
@@ -146,7 +176,8 @@ impl LineQueue {
         }
         state.phase = Phase::Writing;
         mem::swap(&mut state.waiting, batch);
-        !batch.is_empty()
+        state.behind = batch.len() > WRITE_BYTES;
+        !batch.is_empty() || !state.urgent.is_empty()
     }
 
     /// Logs how many lines were dropped since it was last logged, if any were.
@@ -160,6 +191,19 @@ impl LineQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The length of the lines at the beginning that are written at once.
+fn whole_lines(lines: &[u8]) -> usize {
+    if lines.len() <= WRITE_BYTES {
+        return lines.len();
+    }
+    let is_end = |byte: &u8| *byte == b'\n';
+    let (first, rest) = lines.split_at(WRITE_BYTES);
+    match first.iter().rposition(is_end) {
+        Some(end) => end + 1,
+        None => rest.iter().position(is_end).map_or(lines.len(), |end| WRITE_BYTES + end + 1),
     }
 }
 
@@ -291,18 +335,52 @@ mod tests {
             let state = writer.0.lock();
             let bytes = state.waiting.len();
             assert!((MAX_BYTES - RESERVED_BYTES - 1024..=MAX_BYTES).contains(&bytes), "{bytes}");
-            assert!(state.dropped > 0 && state.waiting.ends_with(b"warning\n"));
+            assert!(state.dropped > 0 && state.urgent == b"warning\n");
         }
         for _ in 0..MAX_BYTES / 1024 {
             writer.add(&line, true);
         }
-        assert!(writer.0.lock().waiting.len() <= MAX_BYTES);
-        for _ in 0..10 {
+        assert!(writer.0.lock().urgent.len() <= RESERVED_BYTES);
+        for _ in 0..200 {
             permit.send(()).unwrap();
         }
         drop(thread);
         let all: String = written.try_iter().collect();
         assert!(all.contains("\nwarning\n"), "{} bytes", all.len());
+    }
+
+    #[test]
+    fn a_warning_waits_for_one_write_however_much_waits_before_it_and_so_does_the_number_of_lines_dropped() {
+        let (writer, _thread, permit, written) = with_reader();
+        let line = format!("{}\n", "x".repeat(1023));
+        writer.add(&line, false);
+        while writer.0.lock().phase != Phase::Writing {
+            thread::yield_now();
+        }
+        for _ in 0..1000 {
+            writer.add(&line, false);
+        }
+        permit.send(()).unwrap();
+        assert!(read(&written).starts_with('x'));
+        // It is in the first of many writes now.
+        while !writer.0.lock().waiting.is_empty() {
+            thread::yield_now();
+        }
+        writer.add("warning\n", true);
+        permit.send(()).unwrap();
+        permit.send(()).unwrap();
+        let first = read(&written);
+        assert!(first.len() <= WRITE_BYTES && first.ends_with("x\n"), "{} bytes", first.len());
+        assert_eq!(read(&written), "warning\n");
+    }
+
+    #[test]
+    fn lines_are_cut_where_they_end() {
+        assert_eq!(whole_lines(b"a\nb\n"), 4);
+        let long = "x".repeat(WRITE_BYTES + 5);
+        assert_eq!(whole_lines(long.as_bytes()), long.len());
+        assert_eq!(whole_lines(format!("{long}\nnext\n").as_bytes()), long.len() + 1);
+        assert_eq!(whole_lines(format!("a\n{long}\nnext\n").as_bytes()), 2);
     }
 
     #[test]

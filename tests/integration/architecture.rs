@@ -18,6 +18,7 @@ const MODULES: &[&str] = &[
     "mfa",
     "audit",
     "quota",
+    "admission",
     "authn",
     "authz",
     "cognito",

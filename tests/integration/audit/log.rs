@@ -11,7 +11,7 @@ use std::time::Duration;
 use mfagate::api::Rpc;
 use mfagate::audit::{
     AuditLog, AuditTarget, AuditUnavailable, CallFields, CallerRecord, ChainCheck, ChainFinding, ChainKey,
-    DecisionOutcome, DecisionRecord, MutationOutcome, MutationRecord, Policies, PoolId, Target, UsernameForm,
+    DecisionOutcome, DecisionRecord, Fsync, MutationOutcome, MutationRecord, Policies, PoolId, Target, UsernameForm,
     UsernameKey,
 };
 use mfagate::domain::{AwsRequestId, Caller, Effect, Operation, RequestId, TokenIdentity, TraceId};
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::support::disk::{make_fifo, small_disk_command};
 
 fn open(path: &Path) -> AuditLog {
-    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None, None).unwrap()
+    AuditLog::open(AuditTarget::File(path.to_owned()), UsernameForm::None, None, Fsync::Never).unwrap()
 }
 
 fn call(id: &str) -> Arc<CallFields> {
@@ -243,7 +243,7 @@ fn records_of_many_runtimes_are_acknowledged_in_the_file_and_chained() {
     let path = directory.path().join("audit.jsonl");
     let key = || ChainKey::derived_from(UsernameKey::new(&[7; 32]).unwrap());
     let target = AuditTarget::File(path.clone());
-    let log = Arc::new(AuditLog::open(target, UsernameForm::None, Some(key())).unwrap());
+    let log = Arc::new(AuditLog::open(target, UsernameForm::None, Some(key()), Fsync::Never).unwrap());
     // As the program's workers, and as tokio's usual runtime.
     thread::scope(|scope| {
         for worker in 0..4 {
@@ -314,7 +314,7 @@ async fn a_secret_in_a_wrong_field_is_not_in_the_record() {
     let forms = [(UsernameForm::Plain, "plain"), (UsernameForm::Hmac(key), "hmac"), (UsernameForm::None, "none")];
     for (form, name) in forms {
         let path = directory.path().join(name);
-        let log = AuditLog::open(AuditTarget::File(path.clone()), form, None).unwrap();
+        let log = AuditLog::open(AuditTarget::File(path.clone()), form, None, Fsync::Never).unwrap();
         for text in [token.as_str(), &session, secret_code] {
             // A text this short may be a username or an id.
             let tellable = if text == secret_code { "" } else { text };
@@ -380,7 +380,8 @@ fn a_target_that_cannot_be_written_is_refused_at_startup_by_name() {
         (directory.path().to_owned(), "Is a directory"),
         (fifo, "it is a FIFO"),
     ] {
-        let refused = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None).unwrap_err();
+        let refused =
+            AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::None, None, Fsync::Never).unwrap_err();
         let refused = chain(&refused);
         let start = format!("the audit log {} cannot be opened for writing: ", path.display());
         assert!(refused.starts_with(&start) && refused.contains(cause), "{refused}");
@@ -455,7 +456,7 @@ fn standard_output_takes_records_as_lines() {
 #[ignore = "a part of the test above, which runs it in a process of its own"]
 async fn writes_to_standard_output() {
     assert!(std::env::var_os(FILE).is_some(), "set by the test above");
-    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None, None).unwrap();
+    let log = AuditLog::open(AuditTarget::Stdout, UsernameForm::None, None, Fsync::Never).unwrap();
     // libtest does not end the line that it has printed.
     println!();
     log.decision(&decision("one")).await.unwrap();

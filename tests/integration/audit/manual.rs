@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mfagate::api::Rpc;
 use mfagate::audit::{
     AuditLog, AuditTarget, CallFields, CallerRecord, ChainCheck, ChainFinding, ChainKey, DecisionOutcome,
-    DecisionRecord, MutationOutcome, MutationRecord, Policies, PoolId, UsernameForm, UsernameKey,
+    DecisionRecord, Fsync, MutationOutcome, MutationRecord, Policies, PoolId, RefusalsRecord, UsernameForm,
+    UsernameKey,
 };
 use mfagate::domain::{
     AwsRequestId, Before, Caller, CertificateIdentity, Effect, Operation, RequestId, TokenIdentity, TraceId,
@@ -29,7 +31,7 @@ fn documented() -> Fields {
     for row in rows.take_while(|line| line.starts_with('|')) {
         let mut cells = row.split('|').skip(1);
         let (names, kinds) = (cells.next().unwrap(), cells.next().unwrap().trim());
-        let kinds = if kinds == "all" { "decision, mutation, gap" } else { kinds };
+        let kinds = if kinds == "all" { "decision, mutation, gap, refusals" } else { kinds };
         for name in names.split(',') {
             let name = name.trim().trim_matches('`');
             fields.extend(kinds.split(", ").map(|kind| (name.to_owned(), kind.to_owned())));
@@ -109,7 +111,7 @@ fn full_disk(directory: &TempDir, name: &str) -> (AuditLog, impl FnOnce() -> Pat
     let path = directory.path().join(name);
     symlink("/dev/full", &path).unwrap();
     let key = ChainKey::derived_from(UsernameKey::new(&[7; 32]).unwrap());
-    let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::Plain, Some(key)).unwrap();
+    let log = AuditLog::open(AuditTarget::File(path.clone()), UsernameForm::Plain, Some(key), Fsync::Never).unwrap();
     let space = directory.path().join(format!("{name}.space"));
     let make_room = move || {
         fs::remove_file(&path).unwrap();
@@ -138,6 +140,15 @@ async fn the_document_names_every_field_of_the_audit_record_with_its_kinds() {
     let (log, make_room) = full_disk(&directory, "decision.jsonl");
     let space = make_room();
     assert!(decide(&log, &call(&log, "")).await);
+    fields.extend(recorded(&space));
+    // And with calls that were refused.
+    let (log, make_room) = full_disk(&directory, "refusals.jsonl");
+    let space = make_room();
+    let address = IpAddr::from([127, 0, 0, 1]);
+    for (peer, caller) in [(Some(address), None), (None, Some("desk".to_owned()))] {
+        let since = SystemTime::UNIX_EPOCH;
+        log.refusals(&RefusalsRecord { since, peer, caller, cause: "rate", refused: 7 }).await.unwrap();
+    }
     fields.extend(recorded(&space));
     assert_eq!(fields, documented());
 }

@@ -6,6 +6,7 @@ mod http;
 pub(crate) mod in_flight;
 mod limits;
 mod message;
+mod rate;
 
 use crate::support::raw_h2::RawClient;
 use crate::support::test_service::TestService;

@@ -167,6 +167,21 @@ impl Process {
         process
     }
 
+    /// As [`serve_with`](Self::serve_with), with standard output in this file.
+    pub(crate) async fn serve_with_stdout_in(
+        file: &str,
+        options: &[String],
+        cognito_url: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let serve = [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "exec \"$@\" > \"$0\"", file]).args(command_line(&serve, options));
+        let mut process = Self::spawn(shell, environment);
+        process.wait_for_log("serving address=").await;
+        process
+    }
+
     /// Runs the program until it exits.
     pub(crate) async fn run(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Exit {
         Self::start(arguments, environment).wait().await
