@@ -99,7 +99,8 @@ async fn table(title: &str, cases: &[Case]) {
 fn alone(authorize: &AuthzInterceptor, gate: &Gate, attempt: &Attempt) -> BoxFuture<(), Status> {
     let (mut authorize, gate, attempt) = (authorize.clone(), gate.clone(), attempt.clone());
     Box::pin(async move {
-        let mut request = http::Request::post(format!("http://mfagate{}", attempt.path)).body(()).unwrap();
+        let mut request =
+            http::Request::post(format!("http://mfagate{}", attempt.path)).body(tonic::body::Body::empty()).unwrap();
         if let Some(value) = attempt.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }

@@ -16,7 +16,7 @@ use crate::process::{Process, TIMEOUT};
 
 /// What is measured is how long calls take, also when a busy machine stalls at a rate that it can just sustain: those that wait then
 /// would be refused, as they should be in front of a slow Cognito. Older programs ignore the variables.
-const UNLIMITED: [(&str, &str); 4] = [
+const UNLIMITED: [(&str, &str); 5] = [
     ("MFAGATE_MAX_OPERATIONS", "32768"),
     // High enough for all, and so that every call still takes a token of each.
     (
@@ -24,6 +24,8 @@ const UNLIMITED: [(&str, &str); 4] = [
         "USER_READ=1000000/1000000,USER_RESOURCE_UPDATE=1000000/1000000,ONE_USER_READ=1000000/1000000,\
          ONE_USER_WRITE=1000000/1000000",
     ),
+    // Each refusal has its record, as the first ones of a flood have.
+    ("MFAGATE_STRANGER_RATE", "1000000/1000000"),
     ("MFAGATE_MAX_OPERATIONS_PER_REGION", "32768"),
     ("MFAGATE_MAX_OPERATIONS_PER_CALLER", "32768"),
 ];

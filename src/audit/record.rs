@@ -129,11 +129,13 @@ pub struct MutationOutcome {
     pub reason: Option<ErrorReason>,
     /// Whether the change may have been made although it failed.
     pub change_unknown: bool,
+    /// Whether Cognito did not respond to the change, and a read afterwards shows that it was made.
+    pub read_back: bool,
 }
 
 impl MutationOutcome {
     /// The change was made.
-    pub const OK: Self = Self { code: Code::Ok, reason: None, change_unknown: false };
+    pub const OK: Self = Self { code: Code::Ok, reason: None, change_unknown: false, read_back: false };
 }
 
 /// The line of a record, without its line break. `time` is when the record was made.
@@ -281,7 +283,7 @@ impl Serialize for EffectField<'_> {
 
 impl Serialize for MutationOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut outcome = serializer.serialize_struct("MutationOutcome", 3)?;
+        let mut outcome = serializer.serialize_struct("MutationOutcome", 4)?;
         outcome.serialize_field("code", code_name(self.code))?;
         match self.reason {
             Some(reason) => outcome.serialize_field("reason", reason.wire_name())?,
@@ -291,6 +293,11 @@ impl Serialize for MutationOutcome {
             outcome.serialize_field("change", "UNKNOWN")?;
         } else {
             outcome.skip_field("change")?;
+        }
+        if self.read_back {
+            outcome.serialize_field("read_back", &true)?;
+        } else {
+            outcome.skip_field("read_back")?;
         }
         outcome.end()
     }
@@ -561,6 +568,7 @@ mod tests {
                 code: Code::FailedPrecondition,
                 reason: Some(ErrorReason::FactorNotEnrolled),
                 change_unknown: false,
+                read_back: false,
             },
             duration: Duration::from_millis(20),
         };
@@ -580,6 +588,8 @@ mod tests {
         );
         record.outcome.change_unknown = true;
         assert_eq!(without_time(&record.line().unwrap())["outcome"]["change"], "UNKNOWN");
+        record.outcome = MutationOutcome { read_back: true, ..MutationOutcome::OK };
+        assert_eq!(without_time(&record.line().unwrap())["outcome"], json!({ "code": "OK", "read_back": true }));
         record.outcome = MutationOutcome::OK;
         assert_eq!(without_time(&record.line().unwrap())["outcome"], json!({ "code": "OK" }));
     }

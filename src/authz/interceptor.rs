@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, Request, Response};
+use http_body::Body as HttpBody;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tower_http::auth::AsyncAuthorizeRequest;
@@ -16,6 +17,7 @@ use tracing::Span;
 use crate::api::Rpc;
 use crate::audit::Target;
 use crate::authn::{Authenticator, PeerIdentity};
+use crate::authz::discard::discard;
 use crate::authz::gate::{Gate, PolicyEnforcer};
 use crate::domain::{Call, CallerRequestId, RequestId, TraceId};
 use crate::error::{Error, rejection};
@@ -69,7 +71,7 @@ impl AuthzInterceptor {
     }
 }
 
-impl<B: Send + 'static> AsyncAuthorizeRequest<B> for AuthzInterceptor {
+impl<B: HttpBody + Send + 'static> AsyncAuthorizeRequest<B> for AuthzInterceptor {
     type RequestBody = B;
     type ResponseBody = Body;
     type Future = BoxFuture<Request<B>, Response<Body>>;
@@ -88,7 +90,10 @@ impl<B: Send + 'static> AsyncAuthorizeRequest<B> for AuthzInterceptor {
                 if let Some(peer) = peer.filter(|_| call.caller.is_some()) {
                     peer.authenticated.set();
                 }
-                admitted.map_err(rejection)?;
+                if let Err(error) = admitted {
+                    discard(request.into_body()).await;
+                    return Err(rejection(error));
+                }
             }
             request.extensions_mut().insert(Arc::new(call));
             Ok(request)

@@ -4,6 +4,7 @@
 //! all; the service decodes the request and asks the gate about the pool and what the request would do; the gate has the
 //! decision recorded; and what it allows becomes a `Permit`, without which the Cognito client does nothing.
 
+mod discard;
 mod gate;
 mod interceptor;
 mod permit;

@@ -152,7 +152,8 @@ impl Cognito {
             Endpoint::Aws => aws_endpoint(&region).unwrap_or_else(|| format!("AWS in {region}")).into(),
         };
         let config = self.shared.clone().region(Region::new(region.clone())).retry_partition(upstream.retries.clone());
-        let client = RegionalClient { client: Client::from_conf(config.build()), endpoint, quota, upstream };
+        let breaker = upstream.breaker;
+        let client = RegionalClient { client: Client::from_conf(config.build()), endpoint, quota, breaker };
         if clients.len() >= MAX_REGIONS {
             // Clients are cheap to make again, and connections are not theirs.
             clients.clear();

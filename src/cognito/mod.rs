@@ -14,6 +14,7 @@ mod mutations;
 mod passkey;
 mod pool_client;
 mod pool_config;
+mod read_back;
 mod role;
 mod sdk;
 mod send;

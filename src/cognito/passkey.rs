@@ -1,6 +1,7 @@
 //! The operations on a signed-in user's passkeys.
 
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::delete_web_authn_credential::DeleteWebAuthnCredentialOutput;
 use aws_sdk_cognitoidentityprovider::operation::start_web_authn_registration::StartWebAuthnRegistrationOutput;
 use aws_smithy_types::Document;
 use prost_types::Struct;
@@ -79,11 +80,19 @@ impl PoolClient {
     /// `DeleteWebAuthnCredential`.
     pub async fn delete_web_authn_credential(&self, token: &AccessToken, id: &CredentialId) -> Result<(), Error> {
         let operation = Operation::DeleteWebAuthnCredential;
-        self.send(operation, texts([token.as_str(), id.as_str()]), |client, config| {
+        let call = |client: &Client, config| {
             let call = client.delete_web_authn_credential().access_token(token.as_str()).credential_id(id.as_str());
             call.customize().config_override(config).send()
-        })
-        .await?;
+        };
+        let (owner, deleted) = (token.clone(), id.clone());
+        let read_back = async move |client: Self| {
+            let left = client.list_web_authn_credentials(&owner, None, None).await?;
+            let is_gone = left.credentials.iter().all(|credential| credential.credential_id != deleted.as_str());
+            // A user has 20 at most, and a page as many.
+            Ok((is_gone && left.next_token.is_none()).then(|| DeleteWebAuthnCredentialOutput::builder().build()))
+        };
+        let request = texts([token.as_str(), id.as_str()]);
+        self.send_and_read_back(operation, request, call, read_back).await?;
         Ok(())
     }
 }

@@ -15,12 +15,13 @@ use tracing::Instrument as _;
 
 use crate::api::v1::ErrorReason;
 use crate::authz::Permit;
+use crate::cognito::breaker::Breaker;
 use crate::cognito::exchange::{Exchange, RequestIds};
 use crate::cognito::failure;
 use crate::cognito::in_flight::InFlight;
 use crate::cognito::mutations::Mutations;
+use crate::cognito::read_back::{Made, ReadBack};
 use crate::cognito::send::{self, NeverRetryLimitExceeded, Sent, recorded};
-use crate::cognito::upstream::Region;
 use crate::domain::{Deadline, Findings, Operation, Priority};
 use crate::error::Error;
 use crate::quota::{self, RegionQuota, Subject, Turn};
@@ -52,26 +53,29 @@ pub(super) struct RegionalClient {
     /// The quotas of the Region, if there are any.
     pub(super) quota: Option<Arc<RegionQuota>>,
     /// Whether Cognito responds there.
-    pub(super) upstream: Region,
+    pub(super) breaker: Arc<Breaker>,
 }
 
 /// The client of one pool, until the deadline of one call. Each operation is a method, in the files beside this one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PoolClient {
     client: RegionalClient,
-    permit: Permit,
+    permit: Arc<Permit>,
     deadline: Deadline,
     priority: Priority,
     settings: CallSettings,
     credentials: Option<SharedCredentialsProvider>,
-    findings: Mutex<Findings>,
+    findings: Arc<Mutex<Findings>>,
+    /// Whether operations are retried.
+    retries: bool,
 }
 
 impl PoolClient {
     /// The client of the permit's pool, which sends through `client`.
     pub(super) fn new(client: RegionalClient, permit: Permit, deadline: Deadline, settings: CallSettings) -> Self {
-        let (priority, credentials, findings) = (Priority::default(), None, Mutex::default());
-        Self { client, permit, deadline, priority, settings, credentials, findings }
+        let (priority, credentials, findings) = (Priority::default(), None, Arc::default());
+        let permit = Arc::new(permit);
+        Self { client, permit, deadline, priority, settings, credentials, findings, retries: true }
     }
 
     /// The same client for a call of this priority.
@@ -113,6 +117,26 @@ impl PoolClient {
         self.send_checked(operation, request, call, |_| Ok(())).await
     }
 
+    /// As [`send`](Self::send), for a change whose effect can be read: if its outcome is not known, `read_back` is asked once whether the
+    /// state shows it, and has its response if so.
+    pub(super) async fn send_and_read_back<T, E, F, R>(
+        &self,
+        operation: Operation,
+        request: impl Into<Sent>,
+        call: impl FnOnce(&Client, Builder) -> F,
+        read_back: impl FnOnce(Self) -> R + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: RequestId + Send + 'static,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
+        R: Future<Output = Result<Option<T>, Error>> + Send + 'static,
+    {
+        let client = Self { retries: false, ..self.clone() };
+        let read_back = ReadBack(Some(move || read_back(client)));
+        self.perform(operation, request, call, |_| Ok(()), read_back).await
+    }
+
     /// As [`send`](Self::send). What `check` finds wrong with the response is the outcome, recorded as such.
     pub(super) async fn send_checked<T, E, F>(
         &self,
@@ -126,12 +150,30 @@ impl PoolClient {
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
+        self.perform(operation, request, call, check, ReadBack::IMPOSSIBLE).await
+    }
+
+    async fn perform<T, E, F, B, R>(
+        &self,
+        operation: Operation,
+        request: impl Into<Sent>,
+        call: impl FnOnce(&Client, Builder) -> F,
+        check: impl FnOnce(&T) -> Result<(), Error> + Send + 'static,
+        read_back: ReadBack<B>,
+    ) -> Result<T, Error>
+    where
+        T: RequestId + Send + 'static,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
+        B: FnOnce() -> R + Send + 'static,
+        R: Future<Output = Result<Option<T>, Error>> + Send + 'static,
+    {
         if !operation.serves(self.permit.rpc()) {
             let error = self.error(ErrorReason::MfagateFailed, operation);
             return Err(error.cause("the permit is for an RPC that does not use the operation"));
         }
         let timeout = self.settings.operation_timeout;
-        let passage = self.client.upstream.breaker.enter().map_err(|pause| {
+        let passage = self.client.breaker.enter().map_err(|pause| {
             let error = self.error(ErrorReason::CognitoCircuitOpen, operation).retry_after(pause);
             error.cause("Cognito has not responded in the Region lately, and nothing was sent")
         })?;
@@ -189,6 +231,13 @@ impl PoolClient {
             Err(if abandoned.is_outcome_unknown() { error.outcome_unknown() } else { error })
         };
         let outcome = async move {
+            let outcome = async move {
+                match outcome.await {
+                    Ok(response) => Ok(Made { response, read_back: false }),
+                    Err(error) if error.is_outcome_unknown() => read_back.ask(operation, error).await,
+                    Err(error) => Err(error),
+                }
+            };
             tokio::select! {
                 biased;
                 outcome = outcome => outcome,
@@ -249,7 +298,7 @@ impl PoolClient {
         let mut config = Builder::new()
             .timeout_config(TimeoutConfig::builder().operation_timeout(left).build())
             .retry_classifier(NeverRetryLimitExceeded::<E>(PhantomData));
-        if !operation.is_idempotent() {
+        if !(self.retries && operation.is_idempotent()) {
             config = config.retry_config(RetryConfig::disabled());
         }
         config.set_credentials_provider(self.credentials.clone());

@@ -1,5 +1,8 @@
 //! The operations on a pool's MFA configuration.
 
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::get_user_pool_mfa_config::GetUserPoolMfaConfigOutput;
+use aws_sdk_cognitoidentityprovider::operation::set_user_pool_mfa_config::SetUserPoolMfaConfigOutput;
 use aws_sdk_cognitoidentityprovider::types::{
     EmailMfaConfigType, EumsSmsConfigurationType, SmsConfigurationType, SmsMfaConfigType, SoftwareTokenMfaConfigType,
     UserPoolMfaType, UserVerificationType, WebAuthnConfigurationType, WebAuthnFactorConfigurationType,
@@ -16,13 +19,15 @@ use crate::request::pool_config::{EmailMfa, EumsSms, PoolMfaConfig, Sms, SmsMfa,
 impl PoolClient {
     /// `GetUserPoolMfaConfig`.
     pub async fn get_user_pool_mfa_config(&self) -> Result<v1::GetUserPoolMfaConfigResponse, Error> {
-        let response = self
-            .send(Operation::GetUserPoolMfaConfig, Vec::new(), |client, config| {
-                let call = client.get_user_pool_mfa_config().user_pool_id(self.user_pool_id());
-                call.customize().config_override(config).send()
-            })
-            .await?;
-        Ok(convert::pool_mfa_config(response))
+        Ok(convert::pool_mfa_config(self.read_pool_mfa_config().await?))
+    }
+
+    async fn read_pool_mfa_config(&self) -> Result<GetUserPoolMfaConfigOutput, Error> {
+        self.send(Operation::GetUserPoolMfaConfig, Vec::new(), |client, config| {
+            let call = client.get_user_pool_mfa_config().user_pool_id(self.user_pool_id());
+            call.customize().config_override(config).send()
+        })
+        .await
     }
 
     /// `SetUserPoolMfaConfig`: the configuration after the write. What is `None` is not sent.
@@ -33,26 +38,47 @@ impl PoolClient {
         let operation = Operation::SetUserPoolMfaConfig;
         let request = config.texts();
         let PoolMfaConfig { mfa_configuration, sms, software_token, email, web_authn } = config;
-        let sms = sms.as_ref().map(to_sms_mfa).transpose()?;
-        let response = self
-            .send(operation, request, |client, overrides| {
-                client
-                    .set_user_pool_mfa_config()
-                    .user_pool_id(self.user_pool_id())
-                    .mfa_configuration(to_mfa_configuration(mfa_configuration))
-                    .set_sms_mfa_configuration(sms)
-                    .set_software_token_mfa_configuration(
-                        software_token.map(|enabled| SoftwareTokenMfaConfigType::builder().enabled(enabled).build()),
-                    )
-                    .set_email_mfa_configuration(email.as_ref().map(to_email_mfa))
-                    .set_web_authn_configuration(web_authn.as_ref().map(to_web_authn))
-                    .customize()
-                    .config_override(overrides)
-                    .send()
-            })
-            .await?;
+        let wanted = SetUserPoolMfaConfigOutput::builder()
+            .mfa_configuration(to_mfa_configuration(mfa_configuration))
+            .set_sms_mfa_configuration(sms.as_ref().map(to_sms_mfa).transpose()?)
+            .set_software_token_mfa_configuration(
+                software_token.map(|enabled| SoftwareTokenMfaConfigType::builder().enabled(enabled).build()),
+            )
+            .set_email_mfa_configuration(email.as_ref().map(to_email_mfa))
+            .set_web_authn_configuration(web_authn.as_ref().map(to_web_authn))
+            .build();
+        let sent = wanted.clone();
+        let call = |client: &Client, overrides| {
+            client
+                .set_user_pool_mfa_config()
+                .user_pool_id(self.user_pool_id())
+                .set_mfa_configuration(sent.mfa_configuration)
+                .set_sms_mfa_configuration(sent.sms_mfa_configuration)
+                .set_software_token_mfa_configuration(sent.software_token_mfa_configuration)
+                .set_email_mfa_configuration(sent.email_mfa_configuration)
+                .set_web_authn_configuration(sent.web_authn_configuration)
+                .customize()
+                .config_override(overrides)
+                .send()
+        };
+        let read_back = async move |client: Self| {
+            let found = client.read_pool_mfa_config().await?;
+            Ok(is_config(&wanted, &found).then_some(wanted))
+        };
+        let response = self.send_and_read_back(operation, request, call, read_back).await?;
         Ok(convert::pool_mfa_config_set(response))
     }
+}
+
+/// Whether a pool has this configuration, exactly: where Cognito fills in what was not sent, the outcome stays unknown. TOTP that was not
+/// sent is off.
+fn is_config(wanted: &SetUserPoolMfaConfigOutput, found: &GetUserPoolMfaConfigOutput) -> bool {
+    let is_on = |software_token: Option<&SoftwareTokenMfaConfigType>| software_token.is_some_and(|token| token.enabled);
+    wanted.mfa_configuration == found.mfa_configuration
+        && wanted.sms_mfa_configuration == found.sms_mfa_configuration
+        && is_on(wanted.software_token_mfa_configuration()) == is_on(found.software_token_mfa_configuration())
+        && wanted.email_mfa_configuration == found.email_mfa_configuration
+        && wanted.web_authn_configuration == found.web_authn_configuration
 }
 
 fn to_mfa_configuration(value: MfaConfiguration) -> UserPoolMfaType {

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use crate::api::v1::ErrorReason;
 use crate::audit::MutationOutcome;
 use crate::authz::MutationRecorder;
+use crate::cognito::read_back::Made;
 use crate::domain::text::{Constraint, Text};
 use crate::domain::{Findings, Operation};
 use crate::error::Error;
@@ -20,7 +21,7 @@ use crate::error::Error;
 pub(super) async fn recorded<T: RequestId>(
     operation: Operation,
     recorder: Option<(MutationRecorder, Findings)>,
-    outcome: impl Future<Output = Result<T, Error>>,
+    outcome: impl Future<Output = Result<Made<T>, Error>>,
 ) -> Result<T, Error> {
     let started = Instant::now();
     let outcome = outcome.await;
@@ -35,16 +36,19 @@ pub(super) async fn recorded<T: RequestId>(
     }
     if let Some((recorder, findings)) = recorder {
         let (aws_request_id, told) = match &outcome {
-            Ok(response) => (response.request_id(), MutationOutcome::OK),
+            Ok(Made { response, read_back }) => {
+                (response.request_id(), MutationOutcome { read_back: *read_back, ..MutationOutcome::OK })
+            }
             Err(error) => {
                 let (code, reason) = (error.code(), Some(error.reason()));
-                let outcome = MutationOutcome { code, reason, change_unknown: error.is_outcome_unknown() };
+                let outcome =
+                    MutationOutcome { code, reason, change_unknown: error.is_outcome_unknown(), read_back: false };
                 (error.aws_request_id(), outcome)
             }
         };
         recorder.record_outcome(operation, aws_request_id, told, started.elapsed(), findings).await;
     }
-    outcome
+    outcome.map(|made| made.response)
 }
 
 /// Rejects a response without a required member. The SDK fills in an empty value (1.144), and a response that is not Cognito's

@@ -10,8 +10,9 @@ use crate::cognito::breaker::{Breaker, RegionState};
 /// The maximum number of Regions that are remembered. AWS has fewer, but a caller can make more up.
 const MAX_REGIONS: usize = 64;
 
-/// The retries that a Region may have at once: 50, at 5 tokens each, or 25 after timeouts. A success brings a token back.
-const RETRY_TOKENS: usize = 250;
+/// The retries that a Region may have at once: 100, at 5 tokens each, or 50 after timeouts and broken connections. A success brings a
+/// token back.
+const RETRY_TOKENS: usize = 500;
 
 /// The tokens that come back each second: 5 retries. The SDK's own budget fills by successes only, of which a Region that was
 /// down has none.

@@ -1,5 +1,10 @@
 //! The operations on a user's factors: preferences, legacy settings, and reads of one user.
 
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::admin_set_user_mfa_preference::AdminSetUserMfaPreferenceOutput;
+use aws_sdk_cognitoidentityprovider::operation::admin_set_user_settings::AdminSetUserSettingsOutput;
+use aws_sdk_cognitoidentityprovider::operation::set_user_mfa_preference::SetUserMfaPreferenceOutput;
+use aws_sdk_cognitoidentityprovider::operation::set_user_settings::SetUserSettingsOutput;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, DeliveryMediumType, EmailMfaSettingsType, MfaOptionType, SmsMfaSettingsType,
     SoftwareTokenMfaSettingsType, WebAuthnMfaSettingsType,
@@ -15,7 +20,7 @@ use crate::error::Error;
 use crate::request::preference::{FactorSetting, Preference, SmsToPhoneNumber};
 
 /// A user's settings with every flag decided: what Cognito's SDK can send.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SdkSettings {
     sms: Option<SmsMfaSettingsType>,
     software_token: Option<SoftwareTokenMfaSettingsType>,
@@ -96,7 +101,13 @@ impl PoolClient {
         let settings = SdkSettings::new(preference, current);
         let operation = Operation::AdminSetUserMfaPreference;
         let request = Sent { texts: texts([username.as_str()]), only_disables, ..Sent::default() };
-        self.send(operation, request, |client, config| {
+        let (name, wanted) = (username.clone(), settings.clone());
+        let read_back = async move |client: Self| {
+            let user = client.admin_get_user(&name).await?;
+            let is_made = wanted.are_those_of(&user.user_mfa_setting_list, user.preferred_mfa_setting());
+            Ok(is_made.then(|| AdminSetUserMfaPreferenceOutput::builder().build()))
+        };
+        let call = |client: &Client, config| {
             client
                 .admin_set_user_mfa_preference()
                 .user_pool_id(self.user_pool_id())
@@ -108,8 +119,8 @@ impl PoolClient {
                 .customize()
                 .config_override(config)
                 .send()
-        })
-        .await?;
+        };
+        self.send_and_read_back(operation, request, call, read_back).await?;
         Ok(())
     }
 
@@ -123,7 +134,13 @@ impl PoolClient {
         let only_disables = preference.only_disables();
         let settings = SdkSettings::new(preference, current);
         let request = Sent { texts: texts([token.as_str()]), only_disables, ..Sent::default() };
-        self.send(Operation::SetUserMfaPreference, request, |client, config| {
+        let (owner, wanted) = (token.clone(), settings.clone());
+        let read_back = async move |client: Self| {
+            let user = client.get_user(&owner).await?;
+            let is_made = wanted.are_those_of(&user.user_mfa_setting_list, user.preferred_mfa_setting());
+            Ok(is_made.then(|| SetUserMfaPreferenceOutput::builder().build()))
+        };
+        let call = |client: &Client, config| {
             client
                 .set_user_mfa_preference()
                 .access_token(token.as_str())
@@ -134,8 +151,8 @@ impl PoolClient {
                 .customize()
                 .config_override(config)
                 .send()
-        })
-        .await?;
+        };
+        self.send_and_read_back(Operation::SetUserMfaPreference, request, call, read_back).await?;
         Ok(())
     }
 
@@ -146,7 +163,12 @@ impl PoolClient {
         options: &[SmsToPhoneNumber],
     ) -> Result<(), Error> {
         let operation = Operation::AdminSetUserSettings;
-        self.send(operation, texts([username.as_str()]), |client, config| {
+        let (name, has_options) = (username.clone(), !options.is_empty());
+        let read_back = async move |client: Self| {
+            let user = client.admin_get_user(&name).await?;
+            Ok((user.mfa_options.is_empty() != has_options).then(|| AdminSetUserSettingsOutput::builder().build()))
+        };
+        let call = |client: &Client, config| {
             client
                 .admin_set_user_settings()
                 .user_pool_id(self.user_pool_id())
@@ -155,14 +177,19 @@ impl PoolClient {
                 .customize()
                 .config_override(config)
                 .send()
-        })
-        .await?;
+        };
+        self.send_and_read_back(operation, texts([username.as_str()]), call, read_back).await?;
         Ok(())
     }
 
     /// `SetUserSettings`.
     pub async fn set_user_settings(&self, token: &AccessToken, options: &[SmsToPhoneNumber]) -> Result<(), Error> {
-        self.send(Operation::SetUserSettings, texts([token.as_str()]), |client, config| {
+        let (owner, has_options) = (token.clone(), !options.is_empty());
+        let read_back = async move |client: Self| {
+            let user = client.get_user(&owner).await?;
+            Ok((user.mfa_options.is_empty() != has_options).then(|| SetUserSettingsOutput::builder().build()))
+        };
+        let call = |client: &Client, config| {
             client
                 .set_user_settings()
                 .access_token(token.as_str())
@@ -170,8 +197,8 @@ impl PoolClient {
                 .customize()
                 .config_override(config)
                 .send()
-        })
-        .await?;
+        };
+        self.send_and_read_back(Operation::SetUserSettings, texts([token.as_str()]), call, read_back).await?;
         Ok(())
     }
 }
@@ -196,6 +223,26 @@ impl SdkSettings {
             }),
             web_authn: preference.web_authn.map(|enabled| WebAuthnMfaSettingsType::builder().enabled(enabled).build()),
         }
+    }
+}
+
+impl SdkSettings {
+    /// Whether a user with these factors and this preference has the settings.
+    fn are_those_of(&self, enabled: &[i32], preferred: v1::MfaFactor) -> bool {
+        let sms = self.sms.as_ref().map(|sms| (sms.enabled, sms.preferred_mfa));
+        let software_token = self.software_token.as_ref().map(|token| (token.enabled, token.preferred_mfa));
+        let email = self.email.as_ref().map(|email| (email.enabled, email.preferred_mfa));
+        let web_authn = self.web_authn.as_ref().map(|web_authn| (web_authn.enabled, false));
+        let settings = [
+            (v1::MfaFactor::Sms, sms),
+            (v1::MfaFactor::SoftwareToken, software_token),
+            (v1::MfaFactor::Email, email),
+            (v1::MfaFactor::WebAuthn, web_authn),
+        ];
+        let is_so = |factor, (is_enabled, is_preferred)| {
+            enabled.contains(&i32::from(factor)) == is_enabled && (preferred == factor) == is_preferred
+        };
+        settings.into_iter().all(|(factor, setting)| setting.is_none_or(|setting| is_so(factor, setting)))
     }
 }
 

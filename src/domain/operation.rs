@@ -18,7 +18,7 @@ pub struct Facts {
     pub idempotent: bool,
     /// What `ResourceNotFoundException` is about.
     pub resource: Resource,
-    /// The RPCs that call the operation: it is the one behind the RPC, or a read that the RPC makes first.
+    /// The RPCs that call the operation: it is the one behind the RPC, or a read that the RPC makes before or after it.
     pub used_by: &'static [Rpc],
 }
 
@@ -99,7 +99,7 @@ macro_rules! operations {
 operations! {
     AdminDeleteSoftwareToken "AdminDeleteSoftwareToken": Iam, Write, UserResourceUpdate, Idempotent, UserPool,
         [AdminDeleteSoftwareToken];
-    AdminGetUser "AdminGetUser": Iam, Read, UserRead, Idempotent, UserPool, [AdminGetUser, AdminSetUserMfaPreference];
+    AdminGetUser "AdminGetUser": Iam, Read, UserRead, Idempotent, UserPool, [AdminGetUser, AdminSetUserMfaPreference, AdminSetUserSettings];
     AdminGetUserAuthFactors "AdminGetUserAuthFactors": Iam, Read, UserRead, Idempotent, UserPool,
         [AdminGetUserAuthFactors];
     AdminSetUserMfaPreference "AdminSetUserMFAPreference": Iam, Write, UserResourceUpdate, Idempotent, UserPool,
@@ -113,13 +113,13 @@ operations! {
     DeleteWebAuthnCredential "DeleteWebAuthnCredential": User, Write, Unpublished, Idempotent, Passkey,
         [DeleteWebAuthnCredential];
     GetUser "GetUser": User, Read, UserRead, Idempotent, UserPool,
-        [GetUser, SetUserMfaPreference, AssociateSoftwareToken];
+        [GetUser, SetUserMfaPreference, SetUserSettings, AssociateSoftwareToken];
     GetUserAuthFactors "GetUserAuthFactors": User, Read, Unpublished, Idempotent, UserPool,
         [GetUserAuthFactors, AssociateSoftwareToken];
     GetUserPoolMfaConfig "GetUserPoolMfaConfig": Iam, Read, UserPoolResourceRead, Idempotent, UserPool,
-        [GetUserPoolMfaConfig];
+        [GetUserPoolMfaConfig, SetUserPoolMfaConfig];
     ListWebAuthnCredentials "ListWebAuthnCredentials": User, Read, Unpublished, Idempotent, UserPool,
-        [ListWebAuthnCredentials];
+        [ListWebAuthnCredentials, DeleteWebAuthnCredential];
     SetUserMfaPreference "SetUserMFAPreference": User, Write, UserResourceUpdate, Idempotent, UserPool,
         [SetUserMfaPreference];
     SetUserPoolMfaConfig "SetUserPoolMfaConfig": Iam, Write, UserPoolResourceUpdate, Idempotent, UserPool,

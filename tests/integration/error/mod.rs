@@ -5,3 +5,4 @@ mod cognito_message;
 mod connection;
 mod manual;
 mod newcomer;
+mod read_back;

@@ -111,9 +111,9 @@ async fn a_user_for_whom_cognito_has_internal_errors_does_not_make_a_region_look
 
 #[tokio::test]
 async fn retries_have_a_budget_which_time_fills() {
-    const READS: usize = 150;
+    const READS: usize = 200;
     /// At 5 tokens each.
-    const BUDGET: usize = 50;
+    const BUDGET: usize = 100;
     let service = TestService::start().await;
     let began = Instant::now();
     service.cognito.inject_error("AdminGetUser", "TooManyRequestsException", "Rate exceeded").await;

@@ -4,7 +4,7 @@ mod every_rpc;
 mod health;
 mod legacy_settings;
 mod omission;
-mod passkey;
+pub(crate) mod passkey;
 mod pool_config;
 mod preference;
 mod reflection;

@@ -49,3 +49,9 @@ async fn register(service: &TestService, token: &str, authenticator: Authenticat
     let options = start(service, token).await.unwrap();
     complete(service, token, authenticator.register(&options)).await
 }
+
+/// The id of the user's only passkey, once it is registered.
+pub(crate) async fn registered(service: &TestService, token: &str) -> String {
+    register(service, token, Authenticator::new(b"read-back")).await.unwrap();
+    list(service, token).await.unwrap().remove(0).credential_id
+}
