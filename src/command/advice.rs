@@ -45,6 +45,11 @@ pub(super) fn warnings(options: &Serve) -> Vec<String> {
     if options.common.max_deadline < options.common.default_deadline {
         warnings.push("--max-deadline is shorter than --default-deadline, which never applies".to_owned());
     }
+    if let Some(store) = options.common.quotas.quota_store.as_ref().filter(|url| url.is_plaintext_beyond_loopback()) {
+        warnings.push(format!(
+            "--quota-store {store} is not encrypted: others on the network can use up the quotas; use rediss://"
+        ));
+    }
     if options.common.drain_timeout < options.common.operation_timeout {
         warnings.push(
             "--drain-timeout is shorter than --operation-timeout: a shutdown aborts calls that are within their limit"

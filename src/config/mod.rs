@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::runtime::Handle;
 
 use crate::admission::CallerRate;
 use crate::audit::{AuditTarget, Fsync};
@@ -17,7 +18,7 @@ use crate::authz::policy::QueryArgs;
 use crate::cognito::{Cognito, Credentials, Endpoint, OperationLimits, RoleArn};
 use crate::config::value::{cache_size, delay, duration, operations, workers};
 use crate::domain::DeadlineLimits;
-use crate::quota::{Broker, QuotaSetting, Quotas, Rate, Share};
+use crate::quota::{Broker, QuotaSetting, Quotas, Rate, Share, Sharing, Store, StoreUrl};
 use crate::server::DrainTimes;
 use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::ClientCa;
@@ -415,6 +416,15 @@ pub struct QuotaOptions {
     /// named have 1. What a caller does not use, others have. May be repeated, or hold several separated by commas.
     #[arg(long, env = "MFAGATE_SHARE", value_name = "CALLER=SHARE", value_delimiter = ',')]
     pub share: Vec<Share>,
+
+    /// Keep the categories' budgets in Redis or Valkey, so that all replicas with this option share them: `redis://HOST:PORT`, or
+    /// `rediss://` with TLS. It decides about time only, and holds no names. While it is away, each replica has its part by `--replicas`.
+    #[arg(long, env = "MFAGATE_QUOTA_STORE", value_name = "URL", requires = "replicas", hide_env_values = true)]
+    pub quota_store: Option<StoreUrl>,
+
+    /// The number of replicas. Without `--quota-store`, or while it is away, each has an equal part of the quotas. By default 1.
+    #[arg(long, env = "MFAGATE_REPLICAS", value_name = "NUMBER")]
+    pub replicas: Option<NonZero<u32>>,
 }
 
 impl From<Operations> for OperationLimits {
@@ -448,7 +458,8 @@ pub struct Settings {
 }
 
 impl Common {
-    /// The settings, with these quotas where no option has another, and this delay before the drain.
+    /// The settings, with these quotas where no option has another, and this delay before the drain. A store of quotas is asked in the
+    /// runtime that this is called in.
     pub fn settings(self, quotas: Quotas, drain_delay: Duration) -> Settings {
         let Self {
             operation_timeout,
@@ -456,16 +467,20 @@ impl Common {
             max_deadline,
             workers,
             operations,
-            quotas: QuotaOptions { quota, share },
+            quotas: QuotaOptions { quota, share, quota_store, replicas },
             connections: Connections { connection_idle: idle, connection_max_age: max_age },
             drain_timeout,
         } = self;
+        let sharing = Sharing {
+            store: quota_store.map(|url| Store::new(url, Handle::current())),
+            replicas: replicas.unwrap_or(NonZero::<u32>::MIN),
+        };
         let unauthenticated_idle = ConnectionLife::default().unauthenticated_idle.min(idle);
         let workers = workers.or_else(|| thread::available_parallelism().ok());
         Settings {
             operation_timeout,
             operation_limits: operations.into(),
-            quota: Broker::new(quota.into_iter().fold(quotas, Quotas::with), share.into_iter().collect()),
+            quota: Broker::shared(quota.into_iter().fold(quotas, Quotas::with), share.into_iter().collect(), sharing),
             deadlines: DeadlineLimits { default: default_deadline, max: max_deadline },
             life: ConnectionLife { idle, unauthenticated_idle, max_age, grace: max_deadline },
             drain: DrainTimes { delay: drain_delay, timeout: drain_timeout },

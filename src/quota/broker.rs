@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,10 +11,13 @@ use thiserror::Error;
 
 use crate::api::v1::QuotaCategory;
 use crate::domain::Operation;
-use crate::quota::bucket::Pace;
-use crate::quota::budget::{Allowed, Budget, Client, Clock, TooLate};
+use crate::quota::bucket::{Nanos, Pace};
+use crate::quota::budget::{Allowed, Budget, Client, TooLate};
+use crate::quota::clock::Clock;
 use crate::quota::factor::{Factor, as_nanos};
+use crate::quota::lease::{self, Lease, Leased};
 use crate::quota::quotas::{Quota, Quotas, Shares};
+use crate::quota::store::Store;
 
 /// The budgets of single users, and of single pools: one is found by the hash of its name, so there is a fixed number, and no caller
 /// can make more up. Two names of one hash wait for each other, which is rare: no more users than a few hundred can be in use at the
@@ -36,19 +40,42 @@ struct Shared {
     shares: Arc<Shares>,
     clock: Clock,
     subjects: Arc<Subjects>,
+    sharing: Sharing,
     regions: Mutex<HashMap<String, Arc<RegionQuota>>>,
+}
+
+/// How replicas share quotas.
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    /// Where the budgets are that all replicas have together. Without it, or while it is away, each has its part.
+    pub store: Option<Store>,
+    /// The number of replicas.
+    pub replicas: NonZero<u32>,
+}
+
+impl Default for Sharing {
+    /// One replica.
+    fn default() -> Self {
+        Self { store: None, replicas: NonZero::<u32>::MIN }
+    }
 }
 
 impl Broker {
     /// A broker of these quotas, with full budgets.
     pub fn new(quotas: Quotas, shares: Shares) -> Self {
+        Self::shared(quotas, shares, Sharing::default())
+    }
+
+    /// A broker of these quotas, which replicas share.
+    pub fn shared(quotas: Quotas, shares: Shares, sharing: Sharing) -> Self {
         let (subjects, regions) = (Arc::new(Subjects::new(&quotas)), Mutex::default());
-        Self(Arc::new(Shared { quotas, shares: Arc::new(shares), clock: Clock::start(), subjects, regions }))
+        let (shares, clock) = (Arc::new(shares), Clock::start());
+        Self(Arc::new(Shared { quotas, shares, clock, subjects, sharing, regions }))
     }
 
     /// The budgets of a Region; `None` if nothing has a limit. For whoever sends there, once: it takes a lock.
     pub fn region(&self, region: &str) -> Option<Arc<RegionQuota>> {
-        let Shared { quotas, shares, clock, subjects, regions } = &*self.0;
+        let Shared { quotas, shares, clock, subjects, sharing, regions } = &*self.0;
         if quotas.is_unlimited() {
             return None;
         }
@@ -59,7 +86,7 @@ impl Broker {
         if regions.len() >= MAX_REGIONS {
             regions.retain(|_, quota| Arc::strong_count(quota) > 1 || !quota.is_unused());
         }
-        let category = |quota| Category::new(quota, region, quotas, *clock);
+        let category = |quota| Category::new(quota, region, quotas, *clock, sharing);
         let quota = Arc::new(RegionQuota {
             clock: *clock,
             shares: Arc::clone(shares),
@@ -106,9 +133,14 @@ struct Category {
     of: QuotaCategory,
     region: String,
     clock: Clock,
+    /// The whole quota.
     pace: Pace,
+    /// What this replica has of it by itself.
+    part: Pace,
     factor: Factor,
     budget: Budget,
+    /// What it has from the store, if there is one.
+    lease: Option<Lease>,
     /// How long an operation takes, in nanoseconds: what a call must have left after its turn.
     duration: AtomicU64,
 }
@@ -130,16 +162,58 @@ struct Cells {
 
 impl Category {
     /// The budget of a category that has a rate.
-    fn new(quota: Quota, region: &str, quotas: &Quotas, clock: Clock) -> Option<Arc<Self>> {
+    fn new(quota: Quota, region: &str, quotas: &Quotas, clock: Clock, sharing: &Sharing) -> Option<Arc<Self>> {
         let Quota::Category(of) = quota else { return None };
-        let (pace, duration) = (quotas.rate(quota)?.pace(), AtomicU64::new(as_nanos(FIRST_DURATION)));
-        let (region, factor, budget) = (region.to_owned(), Factor::default(), Budget::default());
-        Some(Arc::new(Self { of, region, clock, pace, factor, budget, duration }))
+        let pace = quotas.rate(quota)?.pace();
+        let category = Arc::new(Self {
+            of,
+            region: region.to_owned(),
+            clock,
+            pace,
+            part: lease::part(pace, sharing.replicas),
+            factor: Factor::default(),
+            budget: Budget::default(),
+            lease: sharing.store.as_ref().map(|_| Lease::new(pace)),
+            duration: AtomicU64::new(as_nanos(FIRST_DURATION)),
+        });
+        if let Some(store) = &sharing.store {
+            category.ask(store.clone(), &format!("{region}:{}", quota.name()));
+        }
+        Some(category)
+    }
+
+    /// Starts the task that asks the store for tokens, until nothing else has the category.
+    fn ask(self: &Arc<Self>, store: Store, bucket: &str) {
+        let (category, runtime) = (Arc::downgrade(self), store.runtime().clone());
+        let task = lease::Task { store, clock: self.clock, bucket: bucket.to_owned(), category };
+        runtime.spawn(task.run());
+    }
+
+    fn allowed(&self) -> Allowed<'_> {
+        Allowed { pace: self.part, factor: Some(&self.factor), lease: self.lease.as_ref() }
     }
 
     fn is_unused(&self) -> bool {
         let now = self.clock.now();
         self.budget.is_unused(now) && self.factor.is_whole(now)
+    }
+}
+
+impl Leased for Category {
+    fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    fn pace(&self, now: Nanos) -> Pace {
+        self.factor.apply(now, self.pace)
+    }
+
+    fn waiting(&self) -> usize {
+        self.budget.waiting()
+    }
+
+    fn hand_out(&self, now: Nanos) {
+        self.budget.hand_out(now, self.allowed());
     }
 }
 
@@ -186,17 +260,16 @@ impl RegionQuota {
         let too_long = |quota| move |TooLate(retry_after)| WaitTooLong { quota, retry_after };
         let of_subject = self.subjects.budget(operation, subject);
         if let Some((quota, budget, pace)) = of_subject {
-            let allowed = Allowed { pace, factor: None };
+            let allowed = Allowed { pace, factor: None, lease: None };
             budget.take(self.clock, allowed, client, latest).await.map_err(too_long(quota))?;
         }
-        if let Some(category) = category {
-            let allowed = Allowed { pace: category.pace, factor: Some(&category.factor) };
-            if let Err(refused) = category.budget.take(self.clock, allowed, client, latest).await {
-                if let Some((_, budget, pace)) = of_subject {
-                    budget.give_back(pace);
-                }
-                return Err(too_long(Quota::Category(category.of))(refused));
+        if let Some(category) = category
+            && let Err(refused) = category.budget.take(self.clock, category.allowed(), client, latest).await
+        {
+            if let Some((_, budget, pace)) = of_subject {
+                budget.give_back(self.clock.now(), Allowed { pace, factor: None, lease: None });
             }
+            return Err(too_long(Quota::Category(category.of))(refused));
         }
         Ok(Turn { category: category.cloned(), began: Some(Instant::now()) })
     }
@@ -225,7 +298,7 @@ impl Turn {
     pub fn give_back(mut self) {
         self.began = None;
         if let Some(category) = &self.category {
-            category.budget.give_back(category.pace);
+            category.budget.give_back(category.clock.now(), category.allowed());
         }
     }
 }
@@ -246,16 +319,15 @@ pub struct Spender(Arc<Category>);
 impl Spender {
     /// Charges a further attempt. It does not wait: the SDK is about to send it.
     pub fn retried(&self) {
-        let Category { clock, pace, factor, budget, .. } = &*self.0;
-        let now = clock.now();
-        budget.charge(now, factor.apply(now, *pace));
+        let category = &*self.0;
+        category.budget.charge(category.clock.now(), category.allowed());
     }
 
     /// Cognito has throttled an attempt: less of the quota is used for a while.
     pub fn throttled(&self) {
-        let Category { of, region, clock, pace, factor, budget, .. } = &*self.0;
+        let Category { of, region, clock, factor, budget, .. } = &*self.0;
         let now = clock.now();
-        budget.empty(now, factor.apply(now, *pace));
+        budget.empty(now, self.0.allowed());
         if let Some(percent) = factor.cut(now) {
             tracing::warn!(quota = Quota::Category(*of).name(), region, percent, "Cognito throttles, quota reduced");
         }

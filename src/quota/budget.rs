@@ -2,35 +2,22 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::domain::Priority;
 use crate::quota::bucket::{Bucket, Nanos, Pace};
+use crate::quota::clock::Clock;
 use crate::quota::factor::{Factor, as_nanos};
+use crate::quota::lease::Lease;
 use crate::quota::queue::{Place, Queue};
 
 /// The most that may wait for one budget. The deadlines of calls usually allow far fewer.
 const MAX_WAITING: usize = 4096;
 
-/// The time since the broker was made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(Instant);
-
-impl Clock {
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(super) fn now(self) -> Nanos {
-        as_nanos(self.0.elapsed())
-    }
-
-    async fn sleep_until(self, nanos: Nanos) {
-        tokio::time::sleep_until((self.0 + Duration::from_nanos(nanos)).into()).await;
-    }
-}
+/// How long the first in the line waits for the store before it looks again whether the store is there.
+const STORE_TIMER: Duration = Duration::from_millis(100);
 
 /// Who asks for a turn.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +38,31 @@ pub(super) struct TooLate(pub(super) Duration);
 pub(super) struct Allowed<'a> {
     pub(super) pace: Pace,
     pub(super) factor: Option<&'a Factor>,
+    /// The tokens from the store, where replicas share them.
+    pub(super) lease: Option<&'a Lease>,
+}
+
+impl<'a> Allowed<'a> {
+    /// The tokens from the store, unless it is away.
+    fn shared(self) -> Option<&'a Lease> {
+        self.lease.filter(|lease| lease.is_shared())
+    }
+
+    fn try_take(self, bucket: &Bucket, now: Nanos) -> bool {
+        match self.shared() {
+            Some(lease) => lease.try_take(),
+            None => bucket.try_take(now, self.at(now)),
+        }
+    }
+
+    /// The time between two tokens, and when the next one comes as far as that is known: the store says so when it comes.
+    fn outlook(self, bucket: &Bucket, now: Nanos) -> (Nanos, Nanos) {
+        let pace = self.at(now);
+        match self.shared() {
+            Some(lease) => (lease.interval().max(pace.interval), now),
+            None => (pace.interval, bucket.ready_at(pace)),
+        }
+    }
 }
 
 impl Allowed<'_> {
@@ -101,10 +113,10 @@ impl Budget {
         latest: Nanos,
     ) -> Result<(), TooLate> {
         let now = clock.now();
-        if self.waiting.load(Ordering::Acquire) == 0 && self.bucket.try_take(now, allowed.at(now)) {
+        if self.waiting.load(Ordering::Acquire) == 0 && allowed.try_take(&self.bucket, now) {
             return Ok(());
         }
-        let Some(mut waiter) = self.join(now, allowed, (client, share), latest)? else { return Ok(()) };
+        let Some(mut waiter) = self.join((clock, now), allowed, (client, share), latest)? else { return Ok(()) };
         loop {
             let now = clock.now();
             let until = match waiter.step(now, allowed) {
@@ -120,42 +132,42 @@ impl Budget {
         }
         drop(waiter);
         // Others came in between that have their turn before.
-        let pace = allowed.at(now);
+        let (interval, _) = allowed.outlook(&self.bucket, now);
         let ahead = self.line().as_ref().map_or(0, |line| line.queue.ahead(client.caller, share, client.priority));
-        Err(TooLate(Duration::from_nanos(pace.interval.saturating_mul(ahead as u64 + 1))))
+        Err(TooLate(Duration::from_nanos(interval.saturating_mul(ahead as u64 + 1))))
     }
 
     /// Joins the line, unless there is a token after all.
     fn join<'a>(
         &'a self,
-        now: Nanos,
+        (clock, now): (Clock, Nanos),
         allowed: Allowed<'a>,
         (client, share): (Client<'_>, u32),
         latest: Nanos,
     ) -> Result<Option<Waiter<'a>>, TooLate> {
         let mut line = self.line();
         let line = line.get_or_insert_default();
-        let pace = allowed.at(now);
-        self.hand_out(line, now, pace);
-        if line.queue.len() == 0 && self.bucket.try_take(now, pace) {
+        self.hand_out_in(line, now, allowed);
+        if line.queue.len() == 0 && allowed.try_take(&self.bucket, now) {
             return Ok(None);
         }
         let ahead = line.queue.ahead(client.caller, share, client.priority) as u64;
-        let turn = self.bucket.ready_at(pace).max(now).saturating_add(pace.interval.saturating_mul(ahead));
+        let (interval, next) = allowed.outlook(&self.bucket, now);
+        let turn = next.max(now).saturating_add(interval.saturating_mul(ahead));
         if turn > latest || line.queue.len() >= MAX_WAITING {
             // Where the line is full, what lacks is a place in it.
-            let late = if turn > latest { turn - latest } else { pace.interval };
+            let late = if turn > latest { turn - latest } else { interval };
             return Err(TooLate(Duration::from_nanos(late)));
         }
         let notice = Arc::<Notice>::default();
         let joined = line.queue.push(client.caller, share, client.priority, Arc::clone(&notice));
         self.waiting.store(line.queue.len(), Ordering::Release);
-        Ok(Some(Waiter { budget: self, pace, place: joined, notice, taken: false }))
+        Ok(Some(Waiter { budget: self, clock, allowed, place: joined, notice, taken: false }))
     }
 
     /// Gives the tokens that are there to those whose turn it is.
-    fn hand_out(&self, line: &mut Line, now: Nanos, pace: Pace) {
-        while line.queue.len() > 0 && self.bucket.try_take(now, pace) {
+    fn hand_out_in(&self, line: &mut Line, now: Nanos, allowed: Allowed<'_>) {
+        while line.queue.len() > 0 && allowed.try_take(&self.bucket, now) {
             let Some((id, notice)) = line.queue.pop() else { break };
             if line.leader == Some(id) {
                 line.leader = None;
@@ -166,19 +178,45 @@ impl Budget {
         self.waiting.store(line.queue.len(), Ordering::Release);
     }
 
+    /// Gives the tokens that are there to those whose turn it is.
+    pub(super) fn hand_out(&self, now: Nanos, allowed: Allowed<'_>) {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut line = self.line();
+        let line = line.get_or_insert_default();
+        self.hand_out_in(line, now, allowed);
+        // Where tokens came from has changed, perhaps, and so when the next one comes.
+        line.wake_leader();
+    }
+
+    /// How many calls wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
     /// Charges what was not asked for: a retry of the SDK.
-    pub(super) fn charge(&self, now: Nanos, pace: Pace) {
-        self.bucket.charge(now, pace);
+    pub(super) fn charge(&self, now: Nanos, allowed: Allowed<'_>) {
+        match allowed.shared() {
+            Some(lease) => lease.charge(),
+            None => self.bucket.charge(now, allowed.at(now)),
+        }
     }
 
     /// Takes every token that is there.
-    pub(super) fn empty(&self, now: Nanos, pace: Pace) {
-        self.bucket.empty(now, pace);
+    pub(super) fn empty(&self, now: Nanos, allowed: Allowed<'_>) {
+        match allowed.shared() {
+            Some(lease) => lease.empty(),
+            None => self.bucket.empty(now, allowed.at(now)),
+        }
     }
 
     /// Puts back a token that was not used.
-    pub(super) fn give_back(&self, pace: Pace) {
-        self.bucket.give_back(pace);
+    pub(super) fn give_back(&self, now: Nanos, allowed: Allowed<'_>) {
+        match allowed.shared() {
+            Some(lease) => lease.give_back(),
+            None => self.bucket.give_back(allowed.at(now)),
+        }
     }
 
     /// Whether a new budget would be the same.
@@ -194,7 +232,8 @@ impl Budget {
 /// A call in the line. Dropping it takes the call out, and gives back a token that it was given and did not take.
 struct Waiter<'a> {
     budget: &'a Budget,
-    pace: Pace,
+    clock: Clock,
+    allowed: Allowed<'a>,
     place: Place,
     notice: Arc<Notice>,
     taken: bool,
@@ -205,15 +244,16 @@ impl Waiter<'_> {
     fn step(&mut self, now: Nanos, allowed: Allowed<'_>) -> Step {
         let mut line = self.budget.line();
         let line = line.get_or_insert_default();
-        let pace = allowed.at(now);
-        self.budget.hand_out(line, now, pace);
+        self.budget.hand_out_in(line, now, allowed);
         if self.notice.granted.load(Ordering::Relaxed) {
             self.taken = true;
             line.elect();
             return Step::Granted;
         }
         if *line.leader.get_or_insert(self.place.id) == self.place.id {
-            Step::Lead(self.budget.bucket.ready_at(pace))
+            let (_, next) = allowed.outlook(&self.budget.bucket, now);
+            // The store's tokens wake whoever has them; the timer is for a store that goes meanwhile.
+            Step::Lead(if allowed.shared().is_some() { now + as_nanos(STORE_TIMER) } else { next })
         } else {
             Step::Follow
         }
@@ -228,7 +268,7 @@ impl Drop for Waiter<'_> {
         let mut line = self.budget.line();
         let line = line.get_or_insert_default();
         if line.queue.remove(&self.place).is_none() {
-            self.budget.bucket.give_back(self.pace);
+            self.budget.give_back(self.clock.now(), self.allowed);
         }
         self.budget.waiting.store(line.queue.len(), Ordering::Release);
         line.leader = line.leader.filter(|leader| *leader != self.place.id);
@@ -237,6 +277,12 @@ impl Drop for Waiter<'_> {
 }
 
 impl Line {
+    /// Wakes the call that has the timer.
+    fn wake_leader(&mut self) {
+        self.leader = None;
+        self.elect();
+    }
+
     /// Wakes the first call if none leads, so that it does.
     fn elect(&self) {
         if self.leader.is_none()
@@ -264,7 +310,7 @@ mod tests {
     }
 
     fn allowed() -> Allowed<'static> {
-        Allowed { pace: Pace::new(INTERVAL, 2), factor: None }
+        Allowed { pace: Pace::new(INTERVAL, 2), factor: None, lease: None }
     }
 
     #[tokio::test]
@@ -286,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_that_would_be_too_late_is_refused_at_once_with_the_time_that_lacks() {
         let (budget, clock, slow) = (Budget::default(), Clock::start(), Pace::new(NEVER, 1));
-        let allowed = Allowed { pace: slow, factor: None };
+        let allowed = Allowed { pace: slow, factor: None, lease: None };
         budget.take(clock, allowed, client("a"), 0).await.unwrap();
         let refused = budget.take(clock, allowed, client("a"), clock.now() + 1_000_000_000).await.unwrap_err();
         // The token is an interval away from the first call, and this one has a second.

@@ -7,11 +7,15 @@
 mod broker;
 mod bucket;
 mod budget;
+mod clock;
 mod factor;
+mod lease;
 mod queue;
 mod quotas;
+mod store;
 
-pub use broker::{Broker, RegionQuota, Spender, Subject, Turn, WaitTooLong};
+pub use broker::{Broker, RegionQuota, Sharing, Spender, Subject, Turn, WaitTooLong};
 pub use bucket::{Bucket, Nanos, Pace};
 pub use budget::Client;
 pub use quotas::{Quota, QuotaSetting, Quotas, Rate, Share, Shares};
+pub use store::{Store, StoreUrl};

@@ -146,12 +146,12 @@ async fn a_greedy_caller_slows_only_itself() {
     let service = serve(&["--quota", "USER_READ=20/2"]).await;
     let mut greedy = JoinSet::new();
     for _ in 0..200 {
-        greedy.spawn(Caller { name: "greedy", timeout: SHORT, ..USUAL }.read(&service, USER));
+        greedy.spawn(Caller { name: "greedy", timeout: 2 * SHORT, ..USUAL }.read(&service, USER));
     }
     // Its calls are in the line before the other caller comes.
     while service.cognito.requests("AdminGetUser").await.len() < 4 {}
     for _ in 0..5 {
-        // 40 turns are before those of the last greedy call that is not refused, and two before each of these.
+        // 80 turns are before those of the last greedy call that is not refused, and two before each of these.
         Caller { name: "other", timeout: SHORT, ..USUAL }.read(&service, USER).await.unwrap();
     }
     let (served, late): (Vec<_>, Vec<_>) = greedy.join_all().await.into_iter().partition(Result::is_ok);
