@@ -1,6 +1,7 @@
 //! Hostile input: HTTP/2, messages, and limits.
 
 mod connection;
+pub(crate) mod fault_table;
 mod http;
 pub(crate) mod in_flight;
 mod limits;

@@ -5,6 +5,7 @@ pub(crate) mod certificate_authority;
 pub(crate) mod constraint_oracle;
 pub(crate) mod disk;
 pub(crate) mod fake_sts;
+pub(crate) mod faulty_proxy;
 pub(crate) mod grpcurl;
 pub(crate) mod handler_harness;
 pub(crate) mod jwks_server;
