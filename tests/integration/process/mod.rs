@@ -3,9 +3,11 @@
 mod application_log;
 mod call_log;
 mod check;
+mod kills;
 mod options;
 mod proxy;
 mod reload;
+mod restarts;
 mod role;
 mod serving;
 mod shutdown;

@@ -19,6 +19,7 @@ pub(crate) mod reflection;
 pub(crate) mod refusal;
 pub(crate) mod request_fields;
 pub(crate) mod rpc_call;
+pub(crate) mod seeded;
 pub(crate) mod serve_harness;
 pub(crate) mod test_cognito;
 pub(crate) mod test_service;
