@@ -1,7 +1,9 @@
-//! Documents rendered from their one source: `docs/errors.md` from the protos, `docs/configuration.md` from clap.
+//! Documents rendered from their one source: `docs/errors.md` from the protos, `docs/configuration.md` from clap, `docs/faults.md` from
+//! what calls are told.
 
 mod configuration;
 mod errors;
+mod faults;
 
 use std::path::Path;
 use std::{env, fs};
@@ -48,4 +50,9 @@ fn the_errors_are_documented_as_the_protos_say() {
 #[test]
 fn the_options_are_documented_as_the_program_says() {
     check_or_update("docs/configuration.md", &configuration::render());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_faults_are_documented_as_every_operation_meets_them() {
+    check_or_update("docs/faults.md", &faults::render().await);
 }

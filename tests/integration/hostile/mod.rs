@@ -2,6 +2,7 @@
 
 pub(crate) mod circuit;
 mod connection;
+pub(crate) mod fault_table;
 mod http;
 pub(crate) mod in_flight;
 mod limits;

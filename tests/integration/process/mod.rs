@@ -3,10 +3,12 @@
 mod application_log;
 mod call_log;
 mod check;
+mod kills;
 mod options;
 mod proxy;
 mod readiness;
 mod reload;
+mod restarts;
 mod role;
 mod serving;
 mod shutdown;

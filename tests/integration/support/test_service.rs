@@ -11,6 +11,7 @@ use mfagate::api::v1::passkey_service_client::PasskeyServiceClient;
 use mfagate::api::v1::pool_config_service_client::PoolConfigServiceClient;
 use mfagate::api::v1::software_token_service_client::SoftwareTokenServiceClient;
 use mfagate::cognito::{Cognito, Credentials, Endpoint, OperationLimits};
+use mfagate::domain::DeadlineLimits;
 use mfagate::quota::{Broker, Quotas, Shares};
 use mfagate::server::{self, DrainTimes, Service};
 use tokio::sync::oneshot;
@@ -66,6 +67,13 @@ impl TestService {
         Self::with_both(TestCognito::start().await, UNHURRIED, limits).await
     }
 
+    /// As [`with_cognito_and_timeout`](Self::with_cognito_and_timeout), for callers with these deadlines.
+    pub(crate) async fn with_times(cognito_url: &str, operation_timeout: Duration, deadlines: DeadlineLimits) -> Self {
+        let cognito = TestCognito::at(cognito_url);
+        let port = cognito_client(&cognito, operation_timeout);
+        Self::serve(cognito, port, deadlines).await
+    }
+
     async fn with(cognito: TestCognito, operation_timeout: Duration) -> Self {
         Self::with_both(cognito, operation_timeout, OperationLimits::default()).await
     }
@@ -75,15 +83,15 @@ impl TestService {
         let cognito = TestCognito::start().await;
         let port = cognito_client(&cognito, UNHURRIED);
         let quotas = Quotas::unlimited().with(quota.parse().unwrap());
-        Self::serve(cognito, port.with_quota(Broker::new(quotas, Shares::default()))).await
+        Self::serve(cognito, port.with_quota(Broker::new(quotas, Shares::default())), DeadlineLimits::default()).await
     }
 
     async fn with_both(cognito: TestCognito, operation_timeout: Duration, limits: OperationLimits) -> Self {
         let port = cognito_client(&cognito, operation_timeout).with_limits(limits);
-        Self::serve(cognito, port).await
+        Self::serve(cognito, port, DeadlineLimits::default()).await
     }
 
-    async fn serve(cognito: TestCognito, port: Cognito) -> Self {
+    async fn serve(cognito: TestCognito, port: Cognito, deadlines: DeadlineLimits) -> Self {
         let listener = listen().await;
         let address = listener.local_addr().unwrap();
         let (end, ended) = oneshot::channel();
@@ -92,7 +100,8 @@ impl TestService {
         };
         tokio::spawn(async move {
             let drain = DrainTimes { delay: Duration::ZERO, timeout: Duration::from_secs(1) };
-            server::serve(listener, Service::open(port, drain), shutdown).await.unwrap();
+            let service = Service { deadlines, ..Service::open(port, drain) };
+            server::serve(listener, service, shutdown).await.unwrap();
         });
         let channel = ClientEndpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Self { address, cognito, channel, _end: end }
