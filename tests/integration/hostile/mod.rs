@@ -1,8 +1,11 @@
 //! Hostile input: HTTP/2, messages, and limits.
 
+mod brown_out;
 mod connection;
 pub(crate) mod fault_table;
+mod faulted_calls;
 mod http;
+mod idle_connections;
 pub(crate) mod in_flight;
 mod limits;
 mod message;
