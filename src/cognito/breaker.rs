@@ -148,14 +148,15 @@ impl Breaker {
         self.window.store(0, Ordering::Relaxed);
         self.failed_probes.store(0, Ordering::Relaxed);
         if self.probe_at.swap(0, Ordering::Relaxed) != 0 {
-            tracing::info!(region = self.region, "Cognito responds again, circuit closed");
+            tracing::info!(parent: None, region = self.region, "Cognito responds again, circuit closed");
         }
     }
 
     fn open(&self, now: u64) {
         let pause = self.pause();
         if self.probe_at.swap(now.saturating_add(millis(pause)), Ordering::Relaxed) == 0 {
-            tracing::warn!(region = self.region, "Cognito does not respond, circuit opened");
+            // About the Region, and not about the call that happened to be the last one.
+            tracing::warn!(parent: None, region = self.region, "Cognito does not respond, circuit opened");
         }
     }
 

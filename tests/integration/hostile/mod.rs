@@ -1,9 +1,12 @@
 //! Hostile input: HTTP/2, messages, and limits.
 
+mod brown_out;
 pub(crate) mod circuit;
 mod connection;
 pub(crate) mod fault_table;
+mod faulted_calls;
 mod http;
+mod idle_connections;
 pub(crate) mod in_flight;
 mod limits;
 mod message;

@@ -112,7 +112,9 @@ fn warnings(log: &str) -> Vec<&str> {
 /// Checks every WARN and ERROR line, and returns how many are of calls.
 #[track_caller]
 fn check(log: &str, caller: &str) -> usize {
-    let source = Regex::new(r"\b(source|target|certificate|policies|file|endpoint|peer|warning)=").unwrap();
+    let source =
+        Regex::new(r"\b(source|target|certificate|policies|file|endpoint|peer|warning|missing|region|store|refused)=")
+            .unwrap();
     let mut calls = 0;
     for line in warnings(log) {
         each_cause_is_said_once(line);

@@ -137,6 +137,7 @@ async fn start(fixture: &PolicyFixture, number: usize, cognito: &TestCognito) ->
     Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are for the reader of the test")]
 async fn restart(restarts: usize, seed: u64) {
     let (fixture, cognito) = (PolicyFixture::allow_all(), TestCognito::start().await);
     let (mut processes, mut seats, mut random) = (Vec::new(), Vec::new(), Seeded::new(seed));

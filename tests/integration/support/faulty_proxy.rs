@@ -1,7 +1,7 @@
 //! A TCP proxy between mfagate and the embedded Cognito, which passes some requests on and then has a fault.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
     Late(Duration),
     /// A byte of the response at a time, with such pauses.
     Drip(Duration),
-    /// Nothing is read any more.
+    /// Whatever comes over the connection is lost. Counted as a request when the connection has it, which may be before there is one.
     BlackHole,
     /// The request arrives, the response does not: the peer has gone without a FIN.
     HalfOpen,
@@ -42,6 +42,12 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultyProxy {
     pub(crate) url: String,
+    faults: Arc<[Fault]>,
+    /// How many requests have none.
+    good: usize,
+    /// Whether they leave their connection open.
+    reused: bool,
+    healed: Arc<AtomicBool>,
     requests: Arc<AtomicUsize>,
     end: CancellationToken,
     connections: TaskTracker,
@@ -54,16 +60,25 @@ struct Message {
 }
 
 impl FaultyProxy {
-    /// Passes on `good` requests, each of which succeeds, whatever it is. Then every one has the fault.
-    pub(crate) async fn start(cognito_url: &str, fault: Fault, good: usize) -> Self {
+    /// One request succeeds, whatever it is. Then every one has the fault: on the same connection, or on a fresh one.
+    pub(crate) async fn start(cognito_url: &str, fault: Fault, reused: bool) -> Self {
+        Self::serve(cognito_url, Arc::new([fault]), 1, reused).await
+    }
+
+    /// Each request has the next of the faults.
+    pub(crate) async fn with_each_of(cognito_url: &str, faults: &[Fault]) -> Self {
+        Self::serve(cognito_url, faults.into(), 0, true).await
+    }
+
+    async fn serve(cognito_url: &str, faults: Arc<[Fault]>, good: usize, reused: bool) -> Self {
         let listener = listen().await;
+        let (healed, requests) = (Arc::default(), Arc::default());
         let (end, connections) = (CancellationToken::new(), TaskTracker::new());
-        let proxy = Self { url: url_of(&listener), requests: Arc::default(), end, connections };
+        let proxy = Self { url: url_of(&listener), faults, good, reused, healed, requests, end, connections };
         let (this, cognito) = (proxy.clone(), cognito_url.trim_start_matches("http://").to_owned());
         proxy.connections.spawn(async move {
             while let Some(Ok((stream, _))) = this.end.run_until_cancelled(listener.accept()).await {
-                let connection = this.clone().connection(stream, cognito.clone(), fault.clone(), good);
-                this.connections.spawn(connection);
+                this.connections.spawn(this.clone().connection(stream, cognito.clone()));
             }
         });
         proxy
@@ -74,6 +89,17 @@ impl FaultyProxy {
         self.requests.load(Ordering::SeqCst)
     }
 
+    /// Requests have no fault any more.
+    pub(crate) fn heal(&self) {
+        self.healed.store(true, Ordering::SeqCst);
+    }
+
+    /// The fault of the request that comes after so many.
+    fn fault(&self, requests: usize) -> Option<&Fault> {
+        let faulty = requests.checked_sub(self.good).filter(|_| !self.healed.load(Ordering::SeqCst));
+        faulty.map(|number| &self.faults[number % self.faults.len()])
+    }
+
     /// Ends every connection and refuses new ones. Done when the client knows.
     pub(crate) async fn refuse(&self) {
         self.end.cancel();
@@ -82,37 +108,37 @@ impl FaultyProxy {
     }
 
     /// Serves a connection until the client leaves it, or the proxy ends.
-    async fn connection(self, mut client: TcpStream, cognito: String, fault: Fault, good: usize) {
+    async fn connection(self, mut client: TcpStream, cognito: String) {
         loop {
-            let has_fault = self.requests() >= good;
-            if has_fault && matches!(fault, Fault::BlackHole) {
-                return hold(&client).await;
+            if matches!(self.fault(self.requests()), Some(Fault::BlackHole)) {
+                self.requests.fetch_add(1, Ordering::SeqCst);
+                return hold(client).await;
             }
             let request = tokio::select! {
                 request = read_message(&mut client) => request,
                 () = self.end.cancelled() => {
                     // The client may have gone by itself.
                     let _ = client.shutdown().await;
-                    while client.read_u8().await.is_ok() {}
-                    return;
+                    return hold(client).await;
                 }
             };
             let Some(request) = request else { return };
-            self.requests.fetch_add(1, Ordering::SeqCst);
+            let fault = self.fault(self.requests.fetch_add(1, Ordering::SeqCst));
             let success = json!({ "kind": "replace", "body": any_response() });
-            let asked = match &fault {
-                Fault::Cognito(fault) if has_fault => fault,
-                _ => &success,
-            };
-            let Some(response) = ask(&cognito, request, asked).await else {
+            let asked = if let Some(Fault::Cognito(fault)) = fault { fault } else { &success };
+            let Some(mut response) = ask(&cognito, request, asked).await else {
                 client.set_zero_linger().unwrap();
                 return;
             };
-            if !has_fault || matches!(fault, Fault::Cognito(_)) {
-                // The client may go at any time: no write must succeed.
-                let _ = client.write_all(&response.bytes()).await;
-            } else {
-                return respond(client, response, &fault).await;
+            // The client may go at any time: no write must succeed.
+            match fault {
+                None if !self.reused => {
+                    response.head.push_str("connection: close\r\n");
+                    let _ = client.write_all(&response.bytes()).await;
+                    return hold(client).await;
+                }
+                None | Some(Fault::Cognito(_)) => drop(client.write_all(&response.bytes()).await),
+                Some(fault) => return respond(client, response, fault).await,
             }
         }
     }
@@ -120,7 +146,7 @@ impl FaultyProxy {
 
 /// Performs a request with a fault of the embedded Cognito. `None` if that is a reset.
 async fn ask(cognito: &str, mut request: Message, fault: &Value) -> Option<Message> {
-    request.head.push_str(&format!("x-embedded-fault: {fault}\r\n"));
+    request.head.extend(["x-embedded-fault: ", &fault.to_string(), "\r\n"]);
     let mut stream = TcpStream::connect(cognito).await.unwrap();
     stream.write_all(&request.bytes()).await.unwrap();
     read_message(&mut stream).await
@@ -160,7 +186,7 @@ async fn respond(mut client: TcpStream, response: Message, fault: &Fault) {
         }
         Fault::LengthTooShort => {
             let _ = client.write_all(&stated(length - 1)).await;
-            hold(&client).await;
+            hold(client).await;
         }
         Fault::EndlessBody => {
             let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
@@ -170,13 +196,13 @@ async fn respond(mut client: TcpStream, response: Message, fault: &Fault) {
                 sent = client.write_all(chunk.as_bytes()).await;
             }
         }
-        Fault::HalfOpen | Fault::BlackHole | Fault::Cognito(_) => hold(&client).await,
+        Fault::HalfOpen | Fault::BlackHole | Fault::Cognito(_) => hold(client).await,
     }
 }
 
-/// Keeps a connection open for as long as the test runs.
-async fn hold(_connection: &TcpStream) {
-    std::future::pending().await
+/// Keeps a connection open until the client leaves it.
+async fn hold(mut connection: TcpStream) {
+    while connection.read_u8().await.is_ok() {}
 }
 
 impl Message {

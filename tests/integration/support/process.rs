@@ -124,6 +124,21 @@ impl Process {
         process
     }
 
+    /// `mfagate serve` as by [`serve_with`](Self::serve_with), with so many open files at most.
+    pub(crate) async fn serve_with_open_files(
+        hard: usize,
+        options: &[String],
+        cognito_url: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit -n {hard}; exec \"$@\""), "sh", PROGRAM]);
+        shell.args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url]).args(options);
+        let mut process = Self::spawn(shell, environment);
+        process.address().await;
+        process
+    }
+
     fn spawn(mut command: Command, environment: &[(&str, &str)]) -> Self {
         let mut child = command
             .env_clear()
