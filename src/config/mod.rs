@@ -16,7 +16,7 @@ use crate::audit::{AuditTarget, Fsync};
 use crate::authn::token::{Audience, CallerPrefix, JwksUrl};
 use crate::authz::policy::QueryArgs;
 use crate::cognito::{Cognito, Credentials, Endpoint, OperationLimits, RoleArn};
-use crate::config::value::{cache_size, delay, duration, operations, workers};
+use crate::config::value::{StoreUrlParser, cache_size, delay, duration, operations, workers};
 use crate::domain::DeadlineLimits;
 use crate::quota::{Broker, QuotaSetting, Quotas, Rate, Share, Sharing, Store, StoreUrl};
 use crate::server::DrainTimes;
@@ -419,7 +419,14 @@ pub struct QuotaOptions {
 
     /// Keep the categories' budgets in Redis or Valkey, so that all replicas with this option share them: `redis://HOST:PORT`, or
     /// `rediss://` with TLS. It decides about time only, and holds no names. While it is away, each replica has its part by `--replicas`.
-    #[arg(long, env = "MFAGATE_QUOTA_STORE", value_name = "URL", requires = "replicas", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "MFAGATE_QUOTA_STORE",
+        value_name = "URL",
+        requires = "replicas",
+        hide_env_values = true,
+        value_parser = StoreUrlParser
+    )]
     pub quota_store: Option<StoreUrl>,
 
     /// The number of replicas. Without `--quota-store`, or while it is away, each has an equal part of the quotas. By default 1.

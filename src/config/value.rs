@@ -1,13 +1,19 @@
 //! The values of options that are addresses, URLs or durations.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
+
 use crate::cognito::Endpoint;
 use crate::domain::url;
+use crate::quota::StoreUrl;
 
 /// An address on loopback. Others do not parse, so an open gate is never reachable from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +72,22 @@ impl FromStr for AwsUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         url::parse_secure(text).map(|_| Self(text.to_owned()))
+    }
+}
+
+/// Reads the URL of a quota store. clap's own errors repeat the value, which may hold a password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoreUrlParser;
+
+impl TypedValueParser for StoreUrlParser {
+    type Value = StoreUrl;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<StoreUrl, clap::Error> {
+        let url = value.to_str().unwrap_or_default().parse();
+        url.map_err(|error: String| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("invalid value for '--quota-store <URL>': {error}\n"))
+                .with_cmd(command)
+        })
     }
 }
 

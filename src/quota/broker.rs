@@ -208,6 +208,10 @@ impl Leased for Category {
         self.factor.apply(now, self.pace)
     }
 
+    fn whole_interval(&self) -> Nanos {
+        self.pace.interval
+    }
+
     fn waiting(&self) -> usize {
         self.budget.waiting()
     }

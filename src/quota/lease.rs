@@ -14,7 +14,7 @@ use crate::error::chain;
 use crate::quota::bucket::{Nanos, Pace};
 use crate::quota::clock::Clock;
 use crate::quota::factor::as_nanos;
-use crate::quota::store::{Granted, Request, Store, StoreError};
+use crate::quota::store::{Granted, Request, Store, StoreError, TIMEOUT};
 
 /// How far in the future tokens are asked for: far enough for one request for several, and near enough for other replicas.
 const AHEAD: Duration = Duration::from_millis(200);
@@ -67,7 +67,8 @@ impl Lease {
             used: AtomicU32::new(0),
             charged: AtomicU32::new(0),
             emptied: AtomicBool::new(false),
-            is_shared: AtomicBool::new(true),
+            // Until the store has responded: nobody waits for the first connection.
+            is_shared: AtomicBool::new(false),
             interval: AtomicU64::new(pace.interval),
             demand: Notify::new(),
         }
@@ -118,6 +119,8 @@ pub(super) trait Leased: Send + Sync + 'static {
     fn lease(&self) -> Option<&Lease>;
     /// The pace now, less where Cognito throttles.
     fn pace(&self, now: Nanos) -> Pace;
+    /// The time between two tokens while Cognito does not throttle.
+    fn whole_interval(&self) -> Nanos;
     /// How many calls wait.
     fn waiting(&self) -> usize;
     /// Hands out the tokens that there are.
@@ -161,13 +164,18 @@ impl<C: Leased> Task<C> {
         while let Some(category) = self.category.upgrade() {
             let (Some(lease), now) = (category.lease(), self.clock.now()) else { return };
             progress.release(&*category, lease, now);
+            let overdue_at = progress.asked + as_nanos(TIMEOUT);
+            if request.is_some() && now >= overdue_at && lease.is_shared() {
+                self.away(&*category, lease, &mut progress, &StoreError::Timeout);
+            }
             let asks_at = if request.is_some() { None } else { progress.asks_at(&*category, lease, now) };
             if asks_at.is_some_and(|at| at <= now) {
                 request = Some(self.ask(progress.request(&*category, lease, now)));
                 progress.asked = now;
                 continue;
             }
-            let next = progress.due.front().copied().into_iter().chain(asks_at).min();
+            let overdue_at = (request.is_some() && lease.is_shared()).then_some(overdue_at);
+            let next = progress.due.front().copied().into_iter().chain(asks_at).chain(overdue_at).min();
             let wakes_at = next.unwrap_or(now + as_nanos(KEPT));
             let answered = async {
                 match &mut request {
@@ -215,17 +223,22 @@ impl<C: Leased> Task<C> {
             }
             Err(error) => {
                 progress.ask_from = now + as_nanos(TRY_INTERVAL);
-                progress.due.clear();
-                if !progress.is_away {
-                    progress.is_away = true;
-                    let (store, cause) = (self.store.url(), chain(&error));
-                    tracing::warn!(%store, bucket = self.bucket, cause, "quota store away, each replica has its part");
-                }
-                lease.is_shared.store(false, Ordering::Relaxed);
-                lease.tokens.store(0, Ordering::Relaxed);
-                category.hand_out(now);
+                self.away(category, lease, progress, &error);
             }
         }
+    }
+
+    /// Goes on with the replica's own part.
+    fn away(&self, category: &C, lease: &Lease, progress: &mut Progress, error: &StoreError) {
+        progress.due.clear();
+        if !progress.is_away {
+            progress.is_away = true;
+            let (store, cause) = (self.store.url(), chain(error));
+            tracing::warn!(%store, bucket = self.bucket, cause, "quota store away, each replica has its part");
+        }
+        lease.is_shared.store(false, Ordering::Relaxed);
+        lease.tokens.store(0, Ordering::Relaxed);
+        category.hand_out(self.clock.now());
     }
 }
 
@@ -257,7 +270,7 @@ impl Progress {
 
     /// When the store is to be asked, if it is: so early that the next tokens are there when these are used up.
     fn asks_at(&self, category: &impl Leased, lease: &Lease, now: Nanos) -> Option<Nanos> {
-        if self.is_away {
+        if self.is_away || !lease.is_shared() {
             return Some(self.ask_from);
         }
         let charged = lease.charged.load(Ordering::Relaxed) > 0 || lease.emptied.load(Ordering::Relaxed);
@@ -275,6 +288,7 @@ impl Progress {
         let charged = lease.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge).unwrap_or_default();
         Request {
             pace: category.pace(now),
+            whole_interval: category.whole_interval(),
             // What is on its way while the store responds is ahead as well.
             ahead: AHEAD + Duration::from_nanos(self.took.min(as_nanos(AHEAD))),
             wanted,
@@ -332,6 +346,10 @@ mod tests {
             PACE
         }
 
+        fn whole_interval(&self) -> Nanos {
+            PACE.interval
+        }
+
         fn waiting(&self) -> usize {
             self.1
         }
@@ -340,7 +358,9 @@ mod tests {
     }
 
     fn waiting(number: usize) -> Waiting {
-        Waiting(Lease::new(PACE), number)
+        let lease = Lease::new(PACE);
+        lease.is_shared.store(true, Ordering::Relaxed);
+        Waiting(lease, number)
     }
 
     fn granted(tokens: u32, full_in_ms: u64) -> Granted {

@@ -13,24 +13,28 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use crate::quota::bucket::Pace;
+use crate::quota::bucket::{Nanos, Pace};
 
 /// How long one request may take. Calls wait for tokens meanwhile, so a store that is slower is none.
-const TIMEOUT: Duration = Duration::from_millis(250);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long it may take to connect: by TLS, and to a store that is far away. No call waits for it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The generic cell rate algorithm, as in `bucket.rs`, in microseconds of the server's clock.
 ///
-/// Tokens of the near future are granted as well, so that replicas need not ask for each. A time that is further ahead than tokens and
-/// charges can bring it is that of a clock that was set back, and means nothing.
+/// Tokens of the near future are granted as well, so that replicas need not ask for each. Charges are owed for a second at most. So a time
+/// that is further ahead than tokens, at a tenth of the pace, and charges can bring it is that of a clock that was set back, and means
+/// nothing.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, tolerance, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local wanted, charged, emptied = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
-local most = tolerance + ahead + 200 * interval + 1000000
+local most = tolerance + 11 * tonumber(ARGV[7]) + 1500000
 local full = tonumber(redis.call('GET', KEYS[1])) or 0
 if full < now or full > now + most then full = now end
-full = full + charged * interval
+full = math.min(full + charged * interval, math.max(full, now + tolerance + 1000000))
 if emptied then full = math.max(full, now + tolerance + interval) end
 local first, granted = full - now, 0
 while granted < wanted and full - tolerance <= now + ahead do
@@ -93,6 +97,8 @@ impl FromStr for StoreUrl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) pace: Pace,
+    /// The time between two tokens while Cognito does not throttle.
+    pub(super) whole_interval: Nanos,
     /// How far in the future tokens may be.
     pub(super) ahead: Duration,
     /// How many tokens are wanted.
@@ -116,6 +122,8 @@ pub(super) struct Granted {
 pub(super) enum StoreError {
     #[error("the store took longer than {TIMEOUT:?}")]
     Timeout,
+    #[error("no connection within {CONNECT_TIMEOUT:?}")]
+    Connect,
     #[error(transparent)]
     Redis(#[from] RedisError),
 }
@@ -155,8 +163,7 @@ impl Store {
 
     /// Takes tokens of the bucket of this name. After a failure, the next request connects anew.
     pub(super) async fn take(&self, bucket: &str, request: Request) -> Result<Granted, StoreError> {
-        let taken = tokio::time::timeout(TIMEOUT, self.try_take(bucket, request)).await;
-        let taken = taken.unwrap_or(Err(StoreError::Timeout));
+        let taken = self.try_take(bucket, request).await;
         if taken.is_err() {
             *self.0.connection.lock().await = None;
         }
@@ -164,8 +171,9 @@ impl Store {
     }
 
     async fn try_take(&self, bucket: &str, request: Request) -> Result<Granted, StoreError> {
-        let mut connection = self.connection().await?;
-        let Request { pace, ahead, wanted, charged, emptied } = request;
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.connection()).await;
+        let mut connection = connecting.map_err(|_| StoreError::Connect)??;
+        let Request { pace, whole_interval, ahead, wanted, charged, emptied } = request;
         let micros = |nanos: u64| nanos.div_ceil(1000).max(1);
         let mut invocation = self.0.script.prepare_invoke();
         invocation
@@ -175,8 +183,10 @@ impl Store {
             .arg(u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX))
             .arg(wanted)
             .arg(charged)
-            .arg(u8::from(emptied));
-        let (tokens, full_in): (u32, u64) = invocation.invoke_async(&mut connection).await?;
+            .arg(u8::from(emptied))
+            .arg(micros(whole_interval));
+        let taken = tokio::time::timeout(TIMEOUT, invocation.invoke_async(&mut connection)).await;
+        let (tokens, full_in): (u32, u64) = taken.map_err(|_| StoreError::Timeout)??;
         Ok(Granted { tokens, full_in })
     }
 
@@ -185,8 +195,9 @@ impl Store {
         if let Some(connection) = &*connection {
             return Ok(connection.clone());
         }
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(TIMEOUT)).set_response_timeout(Some(TIMEOUT));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
         let client = Client::open(self.0.url.0.as_str())?;
         let opened = client.get_multiplexed_async_connection_with_config(&config).await?;
         *connection = Some(opened.clone());

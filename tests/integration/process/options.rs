@@ -226,3 +226,15 @@ async fn loopback_in_both_families_is_served() {
         process.terminate().await;
     }
 }
+
+#[tokio::test]
+async fn a_quota_store_that_is_refused_is_not_repeated_and_needs_the_number_of_replicas() {
+    let wrong = "https://user:canary@cache.example";
+    let by_flag = Process::run(&["serve", "--quota-store", wrong, "--replicas", "2"], &[]).await;
+    let by_variable = Process::run(&["serve", "--replicas", "2"], &[("MFAGATE_QUOTA_STORE", wrong)]).await;
+    for exit in [by_flag, by_variable] {
+        assert_eq!(exit.status.code(), Some(2), "{exit:?}");
+        assert!(exit.stderr.contains("must be redis://") && !exit.stderr.contains("canary"), "{exit:?}");
+    }
+    refuses(&["serve", "--quota-store", "redis://cache.example"], &[], "--replicas").await;
+}
