@@ -240,8 +240,8 @@ pub(crate) async fn rows_as_met() -> String {
     let met: BTreeMap<_, _> = met.into_iter().flatten().collect();
     let mut page = String::new();
     for (number, row) in rows.iter().enumerate() {
-        let cells = [0, 1, 2].map(|kind| cell(&met[&(number, kind)]));
-        writeln!(page, "| {} | {} |", row.name, cells.join(" | ")).unwrap();
+        let columns = [0, 1, 2].map(|kind| cell(&met[&(number, kind)]));
+        writeln!(page, "| {} | {} |", row.name, columns.join(" | ")).unwrap();
     }
     page
 }

@@ -1,5 +1,6 @@
 //! A TCP proxy between mfagate and the embedded Cognito, which passes some requests on and then has a fault.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -146,7 +147,7 @@ impl FaultyProxy {
 
 /// Performs a request with a fault of the embedded Cognito. `None` if that is a reset.
 async fn ask(cognito: &str, mut request: Message, fault: &Value) -> Option<Message> {
-    request.head.push_str(&format!("x-embedded-fault: {fault}\r\n"));
+    write!(request.head, "x-embedded-fault: {fault}\r\n").unwrap();
     let mut stream = TcpStream::connect(cognito).await.unwrap();
     stream.write_all(&request.bytes()).await.unwrap();
     read_message(&mut stream).await

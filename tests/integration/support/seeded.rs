@@ -1,6 +1,6 @@
 //! Numbers that a seed determines, so that what fails can be repeated.
 
-/// SplitMix64.
+/// `SplitMix64`.
 #[derive(Debug)]
 pub(crate) struct Seeded(u64);
 
