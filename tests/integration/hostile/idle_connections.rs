@@ -40,8 +40,8 @@ async fn probe(address: SocketAddr) -> Duration {
     started.elapsed()
 }
 
-/// So many idle connections to a process with so many open files at most, and what it holds then. Half of the checks of health, each on
-/// a connection of its own, may take so long.
+/// So many idle connections to a process with so many open files at most, and what it holds then. Half of the checks of health,
+/// each on a connection of its own, may take so long.
 async fn serves_beside(connections: usize, open_files: usize, healthy: Duration) -> (Usage, String) {
     let (fixture, cognito) = (PolicyFixture::allow_all(), TestCognito::start().await);
     let options = fixture.options();

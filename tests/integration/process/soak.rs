@@ -14,6 +14,7 @@ use mfagate::api::v1::mfa_preference_service_client::MfaPreferenceServiceClient;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt as _;
 
@@ -75,7 +76,9 @@ impl Soak {
             // Made up Regions and pools.
             70..80 => read_user(channel, Some(&authorization), &format!("un-soak-{region}_POOL")).await.map(drop),
             80..90 => {
-                let request = AdminGetUserRequest { user_pool_id: "?".to_owned(), username: "u".repeat(1000) };
+                let mut request =
+                    Request::new(AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: "u".repeat(1000) });
+                request.metadata_mut().insert("authorization", authorization.parse().unwrap());
                 MfaPreferenceServiceClient::new(channel).admin_get_user(request).await.map(drop)
             }
             _ => {

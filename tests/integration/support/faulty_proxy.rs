@@ -23,7 +23,8 @@ pub(crate) enum Fault {
     Late(Duration),
     /// A byte of the response at a time, with such pauses.
     Drip(Duration),
-    /// Whatever comes over the connection is lost. Counted as a request when the connection has it, which may be before there is one.
+    /// Whatever comes over the connection is lost. Counted as a request when the connection has it, which may be before there is
+    /// one.
     BlackHole,
     /// The request arrives, the response does not: the peer has gone without a FIN.
     HalfOpen,
