@@ -70,8 +70,7 @@ async fn probe(service: &ServeHarness, mut stop: watch::Receiver<bool>) -> Perce
 }
 
 /// So much latency, while so many calls begin; half of the checks of health may take so long.
-#[expect(clippy::print_stdout, reason = "the figures are for the reader of the test")]
-async fn brown_out(latency: Duration, every: Duration, calls: usize, healthy: Duration) {
+async fn brown_out(latency: Duration, every: Duration, calls: usize, healthy: Duration) -> String {
     let fixture = PolicyFixture::allow_all();
     // Nothing fails because the machine is busy.
     let options = fixture.options_with(&[("--operation-timeout", "1m"), ("--default-deadline", "1m")]);
@@ -100,23 +99,26 @@ async fn brown_out(latency: Duration, every: Duration, calls: usize, healthy: Du
         Percentiles::of(within.map(|(_, took)| *took).collect())
     };
     let (during, after) = (took(browned, cleared), took(cleared, Instant::now()));
-    println!(
-        "latency {latency:?}: calls {during}; {ended} ended during it, {in_flight} in flight at its end; checks of health {probed}; \
-         calls afterwards {after}"
-    );
     assert!(during.at(50) >= latency, "Cognito was not slow: {during}");
     assert!(probed.at(50) < healthy, "checks of health {probed}");
     assert!(after.at(99) < latency, "calls afterwards {after}");
+    format!(
+        "latency {latency:?}: calls {during}; {ended} ended during it, {in_flight} in flight at its end; checks of health {probed}; \
+         calls afterwards {after}"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_brown_out_of_cognito_leaves_health_and_fails_nothing_and_is_over_when_it_is_over() {
     // A check that waited for calls would take longer, and on a busy machine one that does not takes more than in the long form.
-    brown_out(Duration::from_secs(2), Duration::from_millis(25), 120, Duration::from_secs(1)).await;
+    println!("{}", brown_out(Duration::from_secs(2), Duration::from_millis(25), 120, Duration::from_secs(1)).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes half a minute, and prints"]
 async fn half_a_minute_of_brown_out() {
-    brown_out(Duration::from_millis(4500), Duration::from_millis(20), 1_500, Duration::from_millis(50)).await;
+    println!(
+        "{}",
+        brown_out(Duration::from_millis(4500), Duration::from_millis(20), 1_500, Duration::from_millis(50)).await
+    );
 }

@@ -1,5 +1,5 @@
-//! Every fault between mfagate and Cognito, met by every operation on fresh and reused connections: what the caller is told, and when.
-//! `docs/faults.md` is rendered from it.
+//! Every fault between mfagate and Cognito, met by every operation on fresh and reused connections: what the caller is told, and
+//! when. `docs/faults.md` is rendered from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -36,8 +36,8 @@ const STARTS: usize = 4;
 /// Calls at a time.
 const CALLS: usize = 64;
 
-/// A read, a change that may be repeated, and one that must not: they meet each fault on a fresh and on a reused connection, the others
-/// on one of both.
+/// A read, a change that may be repeated, and one that must not: they meet each fault on a fresh and on a reused connection, the
+/// others on one of both.
 const BOTH: [Rpc; 3] = [Rpc::AdminGetUser, Rpc::AdminSetUserMfaPreference, Rpc::AssociateSoftwareToken];
 
 const UNREACHABLE: (Code, &str) = (Unavailable, "COGNITO_UNREACHABLE");

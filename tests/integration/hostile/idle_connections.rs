@@ -40,10 +40,9 @@ async fn probe(address: SocketAddr) -> Duration {
     started.elapsed()
 }
 
-/// So many idle connections to a process with so many open files at most, and what it holds then. Half of the checks of health, each on
-/// a connection of its own, may take so long.
-#[expect(clippy::print_stdout, reason = "the figures are for the reader of the test")]
-async fn serves_beside(connections: usize, open_files: usize, healthy: Duration) -> Usage {
+/// So many idle connections to a process with so many open files at most, and what it holds then. Half of the checks of health,
+/// each on a connection of its own, may take so long.
+async fn serves_beside(connections: usize, open_files: usize, healthy: Duration) -> (Usage, String) {
     let (fixture, cognito) = (PolicyFixture::allow_all(), TestCognito::start().await);
     let options = fixture.options();
     let mut process = Process::serve_with_open_files(open_files, &options, &cognito.url, AWS_CREDENTIALS).await;
@@ -67,25 +66,27 @@ async fn serves_beside(connections: usize, open_files: usize, healthy: Duration)
     }
     let usage = Usage::of(&process);
     let (called, probed) = (Percentiles::of(called), Percentiles::of(probed));
-    println!(
-        "{connections} idle connections in {opened:?}; before {before}, then {usage}; checks of health {probed}; calls {called}"
-    );
     assert!(probed.at(50) < healthy, "checks of health {probed}");
     drop(held);
     process.terminate().await;
-    usage
+    let report = format!(
+        "{connections} idle connections in {opened:?}; before {before}, then {usage}; checks of health {probed}; calls {called}"
+    );
+    (usage, report)
 }
 
 #[tokio::test]
 async fn idle_connections_beyond_the_limit_keep_out_neither_health_nor_a_known_caller() {
     // Half of the files are for connections.
-    let usage = serves_beside(400, 640, Duration::from_secs(1)).await;
+    let (usage, report) = serves_beside(400, 640, Duration::from_secs(1)).await;
+    println!("{report}");
     assert!(usage.open_files <= 640 / 2 + 32, "{usage}");
 }
 
 #[tokio::test]
 #[ignore = "needs 20,000 open files, and prints"]
 async fn eight_thousand_idle_connections() {
-    let usage = serves_beside(8_000, 20_000, Duration::from_millis(50)).await;
+    let (usage, report) = serves_beside(8_000, 20_000, Duration::from_millis(50)).await;
+    println!("{report}");
     assert!(usage.open_files > 8_000, "{usage}");
 }

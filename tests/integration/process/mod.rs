@@ -12,5 +12,6 @@ mod restarts;
 mod role;
 mod serving;
 mod shutdown;
+mod soak;
 pub(crate) mod without_credentials;
 mod workers;

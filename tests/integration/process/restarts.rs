@@ -137,8 +137,7 @@ async fn start(fixture: &PolicyFixture, number: usize, cognito: &TestCognito) ->
     Process::serve_with(&options, &cognito.url, AWS_CREDENTIALS).await
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are for the reader of the test")]
-async fn restart(restarts: usize, seed: u64) {
+async fn restart(restarts: usize, seed: u64) -> String {
     let (fixture, cognito) = (PolicyFixture::allow_all(), TestCognito::start().await);
     let (mut processes, mut seats, mut random) = (Vec::new(), Vec::new(), Seeded::new(seed));
     for number in 0..INSTANCES {
@@ -171,21 +170,21 @@ async fn restart(restarts: usize, seed: u64) {
     running.await.unwrap();
     let [following, ignoring] = [0, 1].map(|client| load.counts.first[client].load(Ordering::SeqCst));
     let calls = *calls.borrow();
-    println!(
-        "seed {seed}: {restarts} restarts, {calls} calls; failed without a retry: {following} where health is followed, {ignoring} \
-         where it is not"
-    );
     let failed = load.counts.failed.lock().unwrap();
     assert!(failed.is_empty(), "seed {seed}: {} calls failed twice, the first {:?}", failed.len(), failed[0]);
+    format!(
+        "seed {seed}: {restarts} restarts, {calls} calls; failed without a retry: {following} where health is followed, {ignoring} \
+         where it is not"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_with_one_retry_fails_while_instances_are_restarted() {
-    restart(6, 1).await;
+    println!("{}", restart(6, 1).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes two minutes, and prints"]
 async fn a_hundred_restarts() {
-    restart(100, 2).await;
+    println!("{}", restart(100, 2).await);
 }

@@ -1,5 +1,6 @@
 //! A TCP proxy between mfagate and the embedded Cognito, which passes some requests on and then has a fault.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub(crate) enum Fault {
     Late(Duration),
     /// A byte of the response at a time, with such pauses.
     Drip(Duration),
-    /// Whatever comes over the connection is lost. Counted as a request when the connection has it, which may be before there is one.
+    /// Whatever comes over the connection is lost. Counted as a request when the connection has it, which may be before there is
+    /// one.
     BlackHole,
     /// The request arrives, the response does not: the peer has gone without a FIN.
     HalfOpen,
@@ -146,7 +148,7 @@ impl FaultyProxy {
 
 /// Performs a request with a fault of the embedded Cognito. `None` if that is a reset.
 async fn ask(cognito: &str, mut request: Message, fault: &Value) -> Option<Message> {
-    request.head.extend(["x-embedded-fault: ", &fault.to_string(), "\r\n"]);
+    write!(request.head, "x-embedded-fault: {fault}\r\n").unwrap();
     let mut stream = TcpStream::connect(cognito).await.unwrap();
     stream.write_all(&request.bytes()).await.unwrap();
     read_message(&mut stream).await
