@@ -140,7 +140,7 @@ async fn changes_never_wait_behind_the_refusals_of_strangers_even_if_the_audit_l
             }
         }
     });
-    let options = fixture.options_with(&[("--audit-log", "stdout"), ("--stranger-rate", "1000000")]);
+    let options = fixture.options_with(&[("--audit-log", "stdout")]);
     let cognito = TestCognito::start().await;
     let mut process = Process::serve_with_stdout_in(&fifo, &options, &cognito.url, AWS_CREDENTIALS).await;
     let channel = process.channel().await;

@@ -23,7 +23,7 @@ async fn a_log_that_nobody_reads_delays_no_call() {
     let fixture = PolicyFixture::allow_all();
     let mut child = Command::new(env!("CARGO_BIN_EXE_mfagate"))
         .args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", "http://127.0.0.1:9"])
-        .args(fixture.options_with(&[("--stranger-rate", "1000000")]))
+        .args(fixture.options())
         .env_clear()
         .env("RUST_LOG", "debug")
         .stdout(Stdio::null())
