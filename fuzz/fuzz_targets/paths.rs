@@ -118,7 +118,16 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         Credentials::for_development(),
         Duration::from_secs(5),
     );
-    Service { gate, authenticator, cognito, credentials: None, tls: None, deadlines: DeadlineLimits::default(), life: ConnectionLife::default(), drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO } }
+    Service {
+        gate,
+        authenticator,
+        cognito,
+        credentials: None,
+        tls: None,
+        deadlines: DeadlineLimits::default(),
+        life: ConnectionLife::default(),
+        drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO },
+    }
 }
 
 fn token(key: &Ed25519KeyPair) -> String {
