@@ -15,7 +15,7 @@ from suite.gate import Gate, Refusal
 from suite.redis import Redis
 from suite.served import READ, READ_REQUEST
 
-RATE = 50
+RATE = 25
 BURST = 5
 WINDOW_SECONDS = 6.0
 THREADS = 8
@@ -115,8 +115,8 @@ def test_replicas_use_one_quota_together(
     assert not load.unexpected
     assert min(load.by_replica) > 0, load.by_replica
     requests = evaluations(after) - evaluations(before)
-    # A request brings several tokens.
-    assert requests < served, (requests, served)
+    # A request brings several tokens; five that all have more demand than there is come for single ones at this low a rate.
+    assert requests < served * (1 if number == 2 else 1.5), (requests, served)
 
 
 def evaluations(stats: bytes) -> int:
@@ -157,7 +157,8 @@ def test_a_replica_starts_without_the_store_and_with_one_that_is_slow_it_uses_it
         with Load(started) as load:
             load.served(1.0)
             served = load.served(4.0)
-        assert within(served, 4.0, below=0.5), served
+        # And one burst, if a replica had to do without the store in between.
+        assert within(served, 4.0, below=0.5, above=0.02 + BURST / (RATE * 4.0)), served
         assert not load.unexpected
     store.kill()
     (tmp_path / "alone").mkdir()

@@ -122,7 +122,15 @@ impl Process {
     /// Its memory.
     pub(crate) fn memory(&self) -> Result<Memory, Failure> {
         let id = self.child.id().ok_or_else(|| format!("{} has ended", self.name))?;
-        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let read = || fs::read_to_string(format!("/proc/{id}/status"));
+        // A program that is just being started, or ends, has none for a moment.
+        let mut status = read()?;
+        for _ in 0..1000 {
+            if status.contains("VmRSS:") {
+                break;
+            }
+            status = read()?;
+        }
         let value = |name| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or("the system reports no memory")
