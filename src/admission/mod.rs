@@ -1,7 +1,6 @@
 //! How often callers and strangers may come, and what became of those who came more often.
 //!
-//! What is over a rate costs no signature of a decision, no record and no line of the log: it is counted, and the counts are reported
-//! together.
+//! What is over a rate costs no decision, no record and no line of the log: it is counted, and the counts are reported together.
 
 mod rates;
 mod refusals;

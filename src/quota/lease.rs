@@ -28,7 +28,7 @@ const TRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The most tokens of one request.
 const MAX_WANTED: u32 = 1000;
 
-/// The most retries that are charged by one request: the script takes more for a clock that was set back.
+/// The most retries that are charged by one request. The store has them owed for a second at most.
 const MAX_CHARGED: u32 = 100;
 
 /// The longest time between two tokens that is believed: a pause of the demand is none.

@@ -4,10 +4,10 @@
 //! is down does not take every replica out of its load balancer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::server::NamedService as _;
@@ -98,29 +98,29 @@ impl Conditions {
 impl Readiness {
     /// Reports the conditions once, and then whenever they change until the handle is dropped.
     pub(super) async fn report(self, health: HealthReporter) -> AbortOnDropHandle<()> {
-        let has_credentials = Arc::new(AtomicBool::new(self.credentials.is_none()));
+        let (found, mut has_credentials) = watch::channel(self.credentials.is_none());
         let credentials = self.credentials.clone().map(|credentials| {
-            let watched = watch_credentials(credentials, Arc::clone(&has_credentials));
+            let watched = watch_credentials(credentials, found);
             AbortOnDropHandle::new(tokio::spawn(watched))
         });
-        let looked_at = async {
-            while !has_credentials.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
         // Without them, the service starts all the same, and says that it is not ready.
-        let _: Result<(), _> = tokio::time::timeout(CREDENTIALS_TIMEOUT, looked_at).await;
+        let looked_at = has_credentials.wait_for(|found| *found);
+        let _: Result<bool, _> = tokio::time::timeout(CREDENTIALS_TIMEOUT, looked_at).await.map(|found| found.is_ok());
         let first = self.conditions(&has_credentials);
         report(&health, None, &first).await;
         AbortOnDropHandle::new(tokio::spawn(async move {
             let _credentials = credentials;
-            self.report_changes(&health, &has_credentials, first).await;
+            let reports = self.report_changes(&health, &has_credentials, first);
+            tokio::join!(reports, retry_audit(self.gate.audit_log()), report_refusals(&self.gate));
         }))
     }
 
-    async fn report_changes(&self, health: &HealthReporter, has_credentials: &AtomicBool, first: Conditions) {
-        let audit = self.gate.audit_log().map(|audit| AbortOnDropHandle::new(tokio::spawn(retry_audit(audit))));
-        let _refusals = AbortOnDropHandle::new(tokio::spawn(report_refusals(self.gate.clone())));
+    async fn report_changes(
+        &self,
+        health: &HealthReporter,
+        has_credentials: &watch::Receiver<bool>,
+        first: Conditions,
+    ) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = first;
@@ -131,17 +131,13 @@ impl Readiness {
                 report(health, Some(&last), &now).await;
                 last = now;
             }
-            if audit.as_ref().is_some_and(AbortOnDropHandle::is_finished) {
-                tracing::error!("the audit log is no longer looked at");
-                return;
-            }
         }
     }
 
-    fn conditions(&self, has_credentials: &AtomicBool) -> Conditions {
+    fn conditions(&self, has_credentials: &watch::Receiver<bool>) -> Conditions {
         let needed = [
             (self.authenticator.tokens().is_none_or(TokenVerifier::has_keys), Missing::Keys),
-            (has_credentials.load(Ordering::Relaxed), Missing::Credentials),
+            (*has_credentials.borrow(), Missing::Credentials),
             (self.gate.audit_log().is_none_or(|audit| audit.is_writable()), Missing::Audit),
         ];
         let missing = needed.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what).collect();
@@ -192,7 +188,7 @@ pub(super) async fn end_watches(mut health: HealthReporter) {
 }
 
 /// Reports the calls that were refused and counted together.
-async fn report_refusals(gate: Gate) {
+async fn report_refusals(gate: &Gate) {
     loop {
         tokio::time::sleep(REFUSALS_INTERVAL).await;
         gate.report_refused().await;
@@ -200,7 +196,8 @@ async fn report_refusals(gate: Gate) {
 }
 
 /// Tries an audit log that cannot be written: without calls, nothing else would notice that it can.
-async fn retry_audit(audit: Arc<AuditLog>) {
+async fn retry_audit(audit: Option<Arc<AuditLog>>) {
+    let Some(audit) = audit else { return };
     loop {
         tokio::time::sleep(TRY_INTERVAL).await;
         if !audit.is_writable() && !audit.is_stuck() {
@@ -211,7 +208,7 @@ async fn retry_audit(audit: Arc<AuditLog>) {
 }
 
 /// Says whether there are credentials. Those that were found count until they expire, whatever their provider says meanwhile.
-async fn watch_credentials(credentials: Credentials, available: Arc<AtomicBool>) {
+async fn watch_credentials(credentials: Credentials, available: watch::Sender<bool>) {
     let mut valid_until: Option<SystemTime> = None;
     let mut found = false;
     loop {
@@ -219,13 +216,13 @@ async fn watch_credentials(credentials: Credentials, available: Arc<AtomicBool>)
             Ok(expiry) => (found, valid_until) = (true, expiry),
             Err(error) => {
                 let still_valid = found && valid_until.is_none_or(|until| until > SystemTime::now());
-                if available.load(Ordering::Relaxed) != still_valid {
+                if *available.borrow() != still_valid {
                     tracing::error!(cause = error, "no AWS credentials");
                 }
                 found = still_valid;
             }
         }
-        available.store(found, Ordering::Relaxed);
+        available.send_replace(found);
         tokio::time::sleep(if found { CREDENTIALS_INTERVAL } else { TRY_INTERVAL }).await;
     }
 }

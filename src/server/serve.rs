@@ -54,6 +54,16 @@ impl Service {
         let (deadlines, life) = (DeadlineLimits::default(), ConnectionLife::default());
         Self { gate: Gate::AllowAll, authenticator, cognito, credentials: None, tls: None, deadlines, life, drain }
     }
+
+    /// What the service needs to be ready.
+    fn readiness(&self) -> Readiness {
+        Readiness {
+            gate: self.gate.clone(),
+            authenticator: Arc::clone(&self.authenticator),
+            credentials: self.credentials.clone(),
+            upstream: self.cognito.upstream().clone(),
+        }
+    }
 }
 
 /// Serves on `listener` in the current runtime until `shutdown` is done, then drains.
@@ -62,14 +72,9 @@ pub async fn serve(
     service: Service,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, credentials, tls, deadlines, life, drain: times } = service;
+    let readiness = service.readiness();
+    let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, drain: times } = service;
     let health = HealthReporter::new();
-    let readiness = Readiness {
-        gate: gate.clone(),
-        authenticator: Arc::clone(&authenticator),
-        credentials,
-        upstream: cognito.upstream().clone(),
-    };
     let reporting = readiness.report(health.clone()).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
     let calls = TaskTracker::new();
@@ -104,15 +109,10 @@ pub async fn serve_with_workers(
     workers: NonZero<usize>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let Service { gate, authenticator, cognito, credentials, tls, deadlines, life, drain: times } = service;
+    let readiness = service.readiness();
+    let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, drain: times } = service;
     log_serving(&listener, tls.is_some(), Some(workers))?;
     let health = HealthReporter::new();
-    let readiness = Readiness {
-        gate: gate.clone(),
-        authenticator: Arc::clone(&authenticator),
-        credentials,
-        upstream: cognito.upstream().clone(),
-    };
     let reporting = readiness.report(health.clone()).await;
     let facade = Facade::new(gate.clone(), cognito);
     let (calls, stop, watches) = (TaskTracker::new(), CancellationToken::new(), Watches::default());
