@@ -74,6 +74,7 @@ impl Cognito {
             request_ids: RequestIds::Required,
             mutations: Mutations::default(),
             in_flight: Arc::new(InFlight::new(OperationLimits::default())),
+            reads: Arc::default(),
         };
         let quota = Broker::new(Quotas::unlimited(), Shares::default());
         let upstream = Upstream::default();

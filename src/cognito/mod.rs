@@ -19,6 +19,7 @@ mod role;
 mod sdk;
 mod send;
 mod session_name;
+mod shared_reads;
 mod software_token;
 mod transport;
 mod upstream;

@@ -8,7 +8,7 @@ use prost_types::Struct;
 
 use crate::api::v1;
 use crate::cognito::pool_client::PoolClient;
-use crate::cognito::send::{owned, require, texts};
+use crate::cognito::send::{Sent, owned, require, texts};
 use crate::cognito::{convert, document};
 use crate::domain::Operation;
 use crate::domain::text::{AccessToken, CredentialId, NextToken};
@@ -60,8 +60,8 @@ impl PoolClient {
         next_token: Option<&NextToken>,
         max_results: Option<i32>,
     ) -> Result<v1::ListWebAuthnCredentialsResponse, Error> {
-        let mut request = texts([token.as_str()]);
-        request.extend(owned(next_token));
+        let mut request = Sent { page_size: max_results, ..texts([token.as_str()]).into() };
+        request.texts.extend(owned(next_token));
         let response = self
             .send(Operation::ListWebAuthnCredentials, request, |client, config| {
                 client

@@ -22,6 +22,7 @@ use crate::cognito::in_flight::InFlight;
 use crate::cognito::mutations::Mutations;
 use crate::cognito::read_back::{Made, ReadBack};
 use crate::cognito::send::{self, NeverRetryLimitExceeded, Sent, recorded};
+use crate::cognito::shared_reads::{self, Next, ReadKey, SharedReads, WaitingRead};
 use crate::domain::{Deadline, Findings, Operation, Priority};
 use crate::error::Error;
 use crate::quota::{self, RegionQuota, Subject, Turn};
@@ -35,13 +36,15 @@ pub(super) struct CallSettings {
     pub(super) mutations: Mutations,
     /// The operations in flight, which have limits.
     pub(super) in_flight: Arc<InFlight>,
+    /// The reads that wait or are in flight.
+    pub(super) reads: Arc<SharedReads>,
 }
 
 impl CallSettings {
     /// The same settings for another runtime.
     pub(super) fn for_worker(&self) -> Self {
         let (mutations, in_flight) = (self.mutations.for_worker(), Arc::new(self.in_flight.for_worker()));
-        Self { mutations, in_flight, request_ids: self.request_ids.clone(), ..*self }
+        Self { mutations, in_flight, reads: Arc::default(), request_ids: self.request_ids.clone(), ..*self }
     }
 }
 
@@ -110,7 +113,7 @@ impl PoolClient {
         call: impl FnOnce(&Client, Builder) -> F,
     ) -> Result<T, Error>
     where
-        T: RequestId + Send + 'static,
+        T: RequestId + Clone + Send + Sync + 'static,
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
@@ -127,7 +130,7 @@ impl PoolClient {
         read_back: impl FnOnce(Self) -> R + Send + 'static,
     ) -> Result<T, Error>
     where
-        T: RequestId + Send + 'static,
+        T: RequestId + Clone + Send + Sync + 'static,
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
         R: Future<Output = Result<Option<T>, Error>> + Send + 'static,
@@ -146,7 +149,7 @@ impl PoolClient {
         check: impl FnOnce(&T) -> Result<(), Error> + Send + 'static,
     ) -> Result<T, Error>
     where
-        T: RequestId + Send + 'static,
+        T: RequestId + Clone + Send + Sync + 'static,
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
     {
@@ -162,7 +165,7 @@ impl PoolClient {
         read_back: ReadBack<B>,
     ) -> Result<T, Error>
     where
-        T: RequestId + Send + 'static,
+        T: RequestId + Clone + Send + Sync + 'static,
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
         B: FnOnce() -> R + Send + 'static,
@@ -177,7 +180,15 @@ impl PoolClient {
             let error = self.error(ErrorReason::CognitoCircuitOpen, operation).retry_after(pause);
             error.cause("Cognito has not responded in the Region lately, and nothing was sent")
         })?;
-        let turn = self.turn(operation).await?;
+        let request = request.into();
+        let mut read = (operation.is_read() && self.retries).then(|| self.begin_read(operation, &request));
+        let turn = match &mut read {
+            None => self.turn(operation).await?,
+            Some(read) => match read.next(|| self.turn(operation)).await {
+                Next::Send(turn) => turn?,
+                Next::Shared(outcome) => return self.shared(operation, outcome),
+            },
+        };
         let left = self.time_left(operation)?;
         let entered = match self.settings.in_flight.enter(self.permit.region(), self.permit.caller()) {
             Ok(entered) => entered,
@@ -193,7 +204,7 @@ impl PoolClient {
         // The SDK's future is large, and would be moved into each one that wraps it.
         let response = Box::pin(call(&self.client.client, config));
         let (pool, endpoint) = (Arc::<str>::from(self.permit.user_pool_id()), Arc::clone(&self.client.endpoint));
-        let mut request = request.into();
+        let mut request = request;
         request.texts.push(pool.to_string());
         let placed = {
             let endpoint = Arc::clone(&endpoint);
@@ -218,7 +229,12 @@ impl PoolClient {
             Ok(response)
         };
         if operation.is_read() {
-            return outcome.await;
+            let sent = read.map(WaitingRead::send);
+            let outcome = outcome.await;
+            if let Some(sent) = sent.filter(|_| !ran_out(&outcome, left < timeout)) {
+                sent.end(&outcome);
+            }
+            return outcome;
         }
         let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept_by = self.permit.recorder().map(|recorder| (recorder.clone(), findings));
@@ -250,6 +266,29 @@ impl PoolClient {
             // The text of the panic may hold anything.
             Err(_) => Err(self.error(ErrorReason::MfagateFailed, operation).cause("a mutation panicked")),
         }
+    }
+
+    /// Begins a read, which may have the response to an identical one.
+    fn begin_read(&self, operation: Operation, request: &Sent) -> WaitingRead {
+        self.settings.reads.begin(ReadKey {
+            operation,
+            user_pool_id: self.user_pool_id().to_owned(),
+            signer: self.credentials.as_ref().and(self.permit.caller()).map(ToOwned::to_owned),
+            texts: request.texts.clone(),
+            page_size: request.page_size,
+        })
+    }
+
+    /// The outcome of a read, from that of an identical one.
+    fn shared<T: Clone + 'static>(
+        &self,
+        operation: Operation,
+        outcome: Result<shared_reads::Response, Error>,
+    ) -> Result<T, Error> {
+        tracing::debug!(operation = operation.name(), "read shared with an identical one");
+        shared_reads::downcast(&outcome?).ok_or_else(|| {
+            self.error(ErrorReason::MfagateFailed, operation).cause("an identical read has a response of another type")
+        })
     }
 
     /// Waits for the operation's turn, where its quota is limited.
@@ -304,4 +343,10 @@ impl PoolClient {
         config.set_credentials_provider(self.credentials.clone());
         config
     }
+}
+
+/// Whether an operation failed because its caller had less time than others may have.
+fn ran_out<T>(outcome: &Result<T, Error>, has_less: bool) -> bool {
+    let is_late = |error: &Error| matches!(error.reason(), ErrorReason::DeadlineExceeded | ErrorReason::NoTimeLeft);
+    has_less && outcome.as_ref().is_err_and(is_late)
 }

@@ -62,11 +62,13 @@ pub(super) fn require(operation: Operation, member: &str, is_present: bool) -> R
     Err(error.cause(format!("the response has no {member}")))
 }
 
-/// What of a request bears on how Cognito's response is read.
+/// What mfagate must know of a request beyond the request itself.
 #[derive(Default)]
 pub(super) struct Sent {
     /// The texts that the caller sent, which are masked where Cognito repeats them.
     pub(super) texts: Vec<String>,
+    /// How many entries of a list it asks for.
+    pub(super) page_size: Option<i32>,
     /// Whether it acts with a session. Cognito has one code for rejected tokens and sessions.
     pub(super) in_session: bool,
     /// Whether it disables factors and enables none.

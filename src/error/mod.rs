@@ -19,7 +19,7 @@ pub use status::{RETRY_DELAY, body_error, rejection, render};
 pub use violation::Violation;
 
 /// Why a call failed: what the caller is told, and what only the log may hold.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct Error {
     reason: ErrorReason,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::mem;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -263,24 +264,36 @@ impl RegionQuota {
         let latest = self.clock.now().saturating_add(as_nanos(left)).saturating_sub(expected);
         let too_long = |quota| move |TooLate(retry_after)| WaitTooLong { quota, retry_after };
         let of_subject = self.subjects.budget(operation, subject);
+        let mut taken = None;
         if let Some((quota, budget, pace)) = of_subject {
             let allowed = Allowed { pace, factor: None, lease: None };
             budget.take(self.clock, allowed, client, latest).await.map_err(too_long(quota))?;
+            taken = Some(Taken { budget, allowed, clock: self.clock });
         }
-        if let Some(category) = category
-            && let Err(refused) = category.budget.take(self.clock, category.allowed(), client, latest).await
-        {
-            if let Some((_, budget, pace)) = of_subject {
-                budget.give_back(self.clock.now(), Allowed { pace, factor: None, lease: None });
-            }
-            return Err(too_long(Quota::Category(category.of))(refused));
+        if let Some(category) = category {
+            let of_category = category.budget.take(self.clock, category.allowed(), client, latest).await;
+            of_category.map_err(too_long(Quota::Category(category.of)))?;
         }
+        taken.map(mem::forget);
         Ok(Turn { category: category.cloned(), began: Some(Instant::now()) })
     }
 
     /// Whether new budgets would be the same.
     fn is_unused(&self) -> bool {
         self.categories.iter().all(|category| category.is_unused())
+    }
+}
+
+/// A token that is given back if the call gets no other: it is refused, or leaves.
+struct Taken<'a> {
+    budget: &'a Budget,
+    allowed: Allowed<'a>,
+    clock: Clock,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.budget.give_back(self.clock.now(), self.allowed);
     }
 }
 

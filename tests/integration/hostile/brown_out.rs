@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::percentiles::Percentiles;
 use crate::support::policy_fixture::PolicyFixture;
-use crate::support::serve_harness::{ServeHarness, read_user, set_sms};
+use crate::support::serve_harness::{ServeHarness, read_user_named, set_sms};
 use crate::support::test_cognito::POOL;
 
 /// Calls at a rate, and when each of them began and how long it took.
@@ -23,6 +23,9 @@ struct Load {
     ended: Arc<watch::Sender<usize>>,
     authorization: Arc<str>,
 }
+
+/// So many that reads of the same one seldom meet.
+const USERS: usize = 40;
 
 impl Load {
     fn at(every: Duration, authorization: &str) -> Self {
@@ -47,7 +50,8 @@ impl Load {
                 if number.is_multiple_of(4) {
                     set_sms(channel, &authorization, true, "slow").await.unwrap();
                 } else {
-                    read_user(channel, Some(&authorization), POOL).await.unwrap();
+                    let user = format!("user-{}", number % USERS);
+                    read_user_named(channel, Some(&authorization), POOL, &user).await.unwrap();
                 }
                 ended.send_modify(|ended| *ended += 1);
                 (began, began.elapsed())
@@ -75,6 +79,7 @@ async fn brown_out(latency: Duration, every: Duration, calls: usize, healthy: Du
     // Nothing fails because the machine is busy.
     let options = fixture.options_with(&[("--operation-timeout", "1m"), ("--default-deadline", "1m")]);
     let service = ServeHarness::with_options(fixture, options).await;
+    service.cognito.new_users(USERS).await;
     let mut load = Load::at(every, &service.fixture.bearer("caller"));
     load.begin(50, &service).await;
     let delay = u64::try_from(latency.as_millis()).unwrap();

@@ -17,7 +17,7 @@ use crate::support::faulty_proxy::{Fault, FaultyProxy};
 use crate::support::policy_fixture::PolicyFixture;
 use crate::support::process::Process;
 use crate::support::rpc_call::unsigned_token;
-use crate::support::serve_harness::{AWS_CREDENTIALS, read_user, set_sms};
+use crate::support::serve_harness::{AWS_CREDENTIALS, read_user, read_user_named, set_sms};
 use crate::support::test_cognito::{POOL, TestCognito};
 use crate::support::usage::Usage;
 
@@ -66,7 +66,10 @@ async fn associate(channel: Channel, authorization: &str) -> Result<(), Status> 
 async fn faulted(channel: Channel, authorization: &str, number: usize) {
     let call = async {
         match number % 3 {
-            0 => read_user(channel, Some(authorization), POOL).await.map(drop),
+            0 => {
+                let user = format!("user-{number}");
+                read_user_named(channel, Some(authorization), POOL, &user).await.map(drop)
+            }
             1 => set_sms(channel, authorization, true, "faulted").await,
             _ => associate(channel, authorization).await,
         }

@@ -23,8 +23,12 @@ use crate::support::test_service::TestService;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn read(service: &TestService) -> JoinHandle<Result<(), Status>> {
+    read_of(service, USER)
+}
+
+fn read_of(service: &TestService, user: &str) -> JoinHandle<Result<(), Status>> {
     let mut client = service.preferences();
-    let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: USER.to_owned() };
+    let request = AdminGetUserRequest { user_pool_id: POOL.to_owned(), username: user.to_owned() };
     tokio::spawn(async move { client.admin_get_user(request).await.map(drop) })
 }
 
@@ -152,11 +156,12 @@ async fn the_watches_of_one_address_are_limited_and_checks_go_on() {
 #[tokio::test]
 async fn a_burst_beyond_the_limit_is_served_up_to_it() {
     let service = TestService::with_limits(OperationLimits { total: 4, ..OperationLimits::default() }).await;
+    let users = service.cognito.new_users(32).await;
     let slow = json!({ "kind": "latency", "operation": "AdminGetUser", "delay_ms": 200 });
     service.cognito.inject_fault(slow).await;
     let mut calls = JoinSet::new();
-    for _ in 0..32 {
-        let call = read(&service);
+    for user in users {
+        let call = read_of(&service, &user);
         calls.spawn(async move { call.await.unwrap() });
     }
     let (served, refused): (Vec<_>, Vec<_>) = calls.join_all().await.into_iter().partition(Result::is_ok);

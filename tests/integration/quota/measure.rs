@@ -10,11 +10,12 @@ use tokio::task::JoinSet;
 
 use super::{Caller, serve};
 use crate::support::serve_harness::ServeHarness;
-use crate::support::test_cognito::USER;
 
 const CALLERS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 const RATE: u32 = 25;
 const BURST: u32 = 5;
+/// More than may wait at a time, so that no two reads are one.
+const USERS: usize = 1009;
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// A call that has ended: of whom, whether it was served, and how long it took.
@@ -23,13 +24,14 @@ type Ended = (&'static str, bool, Duration);
 /// Calls so often for the window, as each of the callers in turn.
 async fn calls(service: &ServeHarness, callers: &[Caller], every: Duration) -> JoinSet<Ended> {
     let (mut calls, mut ticks) = (JoinSet::new(), tokio::time::interval(every));
+    let users = service.cognito.new_users(USERS).await;
     let started = Instant::now();
-    for caller in callers.iter().cycle() {
+    for (caller, user) in callers.iter().cycle().zip(users.iter().cycle()) {
         ticks.tick().await;
         if started.elapsed() >= WINDOW {
             break;
         }
-        let (name, call) = (caller.name, caller.read(service, USER));
+        let (name, call) = (caller.name, caller.read(service, user));
         calls.spawn(async move {
             let started = Instant::now();
             (name, call.await.is_ok(), started.elapsed())

@@ -1,6 +1,7 @@
 //! Cognito's quotas: whose turn it is, and what a call is told whose turn comes too late.
 
 mod measure;
+mod shared_reads;
 
 use std::time::{Duration, Instant};
 
@@ -111,10 +112,11 @@ fn retry_delay(details: &ErrorDetails) -> Duration {
 #[tokio::test]
 async fn calls_beyond_the_quota_wait_for_their_turn_and_are_served() {
     let service = serve(&["--quota", "USER_READ=10/2"]).await;
+    let users = service.cognito.new_users(7).await;
     let started = Instant::now();
     let mut calls = JoinSet::new();
-    for _ in 0..7 {
-        calls.spawn(USUAL.read(&service, USER));
+    for user in users {
+        calls.spawn(USUAL.read(&service, &user));
     }
     for call in calls.join_all().await {
         call.unwrap();
@@ -144,9 +146,10 @@ async fn a_turn_that_comes_too_late_is_refused_at_once_with_the_time_that_lacks(
 #[tokio::test]
 async fn a_greedy_caller_slows_only_itself() {
     let service = serve(&["--quota", "USER_READ=20/2"]).await;
+    let users = service.cognito.new_users(200).await;
     let mut greedy = JoinSet::new();
-    for _ in 0..200 {
-        greedy.spawn(Caller { name: "greedy", timeout: 2 * SHORT, ..USUAL }.read(&service, USER));
+    for user in users {
+        greedy.spawn(Caller { name: "greedy", timeout: 2 * SHORT, ..USUAL }.read(&service, &user));
     }
     // Its calls are in the line before the other caller comes.
     while service.cognito.requests("AdminGetUser").await.len() < 4 {}
@@ -168,10 +171,11 @@ async fn a_greedy_caller_slows_only_itself() {
 #[tokio::test]
 async fn a_caller_with_a_larger_share_has_more_turns() {
     let service = serve(&["--quota", "USER_READ=20/2", "--share", "heavy=4"]).await;
+    let users = service.cognito.new_users(80).await;
     let mut calls = JoinSet::new();
-    for _ in 0..40 {
-        for name in ["heavy", "light"] {
-            let call = Caller { name, ..USUAL }.read(&service, USER);
+    for users in users.chunks(2) {
+        for (name, user) in ["heavy", "light"].into_iter().zip(users) {
+            let call = Caller { name, ..USUAL }.read(&service, user);
             calls.spawn(async move { call.await.map(|()| name) });
         }
     }
@@ -186,9 +190,10 @@ async fn a_caller_with_a_larger_share_has_more_turns() {
 #[tokio::test]
 async fn interactive_calls_come_before_bulk_ones() {
     let service = serve(&["--quota", "USER_READ=10/2"]).await;
+    let users = service.cognito.new_users(50).await;
     let mut bulk = JoinSet::new();
-    for _ in 0..50 {
-        bulk.spawn(Caller { name: "job", priority: Some("bulk"), ..USUAL }.read(&service, USER));
+    for user in users {
+        bulk.spawn(Caller { name: "job", priority: Some("bulk"), ..USUAL }.read(&service, &user));
     }
     while service.cognito.requests("AdminGetUser").await.len() < 4 {}
     for priority in [None, Some("interactive"), None] {
@@ -261,12 +266,12 @@ async fn serve_has_the_documented_quotas() {
 async fn upstream_calls_stay_within_the_quota_under_five_times_the_demand() {
     const RATE: u32 = 100;
     let service = serve(&["--quota", "USER_READ=100/20"]).await;
+    let users = service.cognito.new_users(RATE as usize * 5).await;
     let mut calls = JoinSet::new();
     let started = Instant::now();
     let callers = ["a", "b", "c", "d", "e"];
-    for number in 0..RATE * 5 {
-        let name = callers[number as usize % callers.len()];
-        let call = Caller { name, timeout: SHORT, ..USUAL }.read(&service, USER);
+    for (user, name) in users.iter().zip(callers.into_iter().cycle()) {
+        let call = Caller { name, timeout: SHORT, ..USUAL }.read(&service, user);
         calls.spawn(async move { (name, call.await.is_ok()) });
     }
     let answers = calls.join_all().await;

@@ -79,7 +79,17 @@ pub(crate) async fn read_user(
     authorization: Option<&str>,
     user_pool_id: &str,
 ) -> Result<String, Status> {
-    let request = AdminGetUserRequest { user_pool_id: user_pool_id.to_owned(), username: USER.to_owned() };
+    read_user_named(channel, authorization, user_pool_id, USER).await
+}
+
+/// As [`read_user`], of another user: reads of one user at the same time are one request to Cognito.
+pub(crate) async fn read_user_named(
+    channel: Channel,
+    authorization: Option<&str>,
+    user_pool_id: &str,
+    username: &str,
+) -> Result<String, Status> {
+    let request = AdminGetUserRequest { user_pool_id: user_pool_id.to_owned(), username: username.to_owned() };
     let mut request = Request::new(request);
     if let Some(authorization) = authorization {
         request.metadata_mut().insert("authorization", authorization.parse().unwrap());

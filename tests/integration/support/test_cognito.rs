@@ -87,6 +87,17 @@ impl TestCognito {
         self.perform(operation, json!({ "UserPoolId": POOL, "Username": username })).await
     }
 
+    /// So many new users of the demo pool. Reads of one user at the same time are one request; reads of these are not.
+    pub(crate) async fn new_users(&self, number: usize) -> Vec<String> {
+        let mut users = Vec::new();
+        for number in 0..number {
+            let user = format!("user-{number}");
+            self.perform("AdminCreateUser", json!({ "UserPoolId": POOL, "Username": user })).await;
+            users.push(user);
+        }
+        users
+    }
+
     /// Begins a sign-in of a user of the demo app client with the password of the demo users.
     pub(crate) async fn sign_in(&self, username: &str) -> Value {
         let request = json!({
