@@ -26,7 +26,7 @@ use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::{Call, CertificateIdentity, DeadlineLimits, Effect, Intent};
 use mfagate::error;
 use mfagate::server::connection::ConnectionLife;
-use mfagate::server::{self, DrainTimes, Service};
+use mfagate::server::{self, DrainTimes, ServerLimits, Service};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tonic::codegen::BoxFuture;
@@ -220,6 +220,7 @@ async fn main() {
         tls: None,
         deadlines: DeadlineLimits::default(),
         life: ConnectionLife::default(),
+        limits: ServerLimits::default(),
         drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO },
     };
     let enforced = serve(enforced).await;

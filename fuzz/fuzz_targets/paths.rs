@@ -21,7 +21,7 @@ use mfagate::authz::{Gate, PolicyEnforcer};
 use mfagate::cognito::{Cognito, Credentials, Endpoint};
 use mfagate::domain::DeadlineLimits;
 use mfagate::server::connection::ConnectionLife;
-use mfagate::server::{self, DrainTimes, Service};
+use mfagate::server::{self, DrainTimes, ServerLimits, Service};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -126,6 +126,7 @@ async fn service(key: &Ed25519KeyPair) -> Service {
         tls: None,
         deadlines: DeadlineLimits::default(),
         life: ConnectionLife::default(),
+        limits: ServerLimits::default(),
         drain: DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO },
     }
 }

@@ -78,7 +78,7 @@ pub(super) enum Next<T> {
 /// A read that was sent, until its outcome is known. Dropping it before leaves those that wait for it to send their own.
 pub(super) struct SentRead {
     progress: watch::Sender<Progress>,
-    _waiting: WaitingRead,
+    waiting: WaitingRead,
 }
 
 impl SharedReads {
@@ -106,13 +106,14 @@ impl WaitingRead {
         } else {
             None
         };
-        let mut sent = match sent {
-            Some(sent) => sent,
-            None => tokio::select! {
+        let mut sent = if let Some(sent) = sent {
+            sent
+        } else {
+            tokio::select! {
                 biased;
                 sent = self.sent() => sent,
                 turn = turn() => return Next::Send(turn),
-            },
+            }
         };
         let ended = sent.wait_for(|progress| matches!(progress, Progress::Ended(_))).await.map(|ended| ended.clone());
         match ended {
@@ -139,7 +140,7 @@ impl WaitingRead {
     pub(super) fn send(self) -> SentRead {
         let (progress, sent) = watch::channel(Progress::InFlight);
         self.newest.send_replace(Some(sent));
-        SentRead { progress, _waiting: self }
+        SentRead { progress, waiting: self }
     }
 }
 
@@ -161,7 +162,7 @@ impl Drop for WaitingRead {
 impl SentRead {
     /// Gives the outcome to those that wait for it.
     pub(super) fn end<T: Clone + Send + Sync + 'static>(self, outcome: &Result<T, Error>) {
-        if self.progress.receiver_count() <= 1 && Arc::strong_count(&self._waiting.newest) <= 2 {
+        if self.progress.receiver_count() <= 1 && Arc::strong_count(&self.waiting.newest) <= 2 {
             return;
         }
         let outcome = match outcome {

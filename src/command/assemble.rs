@@ -130,6 +130,7 @@ impl Plan {
             tls: self.tls.clone(),
             deadlines: self.settings.deadlines,
             life: self.settings.life,
+            limits: self.settings.limits,
             drain: self.settings.drain,
         }
     }

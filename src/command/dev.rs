@@ -50,10 +50,11 @@ pub async fn dev(options: Dev) -> Result<(), CommandError> {
     let cognito = settings.cognito(endpoint.clone(), Credentials::for_development());
     let cognito = if embedded.is_some() { cognito } else { cognito.with_optional_request_ids() };
     let mutations = cognito.mutations().clone();
-    let Settings { deadlines, life, drain, workers, .. } = settings;
+    let Settings { deadlines, life, limits, drain, workers, .. } = settings;
     // Nobody authenticates here.
     let life = ConnectionLife { unauthenticated_idle: life.idle, ..life };
-    let service = Service { deadlines, life, ..Service::open(cognito, drain) };
+    let limits = limits.without_strangers();
+    let service = Service { deadlines, life, limits, ..Service::open(cognito, drain) };
     let serving = async {
         let mut serving = pin!(server::serve_with_workers(listener, service, workers, end));
         tokio::select! {

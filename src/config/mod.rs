@@ -19,9 +19,9 @@ use crate::cognito::{Cognito, Credentials, Endpoint, OperationLimits, RoleArn};
 use crate::config::value::{StoreUrlParser, cache_size, delay, duration, operations, workers};
 use crate::domain::DeadlineLimits;
 use crate::quota::{Broker, QuotaSetting, Quotas, Rate, Share, Sharing, Store, StoreUrl};
-use crate::server::DrainTimes;
 use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::ClientCa;
+use crate::server::{BodyLimits, DrainTimes, ServerLimits, WatchLimits};
 
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
 
@@ -366,6 +366,10 @@ pub struct Common {
     #[command(flatten)]
     pub connections: Connections,
 
+    /// The limits of connections, streams and bytes.
+    #[command(flatten)]
+    pub limits: Limits,
+
     /// How long calls in flight at shutdown may continue, after the delay.
     #[arg(long, env = "MFAGATE_DRAIN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
     pub drain_timeout: Duration,
@@ -399,6 +403,65 @@ pub struct Connections {
     /// replica that has come since, and calls in flight have `--max-deadline` to end.
     #[arg(long, env = "MFAGATE_CONNECTION_MAX_AGE", default_value = "30m", value_name = "DURATION", value_parser = duration)]
     pub connection_max_age: Duration,
+}
+
+/// The limits of connections, streams and bytes. Each is refused at once when it is exceeded.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Limits {
+    /// How many connections may be open. When all are taken, whoever has most gives one up. By default half of the file descriptors that
+    /// the process may have, 8192 at most.
+    #[arg(long, env = "MFAGATE_MAX_CONNECTIONS", value_name = "NUMBER")]
+    pub max_connections: Option<NonZero<usize>>,
+
+    /// How many of them may be of one caller with a certificate, or of one address, which may be that of a proxy. By default all.
+    #[arg(long, env = "MFAGATE_MAX_CONNECTIONS_PER_PEER", value_name = "NUMBER")]
+    pub max_connections_per_peer: Option<NonZero<usize>>,
+
+    /// How many calls may be in flight on one connection. Clients hold back what is more.
+    #[arg(long, env = "MFAGATE_MAX_STREAMS", default_value = "256", value_name = "NUMBER")]
+    pub max_streams: NonZero<u32>,
+
+    /// How many calls of health may be in flight on a connection on which no caller has authenticated, in `serve`.
+    #[arg(long, env = "MFAGATE_MAX_STRANGER_STREAMS", default_value = "4", value_name = "NUMBER")]
+    pub max_stranger_streams: NonZero<usize>,
+
+    /// How many watches of health may be open. Each takes about 8 KiB.
+    #[arg(long, env = "MFAGATE_MAX_WATCHES", default_value = "1024", value_name = "NUMBER")]
+    pub max_watches: NonZero<usize>,
+
+    /// How many of them may be from one address, which may be that of a proxy.
+    #[arg(long, env = "MFAGATE_MAX_WATCHES_PER_ADDRESS", default_value = "64", value_name = "NUMBER")]
+    pub max_watches_per_address: NonZero<usize>,
+
+    /// How many of them may be on a connection on which no caller has authenticated, in `serve`. gRPC clients have one a connection.
+    #[arg(long, env = "MFAGATE_MAX_STRANGER_WATCHES", default_value = "1", value_name = "NUMBER")]
+    pub max_stranger_watches: NonZero<usize>,
+
+    /// How many bytes of requests may have arrived in part, each counted at its whole size. One that arrives at once is not counted.
+    #[arg(long, env = "MFAGATE_MAX_BODY_BYTES", default_value = "67108864", value_name = "BYTES")]
+    pub max_body_bytes: NonZero<usize>,
+
+    /// How many of them may be of one caller.
+    #[arg(long, env = "MFAGATE_MAX_BODY_BYTES_PER_CALLER", default_value = "16777216", value_name = "BYTES")]
+    pub max_body_bytes_per_caller: NonZero<usize>,
+}
+
+impl From<Limits> for ServerLimits {
+    fn from(limits: Limits) -> Self {
+        let total = limits.max_watches.get();
+        let (per_address, per_stranger) = (limits.max_watches_per_address.get(), limits.max_stranger_watches.get());
+        Self {
+            connections: limits.max_connections.map(NonZero::get),
+            connections_per_peer: limits.max_connections_per_peer.map(NonZero::get),
+            streams: limits.max_streams.get(),
+            stranger_streams: limits.max_stranger_streams.get(),
+            watches: WatchLimits { total, per_address, per_stranger },
+            bodies: BodyLimits {
+                total: limits.max_body_bytes.get(),
+                per_caller: limits.max_body_bytes_per_caller.get(),
+            },
+        }
+    }
 }
 
 /// The options of Cognito's request rate quotas.
@@ -458,6 +521,8 @@ pub struct Settings {
     pub deadlines: DeadlineLimits,
     /// How long connections live.
     pub life: ConnectionLife,
+    /// How much one connection, one peer, one caller, and all together may take.
+    pub limits: ServerLimits,
     /// How long the phases of a shutdown take.
     pub drain: DrainTimes,
     /// The number of workers: as many as were asked for, or as there are CPUs. One where that is not known.
@@ -476,6 +541,7 @@ impl Common {
             operations,
             quotas: QuotaOptions { quota, share, quota_store, replicas },
             connections: Connections { connection_idle: idle, connection_max_age: max_age },
+            limits,
             drain_timeout,
         } = self;
         let sharing = Sharing {
@@ -490,6 +556,7 @@ impl Common {
             quota: Broker::shared(quota.into_iter().fold(quotas, Quotas::with), share.into_iter().collect(), sharing),
             deadlines: DeadlineLimits { default: default_deadline, max: max_deadline },
             life: ConnectionLife { idle, unauthenticated_idle, max_age, grace: max_deadline },
+            limits: limits.into(),
             drain: DrainTimes { delay: drain_delay, timeout: drain_timeout },
             workers: workers.unwrap_or(NonZero::<usize>::MIN),
         }

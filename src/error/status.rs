@@ -28,6 +28,9 @@ const DOMAIN: &str = "mfagate";
 /// The metadata in which [`body_error`] names the reason. It never reaches a caller: [`render`] builds another status.
 const BODY_ERROR: &str = "mfagate-body-error";
 
+/// The metadata in which [`body_error`] names the limit.
+const BODY_LIMIT: &str = "mfagate-body-limit";
+
 impl From<Error> for Status {
     /// Carries an error through tonic, as the source of a status without details. [`render`] builds the details.
     fn from(error: Error) -> Self {
@@ -49,13 +52,17 @@ pub fn rejection<B: Default>(error: Error) -> Response<B> {
 pub fn body_error(error: &Error) -> Status {
     let mut status = Status::new(error.code(), error.cause.clone().unwrap_or_default());
     status.metadata_mut().insert(BODY_ERROR, i32::from(error.reason).into());
+    if let Some(limit) = error.metadata.get("limit").and_then(|limit| limit.parse().ok()) {
+        status.metadata_mut().insert(BODY_LIMIT, limit);
+    }
     status
 }
 
 /// The error that [`body_error`] carried.
 fn carried(status: &Status) -> Option<Error> {
     let reason: i32 = status.metadata().get(BODY_ERROR)?.to_str().ok()?.parse().ok()?;
-    Some(Error::new(ErrorReason::try_from(reason).ok()?).cause(status.message()))
+    let limit = status.metadata().get(BODY_LIMIT).and_then(|limit| limit.to_str().ok());
+    Some(Error::new(ErrorReason::try_from(reason).ok()?).metadata("limit", limit).cause(status.message()))
 }
 
 /// The status that the caller of a failed call sees, and `None` for a call that did not fail. Logs why.

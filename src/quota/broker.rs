@@ -274,7 +274,9 @@ impl RegionQuota {
             let of_category = category.budget.take(self.clock, category.allowed(), client, latest).await;
             of_category.map_err(too_long(Quota::Category(category.of)))?;
         }
-        taken.map(mem::forget);
+        if let Some(taken) = taken {
+            mem::forget(taken);
+        }
         Ok(Turn { category: category.cloned(), began: Some(Instant::now()) })
     }
 

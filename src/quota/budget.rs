@@ -155,7 +155,9 @@ impl Budget {
         let ahead = line.queue.ahead(client.caller, share, client.priority) as u64;
         let (interval, next) = allowed.outlook(&self.bucket, now);
         let turn = next.max(now).saturating_add(interval.saturating_mul(ahead));
-        if turn > latest || line.queue.len() >= MAX_WAITING {
+        // Whoever has much of the line leaves the rest to others, so that it is never full for one that comes new.
+        let is_full = line.queue.waiting(client.caller) >= MAX_WAITING.saturating_sub(line.queue.len());
+        if turn > latest || is_full {
             // Where the line is full, what lacks is a place in it.
             let late = if turn > latest { turn - latest } else { interval };
             return Err(TooLate(Duration::from_nanos(late)));
@@ -340,6 +342,28 @@ mod tests {
         let lacks = Duration::from_nanos(NEVER).saturating_sub(Duration::from_secs(1));
         assert!(refused.0 <= lacks && refused.0 > lacks / 2, "{refused:?}");
         assert_eq!(budget.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_caller_whose_calls_all_wait_leaves_places_in_the_line_for_others() {
+        let (budget, clock) = (Arc::new(Budget::default()), Clock::start());
+        let allowed = Allowed { pace: Pace::new(NEVER, 1), factor: None, lease: None };
+        let mut calls = JoinSet::new();
+        for caller in ["first", "second", "third"] {
+            for _ in 0..MAX_WAITING {
+                let budget = Arc::clone(&budget);
+                calls.spawn(async move { budget.take(clock, allowed, client(caller), Nanos::MAX).await });
+            }
+        }
+        // Each is polled, a few at a time, and joins the line or is refused.
+        for _ in 0..calls.len() {
+            tokio::task::yield_now().await;
+        }
+        let line = budget.line();
+        let waiting = |caller| line.as_ref().unwrap().queue.waiting(caller);
+        let numbers = ["first", "second", "third"].map(waiting);
+        assert!(numbers[0] <= MAX_WAITING / 2 && numbers[2] >= MAX_WAITING / 8, "{numbers:?}");
+        assert!(numbers.iter().sum::<usize>() < MAX_WAITING, "{numbers:?}");
     }
 
     #[tokio::test]

@@ -82,6 +82,12 @@ impl<T> Queue<T> {
         }
     }
 
+    /// How many calls of a caller wait.
+    pub(super) fn waiting(&self, caller: &str) -> usize {
+        let of = |class: &Class<T>| class.lanes.get(caller).map_or(0, |lane| lane.waiting.len());
+        of(&self.interactive) + of(&self.bulk)
+    }
+
     /// Adds a call at the end of its caller's lane.
     pub(super) fn push(&mut self, caller: &str, share: u32, priority: Priority, value: T) -> Place {
         let id = self.next_id;

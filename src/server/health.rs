@@ -1,15 +1,17 @@
-//! Health as it is served: to everybody, so with a limit of how many watches there are.
+//! Health as it is served: to everybody, so with limits of how many streams and watches there are.
 //!
 //! A watch is a stream that its client keeps for as long as it likes, and needs no permission. Load balancers ask with `Check`; gRPC
 //! clients with health checking keep a watch a connection.
 
 use std::collections::HashMap;
+use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio_stream::Stream;
+use tonic::body::Body;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -17,17 +19,34 @@ use tonic_health::server::{HealthService, WatchStream};
 
 use crate::api::v1::ErrorReason;
 use crate::authn::PeerIdentity;
-use crate::error::Error;
+use crate::error::{Error, rejection};
+use crate::server::connection::StrangerStreams;
+use crate::server::limits::{ServerLimits, WatchLimits};
 
-/// The maximum number of watches: at 8 KiB each, 8 MiB.
-const MAX_WATCHES: usize = 1024;
-
-/// The maximum number of watches from one address, which may be that of a proxy before many clients.
-const MAX_WATCHES_PER_ADDRESS: usize = 64;
+/// Rejects a call for what is public on a connection on which no caller has authenticated and that has as many as it may have.
+pub(super) fn check_streams<B>(
+    request: http::Request<B>,
+    limits: ServerLimits,
+) -> Ready<Result<http::Request<B>, http::Response<Body>>> {
+    let over = request.extensions().get::<StrangerStreams>().and_then(|StrangerStreams { all, watches }| {
+        let limits = [(*all, limits.stranger_streams, "streams"), (*watches, limits.watches.per_stranger, "watches")];
+        limits.into_iter().find_map(|(number, limit, name)| (number > limit).then_some(name))
+    });
+    ready(match over {
+        Some(limit) => {
+            let error = Error::new(ErrorReason::CallerLimitExceeded).metadata("limit", Some(limit));
+            Err(rejection(error.cause("as many as a connection without an authenticated caller may have")))
+        }
+        None => Ok(request),
+    })
+}
 
 /// The watches that are open, of every worker.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watches(Arc<Mutex<Open>>);
+pub(super) struct Watches {
+    limits: WatchLimits,
+    open: Arc<Mutex<Open>>,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -43,14 +62,18 @@ struct OpenWatch {
 }
 
 impl Watches {
+    pub(super) fn new(limits: WatchLimits) -> Self {
+        Self { limits, open: Arc::default() }
+    }
+
     /// Counts one more watch from an address, or says whose limit is reached.
     fn open(&self, address: Option<IpAddr>) -> Result<OpenWatch, ErrorReason> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let Open { total, by_address } = &mut *open;
-        if address.and_then(|address| by_address.get(&address)).is_some_and(|open| *open >= MAX_WATCHES_PER_ADDRESS) {
+        if address.and_then(|address| by_address.get(&address)).is_some_and(|open| *open >= self.limits.per_address) {
             return Err(ErrorReason::CallerLimitExceeded);
         }
-        if *total >= MAX_WATCHES {
+        if *total >= self.limits.total {
             return Err(ErrorReason::ServiceLimitExceeded);
         }
         *total += 1;
@@ -63,7 +86,7 @@ impl Watches {
 
 impl Drop for OpenWatch {
     fn drop(&mut self) {
-        let mut open = self.watches.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.watches.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total -= 1;
         let Some(address) = self.address else { return };
         if let Some(number) = open.by_address.get_mut(&address) {
@@ -127,16 +150,16 @@ mod tests {
         let watches = Watches::default();
         let mut open = Vec::new();
         for last in 0..16 {
-            for _ in 0..MAX_WATCHES_PER_ADDRESS {
+            for _ in 0..watches.limits.per_address {
                 open.push(watches.open(Some(address(last))).unwrap());
             }
         }
-        assert_eq!(open.len(), MAX_WATCHES);
+        assert_eq!(open.len(), watches.limits.total);
         assert_eq!(watches.open(Some(address(0))).unwrap_err(), ErrorReason::CallerLimitExceeded);
         assert_eq!(watches.open(Some(address(99))).unwrap_err(), ErrorReason::ServiceLimitExceeded);
         drop(open.pop());
         let _other = watches.open(Some(address(99))).unwrap();
         drop(open);
-        assert_eq!(watches.0.lock().unwrap().by_address.len(), 1);
+        assert_eq!(watches.open.lock().unwrap().by_address.len(), 1);
     }
 }

@@ -21,7 +21,8 @@ use crate::authn::Authenticator;
 use crate::authz::{AuthzInterceptor, Gate};
 use crate::domain::DeadlineLimits;
 use crate::server::late::EndLateLayer;
-use crate::server::{context, response};
+use crate::server::limits::ServerLimits;
+use crate::server::{context, health, response};
 
 type LayeredBody =
     ResponseBody<UnsyncBoxBody<Bytes, StdError>, GrpcEosErrorsAsFailures, DefaultOnBodyChunk, DefaultOnEos, ()>;
@@ -32,6 +33,7 @@ pub(super) fn layers(
     authenticator: Arc<Authenticator>,
     calls: TaskTracker,
     deadlines: DeadlineLimits,
+    limits: ServerLimits,
 ) -> impl Layer<
     Routes,
     Service: Service<Request<Body>, Response = Response<LayeredBody>, Error: Into<StdError> + Send, Future: Send>
@@ -58,6 +60,7 @@ pub(super) fn layers(
         // From here on a response has the type of the services' own.
         .layer(EndLateLayer)
         .layer(AsyncRequireAuthorizationLayer::new(context::check_deadline))
+        .layer(AsyncRequireAuthorizationLayer::new(move |request| health::check_streams(request, limits)))
         // Innermost: nothing is between the decision and what it was taken on.
         .layer(AsyncRequireAuthorizationLayer::new(AuthzInterceptor::new(gate, authenticator)))
 }

@@ -1,5 +1,6 @@
 //! The gRPC server: middleware, services, health, reflection, graceful shutdown.
 
+mod body_budget;
 pub mod connection;
 mod context;
 mod drain;
@@ -7,6 +8,7 @@ mod error;
 mod health;
 mod late;
 mod layers;
+mod limits;
 mod readiness;
 mod response;
 mod routes;
@@ -17,4 +19,5 @@ mod worker;
 
 pub use drain::DrainTimes;
 pub use error::ServeError;
+pub use limits::{BodyLimits, ServerLimits, WatchLimits};
 pub use serve::{Service, serve, serve_with_workers};

@@ -11,19 +11,18 @@ use crate::api::v1::mfa_preference_service_server::MfaPreferenceServiceServer;
 use crate::api::v1::passkey_service_server::PasskeyServiceServer;
 use crate::api::v1::pool_config_service_server::PoolConfigServiceServer;
 use crate::api::v1::software_token_service_server::SoftwareTokenServiceServer;
+use crate::server::body_budget::BodyBudget;
 use crate::server::health::{LimitedHealth, Watches};
 use crate::server::response;
+use crate::server::unary_body::MAX_AUX_REQUEST_BYTES;
 use crate::service::Facade;
 
-/// The maximum message of health and reflection, in bytes: the longest name that is asked for is one of ours. Health is public,
-/// so anybody who connects could otherwise have 4 MiB kept for each stream.
-const MAX_AUX_REQUEST_BYTES: usize = 1024;
-
-/// The routes to `facade`, with the health that `health` reports to `watches`.
+/// The routes to `facade`, with the health that `health` reports to `watches`, and messages within `bodies`.
 pub(super) fn routes(
     facade: Arc<Facade>,
     health: &HealthReporter,
     watches: &Watches,
+    bodies: &BodyBudget,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let health = HealthService::from_health_reporter(health.clone());
     let health = HealthServer::new(LimitedHealth { health, watches: watches.clone() });
@@ -40,7 +39,10 @@ pub(super) fn routes(
         .add_service(SoftwareTokenServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PasskeyServiceServer::from_arc(Arc::clone(&facade)))
         .add_service(PoolConfigServiceServer::from_arc(facade));
-    let grpc = routes.routes().into_axum_router().layer(axum::middleware::from_fn(response::reject_non_grpc));
+    let grpc = routes
+        .routes()
+        .into_axum_router()
+        .layer(axum::middleware::from_fn_with_state(bodies.clone(), response::reject_non_grpc));
     Ok(grpc.into())
 }
 

@@ -14,11 +14,13 @@ use crate::authn::Authenticator;
 use crate::authz::Gate;
 use crate::cognito::{Cognito, Credentials};
 use crate::domain::DeadlineLimits;
+use crate::server::body_budget::BodyBudget;
 use crate::server::connection::tls::TlsAcceptor;
-use crate::server::connection::{ConnectionLife, ConnectionLimits, accepted, incoming};
+use crate::server::connection::{ConnectionLife, ConnectionLimits, ConnectionSlots, accepted, incoming};
 use crate::server::drain::{Drain, DrainTimes};
 use crate::server::error::ServeError;
 use crate::server::health::Watches;
+use crate::server::limits::ServerLimits;
 use crate::server::readiness::Readiness;
 use crate::server::routes::routes;
 use crate::server::share::Share;
@@ -42,6 +44,8 @@ pub struct Service {
     pub deadlines: DeadlineLimits,
     /// How long connections live.
     pub life: ConnectionLife,
+    /// How much one connection, one peer, one caller, and all together may take.
+    pub limits: ServerLimits,
     /// How long the phases of a shutdown take.
     pub drain: DrainTimes,
 }
@@ -52,7 +56,17 @@ impl Service {
     pub fn open(cognito: Cognito, drain: DrainTimes) -> Self {
         let authenticator = Arc::new(Authenticator::new(None));
         let (deadlines, life) = (DeadlineLimits::default(), ConnectionLife::default());
-        Self { gate: Gate::AllowAll, authenticator, cognito, credentials: None, tls: None, deadlines, life, drain }
+        Self {
+            gate: Gate::AllowAll,
+            authenticator,
+            cognito,
+            credentials: None,
+            tls: None,
+            deadlines,
+            life,
+            limits: ServerLimits::default().without_strangers(),
+            drain,
+        }
     }
 
     /// What the service needs to be ready.
@@ -73,13 +87,14 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let readiness = service.readiness();
-    let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, drain: times } = service;
+    let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, limits, drain: times } = service;
     let health = HealthReporter::new();
     let reporting = readiness.report(health.clone()).await;
     let facade = Arc::new(Facade::new(gate.clone(), cognito));
     let calls = TaskTracker::new();
-    let routes = routes(Arc::clone(&facade), &health, &Watches::default()).map_err(ServeError::Reflection)?;
-    let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life };
+    let routes = routes(Arc::clone(&facade), &health, &Watches::new(limits.watches), &BodyBudget::new(limits.bodies))
+        .map_err(ServeError::Reflection)?;
+    let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life, limits };
     let drain = Drain { health, calls, facade, times };
     serve_share(listener, share, tls, drain, until_reported(shutdown, reporting)).await
 }
@@ -93,7 +108,8 @@ async fn serve_share(
 ) -> Result<(), ServeError> {
     log_serving(&listener, tls.is_some(), None)?;
     let stop = CancellationToken::new();
-    let incoming = incoming(tls, without_delay(listener), ConnectionLimits::default());
+    let connections = ConnectionLimits { slots: ConnectionSlots::of(share.limits), ..ConnectionLimits::default() };
+    let incoming = incoming(tls, without_delay(listener), connections);
     let serving = async {
         share.serve(incoming, stop.cancelled()).await;
         Ok(())
@@ -110,14 +126,15 @@ pub async fn serve_with_workers(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let readiness = service.readiness();
-    let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, drain: times } = service;
+    let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, limits, drain: times } = service;
     log_serving(&listener, tls.is_some(), Some(workers))?;
     let health = HealthReporter::new();
     let reporting = readiness.report(health.clone()).await;
     let facade = Facade::new(gate.clone(), cognito);
-    let (calls, stop, watches) = (TaskTracker::new(), CancellationToken::new(), Watches::default());
+    let (calls, stop) = (TaskTracker::new(), CancellationToken::new());
+    let (watches, bodies) = (Watches::new(limits.watches), BodyBudget::new(limits.bodies));
     let share = || {
-        let routes = routes(Arc::new(facade.for_worker()), &health, &watches)?;
+        let routes = routes(Arc::new(facade.for_worker()), &health, &watches, &bodies)?;
         Ok(Share {
             routes,
             gate: gate.clone(),
@@ -125,14 +142,15 @@ pub async fn serve_with_workers(
             calls: calls.clone(),
             deadlines,
             life,
+            limits,
         })
     };
     let shares: Vec<_> =
         (0..workers.get()).map(|_| share()).collect::<Result<_, _>>().map_err(ServeError::Reflection)?;
-    let ConnectionLimits { slots, preface_timeout, handshakes } = ConnectionLimits::default();
+    let ConnectionLimits { slots: _, preface_timeout, handshakes } = ConnectionLimits::default();
     let handshakes = Handshakes { tls, preface_timeout, limits: handshakes.shared_by(workers) };
     let mut workers = Workers::start(shares, &handshakes, &stop)?;
-    let connections = accepted(without_delay(listener), slots);
+    let connections = accepted(without_delay(listener), ConnectionSlots::of(limits));
     let drain = Drain { health, calls, facade: Arc::new(facade), times };
     let ended = until(until_reported(shutdown, reporting), drain, &stop, workers.serve(connections, &stop)).await;
     workers.end().await;
@@ -200,11 +218,11 @@ mod tests {
         let routes = Router::new().route("/panics", post(panics)).into();
         let cognito = Cognito::new(Endpoint::Aws, Credentials::for_development(), Duration::ZERO);
         let times = DrainTimes { delay: Duration::ZERO, timeout: Duration::ZERO };
-        let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, drain: times } =
+        let Service { gate, authenticator, cognito, credentials: _, tls, deadlines, life, limits, drain: times } =
             Service::open(cognito, times);
         let facade = Arc::new(Facade::new(gate.clone(), cognito));
         let calls = TaskTracker::new();
-        let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life };
+        let share = Share { routes, gate, authenticator, calls: calls.clone(), deadlines, life, limits };
         let drain = Drain { health: HealthReporter::new(), calls, facade, times };
         let serving = tokio::spawn(serve_share(listener, share, tls, drain, std::future::pending()));
 

@@ -9,8 +9,9 @@ use tower::{Layer as _, ServiceExt as _};
 use crate::authn::Authenticator;
 use crate::authz::Gate;
 use crate::domain::DeadlineLimits;
-use crate::server::connection::{self, ConnectionLife, Incoming};
+use crate::server::connection::{self, ConnectionLife, ConnectionSettings, Incoming};
 use crate::server::layers::layers;
+use crate::server::limits::ServerLimits;
 
 /// What one runtime serves: the routes and the middleware before them.
 pub(super) struct Share {
@@ -21,13 +22,15 @@ pub(super) struct Share {
     pub(super) calls: TaskTracker,
     pub(super) deadlines: DeadlineLimits,
     pub(super) life: ConnectionLife,
+    pub(super) limits: ServerLimits,
 }
 
 impl Share {
     /// Serves the connections until `stopped`, then until the last of them has ended.
     pub(super) async fn serve(self, incoming: Incoming, stopped: impl Future<Output = ()>) {
-        let Self { routes, gate, authenticator, calls, deadlines, life } = self;
-        let service = layers(gate, authenticator, calls, deadlines).layer(routes.prepare()).map_err(Into::into);
-        connection::serve(incoming, service, life, stopped).await;
+        let Self { routes, gate, authenticator, calls, deadlines, life, limits } = self;
+        let service = layers(gate, authenticator, calls, deadlines, limits).layer(routes.prepare()).map_err(Into::into);
+        let settings = ConnectionSettings { life, streams: limits.streams };
+        connection::serve(incoming, service, settings, stopped).await;
     }
 }

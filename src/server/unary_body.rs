@@ -4,6 +4,7 @@
 //! 4 MiB into memory, and waits for as long as the caller likes: a connection without a right to anything could hold gigabytes.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use tonic::codegen::{Bytes, StdError};
 
 use crate::api::Rpc;
 use crate::api::v1::ErrorReason;
+use crate::domain::Call;
 use crate::error::{self, Error};
+use crate::server::body_budget::{BodyBudget, Reserved};
 
 /// The length of what every message begins with: a flag, and the length of the message (gRPC over HTTP/2).
 const PREFIX_BYTES: usize = 5;
@@ -25,6 +28,10 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 /// The maximum size of a message with a document in it, in bytes: a passkey's credential has up to 64 KiB, and the template of an
 /// e-mail up to 20,000 characters, each of up to four bytes.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// The maximum message of health and reflection, in bytes: the longest name that is asked for is one of ours. Health is public,
+/// so anybody who connects could otherwise have 4 MiB kept for each stream.
+pub(super) const MAX_AUX_REQUEST_BYTES: usize = 1024;
 
 /// How long the whole body may take to arrive, whatever the deadline of the call.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,13 +58,18 @@ fn max_message_bytes(rpc: Rpc) -> usize {
     }
 }
 
-/// A body that fails before it reads a message that is too large, at the first byte after its first message, and when it takes too
-/// long.
+/// A body that fails before it reads a message that is too large, at the first byte after its first message, when it takes too
+/// long, and when too many others have arrived in part.
 #[derive(Debug)]
 pub(super) struct UnaryBody {
     body: Body,
     counted: Counted,
     max_bytes: usize,
+    /// Who sends it. Callers without a name are one.
+    caller: Option<Arc<Call>>,
+    budget: BodyBudget,
+    /// The message, while it has arrived in part.
+    reserved: Option<Reserved>,
     /// How long the whole body may take.
     timeout: Duration,
     /// When that time is up. Most bodies have arrived when they are first read, and need no timer.
@@ -65,12 +77,15 @@ pub(super) struct UnaryBody {
 }
 
 impl UnaryBody {
-    /// The body of a call of `rpc`.
-    pub(super) fn new(rpc: Rpc, body: Body) -> Self {
+    /// The body of a call of `rpc`, or of health where it is none, by this caller.
+    pub(super) fn new(rpc: Option<Rpc>, body: Body, caller: Option<Arc<Call>>, budget: BodyBudget) -> Self {
         Self {
             body,
             counted: Counted::Prefix(Vec::new()),
-            max_bytes: max_message_bytes(rpc),
+            max_bytes: rpc.map_or(MAX_AUX_REQUEST_BYTES, max_message_bytes),
+            caller,
+            budget,
+            reserved: None,
             timeout: ARRIVAL_TIMEOUT,
             late: None,
         }
@@ -85,11 +100,24 @@ impl UnaryBody {
             let cause = format!("the message has {of} bytes, and the RPC reads at most {}", self.max_bytes);
             return Err(Error::new(ErrorReason::RequestTooLarge).cause(cause));
         }
-        if one_message {
-            Ok(())
-        } else {
-            Err(Error::new(ErrorReason::RequestMalformed).cause("the body holds more than one message"))
+        if !one_message {
+            return Err(Error::new(ErrorReason::RequestMalformed).cause("the body holds more than one message"));
         }
+        match self.counted {
+            Counted::Left { bytes: 0, .. } => self.reserved = None,
+            Counted::Left { of, .. } if self.reserved.is_none() => self.reserved = Some(self.reserve(of)?),
+            Counted::Left { .. } | Counted::Prefix(_) => {}
+        }
+        Ok(())
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<Reserved, Error> {
+        let caller = self.caller.as_ref().and_then(|call| call.caller.as_ref());
+        let caller = caller.map(|caller| caller.name.as_str()).unwrap_or_default();
+        self.budget.reserve(caller, bytes).map_err(|reason| {
+            let error = Error::new(reason).metadata("limit", Some("bytes"));
+            error.cause("as many bytes of messages have arrived in part as may have")
+        })
     }
 }
 
@@ -172,6 +200,10 @@ mod tests {
 
     use super::*;
 
+    fn body_of(rpc: Rpc, body: Body) -> UnaryBody {
+        UnaryBody::new(Some(rpc), body, None, BodyBudget::default())
+    }
+
     #[test]
     fn one_message_ends_where_its_prefix_says_however_it_is_cut() {
         let message = [0, 0, 0, 0, 3, 1, 2, 3];
@@ -194,7 +226,7 @@ mod tests {
         let mut bytes = framed(MAX_MESSAGE_BYTES).into_iter().map(|byte| Ok::<_, StdError>(Bytes::from(vec![byte])));
         let ticks = IntervalStream::new(tokio::time::interval(TIMEOUT / 10));
         let body = Body::from_stream(ticks.map(move |_| bytes.next().unwrap()));
-        let mut body = UnaryBody { timeout: TIMEOUT, ..UnaryBody::new(Rpc::AdminGetUser, body) };
+        let mut body = UnaryBody { timeout: TIMEOUT, ..body_of(Rpc::AdminGetUser, body) };
         let started = Instant::now();
         let error = loop {
             if let Err(error) = body.frame().await.unwrap() {
@@ -210,7 +242,7 @@ mod tests {
         for (rpc, limit) in [(Rpc::AdminGetUser, 16 << 10), (Rpc::CompleteWebAuthnRegistration, 256 << 10)] {
             let read = async |length: usize| {
                 let prefix = Bytes::copy_from_slice(&framed(length)[..PREFIX_BYTES]);
-                UnaryBody::new(rpc, Body::from(prefix)).frame().await.unwrap().is_ok()
+                body_of(rpc, Body::from(prefix)).frame().await.unwrap().is_ok()
             };
             assert!(read(limit).await && !read(limit + 1).await, "{rpc:?}");
         }

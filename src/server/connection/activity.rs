@@ -11,6 +11,10 @@ use crate::server::connection::life::ConnectionLife;
 #[derive(Debug)]
 pub(super) struct Activity {
     calls: AtomicUsize,
+    /// Those of strangers, for what is public.
+    public: AtomicUsize,
+    /// Those of them that are watches.
+    watches: AtomicUsize,
     began: Instant,
     /// When the last call ended, in milliseconds since the connection began.
     ended_ms: AtomicU64,
@@ -18,15 +22,27 @@ pub(super) struct Activity {
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { calls: AtomicUsize::new(0), began: Instant::now(), ended_ms: AtomicU64::new(0) }
+        let [calls, public, watches] = [(); 3].map(|()| AtomicUsize::new(0));
+        Self { calls, public, watches, began: Instant::now(), ended_ms: AtomicU64::new(0) }
     }
 }
 
 impl Activity {
     /// Counts one more call.
     pub(super) fn begin(this: &Arc<Self>) -> Active {
+        Self::count(this, None)
+    }
+
+    /// Counts one more call of a stranger for what is public, which may be a watch, and says how many there are with it.
+    pub(super) fn begin_public(this: &Arc<Self>, is_watch: bool) -> (Active, StrangerStreams) {
+        let all = this.public.fetch_add(1, Ordering::Relaxed) + 1;
+        let watches = if is_watch { this.watches.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
+        (Self::count(this, Some(Public { is_watch })), StrangerStreams { all, watches })
+    }
+
+    fn count(this: &Arc<Self>, public: Option<Public>) -> Active {
         this.calls.fetch_add(1, Ordering::Relaxed);
-        Active(Arc::clone(this))
+        Active { activity: Arc::clone(this), public }
     }
 
     /// The number of calls in flight.
@@ -51,13 +67,34 @@ impl Activity {
     }
 }
 
+/// How many calls for what is public a connection has on which no caller has authenticated. In the extensions of such a call.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct StrangerStreams {
+    pub(in crate::server) all: usize,
+    /// The watches, for a call that is one.
+    pub(in crate::server) watches: usize,
+}
+
 /// A call in flight, until its response has been sent or dropped.
 #[derive(Debug)]
-pub(super) struct Active(Arc<Activity>);
+pub(super) struct Active {
+    activity: Arc<Activity>,
+    public: Option<Public>,
+}
+
+/// A call of a stranger for what is public.
+#[derive(Clone, Copy, Debug)]
+struct Public {
+    is_watch: bool,
+}
 
 impl Drop for Active {
     fn drop(&mut self) {
-        let Activity { calls, began, ended_ms } = &*self.0;
+        let Activity { calls, public, watches, began, ended_ms } = &*self.activity;
+        if let Some(Public { is_watch }) = self.public {
+            public.fetch_sub(1, Ordering::Relaxed);
+            watches.fetch_sub(usize::from(is_watch), Ordering::Relaxed);
+        }
         ended_ms.store(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         calls.fetch_sub(1, Ordering::Relaxed);
     }

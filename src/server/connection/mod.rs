@@ -10,8 +10,9 @@ pub mod tls;
 
 pub(super) use accept::{Accepted, accepted, secured};
 pub use accept::{ConnectionLimits, HandshakeLimits, Incoming, incoming};
+pub(super) use activity::StrangerStreams;
 pub use life::ConnectionLife;
-pub(super) use serve::serve;
+pub(super) use serve::{ConnectionSettings, serve};
 pub(super) use slots::Load;
 pub use slots::{ConnectionSlots, Slot};
 pub use stream::Connection;

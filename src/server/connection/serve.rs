@@ -28,9 +28,6 @@ use crate::server::connection::activity::{Active, Activity};
 use crate::server::connection::life::ConnectionLife;
 use crate::server::connection::stream::Connection;
 
-/// The maximum number of calls at a time on one connection.
-const MAX_STREAMS: u32 = 256;
-
 /// The maximum size of headers in bytes, as HTTP/2 counts them: the largest token, and as much again for everything else, so
 /// that a token beyond its limit is rejected in gRPC's words. What is larger gets HTTP's 431, or loses its connection.
 #[expect(clippy::cast_possible_truncation, reason = "a constant of some kilobytes")]
@@ -45,11 +42,26 @@ const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 /// How often an idle connection is probed for its peer.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// The paths of what is public.
+const PUBLIC: &str = "/grpc.health.";
+
+/// The path of watches.
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// How a connection is served.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct ConnectionSettings {
+    /// How long it lives.
+    pub(in crate::server) life: ConnectionLife,
+    /// The maximum number of its calls at a time.
+    pub(in crate::server) streams: u32,
+}
+
 /// Serves the connections until `stopped`, then until the last of them has ended.
 pub(in crate::server) async fn serve<S, B>(
     connections: impl Stream<Item = std::io::Result<Connection>>,
     service: S,
-    life: ConnectionLife,
+    settings: ConnectionSettings,
     stopped: impl Future<Output = ()>,
 ) where
     S: Service<Request<Body>, Response = Response<B>, Error = StdError, Future: Send> + Clone + Send + 'static,
@@ -67,7 +79,7 @@ pub(in crate::server) async fn serve<S, B>(
             };
             match connection {
                 Some(Ok(connection)) => {
-                    drop(tracker.spawn(serve_one(connection, service.clone(), life, stop.clone())));
+                    drop(tracker.spawn(serve_one(connection, service.clone(), settings, stop.clone())));
                 }
                 Some(Err(error)) => tracing::debug!(%error, "connection lost before it was served"),
                 None => break,
@@ -82,7 +94,7 @@ pub(in crate::server) async fn serve<S, B>(
 fn serve_one<S, B>(
     connection: Connection,
     service: S,
-    life: ConnectionLife,
+    settings: ConnectionSettings,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send
 where
@@ -93,14 +105,21 @@ where
     let calls = {
         let (peer, activity) = (peer.clone(), Arc::clone(&activity));
         service_fn(move |request: Request<HyperBody>| {
-            let active = Activity::begin(&activity);
             let mut request = request.map(Body::new);
+            let path = request.uri().path();
+            let active = if path.starts_with(PUBLIC) && !peer.authenticated.is_set() {
+                let (active, streams) = Activity::begin_public(&activity, path == WATCH);
+                request.extensions_mut().insert(streams);
+                active
+            } else {
+                Activity::begin(&activity)
+            };
             request.extensions_mut().insert(peer.clone());
             let call = service.clone().oneshot(request);
             async move { Ok::<_, StdError>(call.await?.map(|body| ActiveBody { body, _active: active })) }
         })
     };
-    drive(connection, calls, (peer, activity), life, stop)
+    drive(connection, calls, (peer, activity), settings, stop)
 }
 
 /// Drives a connection until it has ended. Generic in the errors: with those of `serve_one`, the compiler does not see that the future
@@ -109,7 +128,7 @@ async fn drive<S, B>(
     connection: Connection,
     calls: S,
     (peer, activity): (PeerIdentity, Arc<Activity>),
-    life: ConnectionLife,
+    ConnectionSettings { life, streams }: ConnectionSettings,
     stop: CancellationToken,
 ) where
     S: HttpService<Request<HyperBody>, Response = Response<B>, Error: Into<StdError>, Future: Send + 'static>
@@ -119,7 +138,7 @@ async fn drive<S, B>(
 {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(streams)
         .max_header_list_size(MAX_HEADER_BYTES)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

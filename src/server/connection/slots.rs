@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::authn::AuthenticatedFlag;
 use crate::server::connection::activity::Activity;
+use crate::server::limits::ServerLimits;
 
 /// The minimum of the limit of open connections, whatever the system allows.
 const MIN_SLOTS: usize = 16;
@@ -26,6 +27,8 @@ pub struct ConnectionSlots(Arc<Slots>);
 #[derive(Debug)]
 struct Slots {
     limit: usize,
+    /// The limit of one holder.
+    per_holder: usize,
     open: Mutex<Open>,
 }
 
@@ -104,15 +107,28 @@ fn open_files(limits: &str) -> Option<usize> {
 impl ConnectionSlots {
     /// Slots for this many connections.
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Slots { limit, open: Mutex::default() }))
+        Self::with_limits(limit, usize::MAX)
+    }
+
+    /// Slots for so many connections, so many of them of one caller with a certificate, or of one address.
+    pub(in crate::server) fn of(limits: ServerLimits) -> Self {
+        let total = limits.connections.unwrap_or_else(|| Self::default().0.limit);
+        Self::with_limits(total, limits.connections_per_peer.unwrap_or(usize::MAX))
+    }
+
+    fn with_limits(limit: usize, per_holder: usize) -> Self {
+        Self(Arc::new(Slots { limit, per_holder, open: Mutex::default() }))
     }
 
     /// A slot for one more connection from this address. If there is none left, a connection is evicted: one without an
     /// authenticated caller, the oldest of the holder that has most; or else one of the holder that has most of all, if it has more
-    /// than the address would. `None` if there is no such connection.
+    /// than the address would. `None` if there is no such connection, or the address has as many as one may have.
     pub fn take(&self, address: IpAddr) -> Option<Slot> {
         let mut open = self.open();
         let holder = Holder::Address(address);
+        if open.number(&holder) >= self.0.per_holder {
+            return None;
+        }
         if open.total >= self.0.limit {
             let (evicted, number) = open.victim(&holder)?;
             if let Some(occupied) = open.remove(&evicted, number) {
@@ -135,6 +151,11 @@ impl ConnectionSlots {
 }
 
 impl Open {
+    /// How many connections somebody holds.
+    fn number(&self, holder: &Holder) -> usize {
+        self.holders.get(holder).map_or(0, BTreeMap::len)
+    }
+
     fn add(&mut self, holder: Holder, number: u64, occupied: Arc<Occupied>) {
         let of_holder = self.holders.entry(holder.clone()).or_default();
         self.sizes.remove(&(of_holder.len(), holder.clone()));
@@ -169,7 +190,7 @@ impl Open {
         });
         stranger.or_else(|| {
             let (holder, connections) = most_first().next()?;
-            let of_newcomer = self.holders.get(newcomer).map_or(0, BTreeMap::len);
+            let of_newcomer = self.number(newcomer);
             // With one more than the other they would take turns at each other's.
             if connections.len() <= of_newcomer + 1 {
                 return None;
@@ -186,13 +207,19 @@ impl Slot {
         Self { _load: Some(load.clone()), ..self }
     }
 
-    /// Counts the connection among those of a caller, whom its certificate names, and no more among those of its address.
+    /// Counts the connection among those of a caller, whom its certificate names, and no more among those of its address. It is evicted if
+    /// the caller has as many as one may have.
     pub(super) fn identify(&self, caller: &str) {
         let Held { slots, number, holder, .. } = &*self.held;
         let mut open = slots.open();
         let mut holder = holder.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(occupied) = open.remove(&holder, *number) {
             *holder = Holder::Caller(caller.to_owned());
+            if open.number(&holder) >= slots.0.per_holder {
+                tracing::warn!(caller, "connection rejected, its caller has too many");
+                occupied.eviction.cancel();
+                return;
+            }
             open.add(holder.clone(), *number, occupied);
         }
     }
@@ -281,6 +308,22 @@ mod tests {
         assert!(slots.take(address(3)).is_none());
         drop(second);
         assert!(slots.take(address(3)).is_some() && !is_ended(&first));
+    }
+
+    #[test]
+    fn an_address_and_a_caller_have_no_more_than_one_may_have() {
+        let limits = ServerLimits { connections: Some(8), connections_per_peer: Some(2), ..ServerLimits::default() };
+        let slots = ConnectionSlots::of(limits);
+        let [first, second] = [(); 2].map(|()| slots.take(address(1)).unwrap());
+        assert!(slots.take(address(1)).is_none());
+        first.identify("caller");
+        second.identify("caller");
+        let third = slots.take(address(1)).unwrap();
+        third.identify("caller");
+        assert_eq!([&first, &second, &third].map(is_ended), [false, false, true]);
+        drop((first, third));
+        slots.take(address(1)).unwrap().identify("caller");
+        assert_eq!(slots.open().total, 1);
     }
 
     #[test]

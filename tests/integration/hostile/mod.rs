@@ -11,6 +11,7 @@ pub(crate) mod in_flight;
 mod limits;
 mod message;
 mod rate;
+mod shares;
 
 use crate::support::raw_h2::RawClient;
 use crate::support::test_service::TestService;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use h2::SendStream;
 use h2::client::SendRequest;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use mfagate::api::Rpc;
@@ -44,6 +45,33 @@ impl RawClient {
         let (send, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self { send }
+    }
+
+    /// Sends the headers of a request, and of its body only this. The response, and the stream, which is reset when it is dropped.
+    pub(crate) async fn begin(
+        &mut self,
+        request: Request<()>,
+        body: Bytes,
+    ) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+        let mut send = self.send.clone().ready().await.unwrap();
+        let (response, mut stream) = send.send_request(request, false).unwrap();
+        stream.send_data(body, false).unwrap();
+        (response, stream)
+    }
+
+    /// The maximum number of streams that the server announced.
+    pub(crate) async fn max_streams(address: SocketAddr) -> usize {
+        let (_send, mut connection) = h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
+        let announced =
+            |connection: &h2::client::Connection<TcpStream, Bytes>| connection.max_concurrent_send_streams();
+        std::future::poll_fn(|context| {
+            let ended = std::pin::Pin::new(&mut connection).poll(context).is_ready();
+            assert!(!ended, "the connection ended");
+            let number = announced(&connection);
+            // Without a limit until the settings have come.
+            if number < usize::MAX { std::task::Poll::Ready(number) } else { std::task::Poll::Pending }
+        })
+        .await
     }
 
     /// Sends one request and reads the whole response. A server may stop reading a body that it refuses.
@@ -91,7 +119,8 @@ impl RawClient {
     }
 }
 
-async fn read(response: Response<h2::RecvStream>) -> RawResponse {
+/// Reads the whole response.
+pub(crate) async fn read(response: Response<h2::RecvStream>) -> RawResponse {
     let (head, mut stream) = response.into_parts();
     while let Some(part) = stream.data().await {
         stream.flow_control().release_capacity(part.unwrap().len()).unwrap();
