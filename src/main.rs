@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use mfagate::command::{self, CommandError};
 use mfagate::config::{Action, Command};
 use mfagate::error::chain;
@@ -18,7 +17,14 @@ use tokio::runtime::Builder;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let Command { action } = Command::parse();
+    let Command { action } = match Command::from_arguments(env::args_os()) {
+        Ok(command) => command,
+        Err(usage) => {
+            // There is nowhere else to print it.
+            let _: io::Result<()> = usage.print();
+            return ExitCode::from(usage.exit_code());
+        }
+    };
     // Held until the exit, whose cause is in it.
     let _log = match log::start(env::var("RUST_LOG").ok().as_deref()) {
         Ok(log) => log,
@@ -51,14 +57,16 @@ fn run(action: Action) -> Result<(), CommandError> {
 }
 
 async fn dispatch(action: Action) -> Result<(), CommandError> {
-    // The SDK would print the responses of sensitive operations, secrets included.
-    if env::var_os("LOG_SENSITIVE_BODIES").is_some() {
+    // The SDK would print the responses of sensitive operations, secrets included. A probe does not use it.
+    let uses_sdk = !matches!(action, Action::Probe(_));
+    if uses_sdk && env::var_os("LOG_SENSITIVE_BODIES").is_some() {
         return Err(CommandError::SensitiveBodies);
     }
     match action {
         Action::Dev(options) => command::dev(*options).await,
         Action::Serve(options) => command::serve(*options).await,
         Action::Check(options) => command::check(*options).await,
+        Action::Probe(options) => command::probe(*options).await.map_err(CommandError::Probe),
         Action::Policy(action) => command::policy(action),
         Action::Audit(action) => command::audit(action),
     }

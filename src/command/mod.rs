@@ -6,6 +6,7 @@ mod audit;
 mod dev;
 mod open_files;
 mod policy;
+mod probe;
 mod ready_file;
 mod serve;
 mod signal;
@@ -24,6 +25,7 @@ pub use assemble::ConfigErrors;
 pub use audit::audit;
 pub use dev::dev;
 pub use policy::policy;
+pub use probe::{ProbeError, probe};
 pub use serve::{check, serve};
 
 /// Why a command failed.
@@ -80,10 +82,13 @@ pub enum CommandError {
     /// Standard input could not be read.
     #[error("standard input cannot be read")]
     Input(#[source] io::Error),
+    /// The server that was asked is not known to be serving.
+    #[error(transparent)]
+    Probe(ProbeError),
 }
 
 impl CommandError {
-    /// The exit code: 2 if what the command was given is wrong, 1 if it could not do its work.
+    /// The exit code: 2 if what the command was given is wrong, 1 if it could not do its work. `probe` has its own.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
@@ -103,10 +108,11 @@ impl CommandError {
             | Self::Output(_)
             | Self::Input(_)
             | Self::Serve(_) => 1,
+            Self::Probe(error) => error.exit_code(),
         }
     }
 
-    /// Every problem, a sentence each.
+    /// Every problem, a sentence each. `probe` has said its own.
     pub fn problems(&self) -> Vec<String> {
         match self {
             Self::Config(errors) => errors.all().to_vec(),
@@ -126,6 +132,7 @@ impl CommandError {
             | Self::ChainBroken(_)
             | Self::Query(_)
             | Self::Unexpected(_) => vec![chain(self)],
+            Self::Probe(_) => Vec::new(),
         }
     }
 }

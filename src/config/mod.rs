@@ -1,14 +1,17 @@
 //! Every option: a flag and an environment variable each.
 
+mod probe;
 mod value;
 
+use std::ffi::OsString;
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tokio::runtime::Handle;
 
 use crate::admission::CallerRate;
@@ -23,6 +26,7 @@ use crate::server::connection::ConnectionLife;
 use crate::server::connection::tls::ClientCa;
 use crate::server::{BodyLimits, DrainTimes, ServerLimits, WatchLimits};
 
+pub use probe::{Probe, ProbeAddress, ProbeTls, RpcHeader};
 pub use value::{AwsUrl, Loopback, LoopbackUrl};
 
 /// What applies to every command, a paragraph a line: clap wraps them.
@@ -35,7 +39,7 @@ are ignored. With `LOG_SENSITIVE_BODIES` set, mfagate does not start: the SDK wo
 
 Exit codes: 0 after a shutdown by signal, or when a check finds no problem; 1 when the command failed (the log says why); 2 \
 when options, the files that they name, or policies are wrong, or `policy test` found a difference (the log names every \
-problem).";
+problem). `probe` has exit codes of its own.";
 
 /// A gRPC service in front of Amazon Cognito user pools.
 #[derive(Debug, Parser)]
@@ -44,6 +48,45 @@ pub struct Command {
     /// What to do.
     #[command(subcommand)]
     pub action: Action,
+}
+
+impl Command {
+    /// Reads the arguments of the program, of which the first is its name.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let mut arguments: Vec<_> = arguments.into_iter().collect();
+        let is_probe = arguments.get(1).is_some_and(|command| command == probe::NAME);
+        if is_probe {
+            let mut program = Self::command();
+            program.build();
+            if let Some(command) = program.find_subcommand(probe::NAME) {
+                arguments = probe::from_go(command, arguments);
+            }
+        }
+        Self::try_parse_from(arguments).map_err(|error| UsageError { error, is_probe })
+    }
+}
+
+/// The arguments are wrong, or ask for help or the version.
+#[derive(Debug)]
+pub struct UsageError {
+    error: clap::Error,
+    is_probe: bool,
+}
+
+impl UsageError {
+    /// Prints the help or the version to standard output, and what is wrong to standard error.
+    pub fn print(&self) -> io::Result<()> {
+        self.error.print()
+    }
+
+    /// The exit code: 0 unless something is wrong, then 2, and 1 as that of `grpc_health_probe`.
+    pub fn exit_code(&self) -> u8 {
+        match (self.error.use_stderr(), self.is_probe) {
+            (false, _) => 0,
+            (true, true) => 1,
+            (true, false) => 2,
+        }
+    }
 }
 
 /// What the program can do.
@@ -57,6 +100,11 @@ pub enum Action {
     /// with but an operator should know is a warning: files that everybody can read or change, a key that can be guessed, an audit log
     /// on a device, options that contradict each other, certificates about to expire, callers in policies that no entities file lists.
     Check(Box<Check>),
+    /// Asks a server for its health (`grpc.health.v1.Health/Check`), with the flags, output and exit codes of `grpc_health_probe`: 0 if
+    /// it is serving, 1 if options or the files that they name are wrong, 2 if no connection was made in time, 3 if the call failed or
+    /// timed out, 4 if it is not serving. Flags may have one dash: `-addr=:50051`. A duration may be written as in Go: `1m30s`.
+    #[command(version, args_override_self = true)]
+    Probe(Box<Probe>),
     /// Inspects and tests policies.
     #[command(subcommand)]
     Policy(Policy),
@@ -666,7 +714,6 @@ mod tests {
 
     #[test]
     fn the_options_are_consistent() {
-        use clap::CommandFactory as _;
         Command::command().debug_assert();
     }
 }

@@ -125,7 +125,7 @@ fn number<T: TryFrom<usize>>(text: &str, range: RangeInclusive<usize>) -> Result
 }
 
 /// The longest duration: no call and no shutdown takes longer, and much longer ones are beyond the clock.
-const MAX_DURATION: Duration = Duration::from_hours(1);
+pub(super) const MAX_DURATION: Duration = Duration::from_hours(1);
 
 /// As [`duration`], and it may be zero: `0s`.
 pub(super) fn delay(text: &str) -> Result<Duration, String> {

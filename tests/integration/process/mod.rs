@@ -5,6 +5,7 @@ mod call_log;
 mod check;
 mod kills;
 mod options;
+mod probe;
 mod proxy;
 mod readiness;
 mod reload;
