@@ -2,6 +2,7 @@
 
 mod application_log;
 mod call_log;
+mod chaos;
 mod check;
 mod kills;
 mod options;

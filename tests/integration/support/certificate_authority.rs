@@ -4,6 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -15,6 +19,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
+
+/// What gRPC clients send over.
+pub(crate) type UntimedHttps = Client<HttpsConnector<HttpConnector>, tonic::body::Body>;
 
 /// A certificate authority.
 pub(crate) struct CertificateAuthority {
@@ -138,6 +145,16 @@ impl CertificateAuthority {
         Endpoint::from_static("http://localhost").connect_with_connector(connect).await
     }
 
+    /// HTTP/2 over TLS with this client certificate, without timers: tonic's channel ends a call by itself at its deadline. It
+    /// connects to `localhost`, and again when a connection has ended.
+    pub(crate) fn untimed(&self, client: Option<&CertificateAndKey>) -> UntimedHttps {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let tls = config_with(client, rustls::ALL_VERSIONS, self.roots());
+        Client::builder(TokioExecutor::new()).http2_only(true).build(HttpsConnector::from((tcp, tls)))
+    }
+
     /// The TLS alert with which the server ends the connection of this client.
     pub(crate) async fn alert(&self, address: SocketAddr, client: Option<&CertificateAndKey>) -> String {
         let read = async {
@@ -153,6 +170,14 @@ pub(crate) fn connector_with(
     versions: &[&'static rustls::SupportedProtocolVersion],
     roots: RootCertStore,
 ) -> tokio_rustls::TlsConnector {
+    tokio_rustls::TlsConnector::from(Arc::new(config_with(client, versions, roots)))
+}
+
+fn config_with(
+    client: Option<&CertificateAndKey>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    roots: RootCertStore,
+) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
@@ -166,7 +191,7 @@ pub(crate) fn connector_with(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    tokio_rustls::TlsConnector::from(Arc::new(config))
+    config
 }
 
 pub(crate) fn pem_certificate(pem: &str) -> CertificateDer<'static> {

@@ -4,6 +4,7 @@ pub(crate) mod authenticator;
 pub(crate) mod certificate_authority;
 pub(crate) mod constraint_oracle;
 pub(crate) mod disk;
+pub(crate) mod fake_store;
 pub(crate) mod fake_sts;
 pub(crate) mod faulty_proxy;
 pub(crate) mod grpcurl;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::support::disk::small_disk_command;
+use crate::support::disk::{filling_disk_command, small_disk_command};
 use crate::support::policy_fixture::PolicyFixture;
 
 /// How long a program may be silent, far longer than it needs on a busy machine.
@@ -178,6 +178,19 @@ impl Process {
     pub(crate) async fn serve_with(options: &[String], cognito_url: &str, environment: &[(&str, &str)]) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url];
         let mut process = Self::start(&command_line(&serve, options), environment);
+        process.wait_for_log("serving address=").await;
+        process
+    }
+
+    /// As [`serve_with`](Self::serve_with), on a disk that `fill_disk` can make full.
+    pub(crate) async fn serve_on_filling_disk(
+        options: &[String],
+        cognito_url: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut program = Command::from(filling_disk_command(PROGRAM));
+        program.args(["serve", "--listen", "127.0.0.1:0", "--cognito-endpoint", cognito_url]).args(options);
+        let mut process = Self::spawn(program, environment);
         process.wait_for_log("serving address=").await;
         process
     }
