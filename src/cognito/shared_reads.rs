@@ -203,10 +203,6 @@ mod tests {
         }
     }
 
-    fn ok(response: &str) -> Result<String, Error> {
-        Ok(response.to_owned())
-    }
-
     #[tokio::test]
     async fn reads_that_wait_have_the_response_to_the_first_that_is_sent() {
         let reads = Arc::<SharedReads>::default();
@@ -216,7 +212,7 @@ mod tests {
         let sent = first.send();
         let [a, b, c] = &mut others;
         let waiting = async { tokio::join!(a.next(pending::<()>), b.next(pending::<()>), c.next(pending::<()>)) };
-        let ((a, b, c), ()) = tokio::join!(waiting, async { sent.end(&ok("response")) });
+        let ((a, b, c), ()) = tokio::join!(waiting, async { sent.end(&Ok("response".to_owned())) });
         assert_eq!([a, b, c].each_ref().map(shared), [(); 3].map(|()| Some("response".to_owned())));
         assert!(matches!(another.next(|| ready(())).await, Next::Send(())));
     }
@@ -228,9 +224,9 @@ mod tests {
         let (mut second, mut third) = (reads.begin(key("user")), reads.begin(key("user")));
         let sent = async {
             assert!(matches!(second.next(|| ready(())).await, Next::Send(())));
-            second.send().end(&ok("new"));
+            second.send().end(&Ok("new".to_owned()));
         };
-        let (third, (), ()) = tokio::join!(third.next(pending::<()>), sent, async { early.end(&ok("old")) });
+        let (third, (), ()) = tokio::join!(third.next(pending::<()>), sent, async { early.end(&Ok("old".to_owned())) });
         assert_eq!(shared(&third).as_deref(), Some("new"));
     }
 
