@@ -1,6 +1,6 @@
 //! The two calls of the benchmark, as requests of mfagate and of the SDK.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use mfagate::api::Rpc;
 use mfagate::api::v1::{AdminGetUserRequest, AdminSetUserMfaPreferenceRequest, SmsMfaSettings};
@@ -14,8 +14,11 @@ pub(crate) const POOL: &str = "eu-west-1_Shop01";
 /// A pool in which the caller may make neither.
 pub(crate) const OTHER_POOL: &str = "us-east-1_Other1";
 
-/// The user of every call.
+/// The user of every call of the SDK, and of the first call through a service.
 pub(crate) const USERNAME: &str = "7d5f3f0a-1c2b-4d3e-8f90-a1b2c3d4e5f6";
+
+/// How many users the calls are about: many more than calls are in flight at a time.
+const USERS: usize = 1009;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -36,9 +39,19 @@ impl CallKind {
         }
     }
 
-    /// The body of a request: one gRPC message with its prefix.
-    pub(crate) fn body(self, user_pool_id: &str) -> Bytes {
-        let (user_pool_id, username) = (user_pool_id.to_owned(), USERNAME.to_owned());
+    /// The bodies of requests about many users, each one gRPC message with its prefix: reads of one user at the same time are one request
+    /// to Cognito, and would measure less than a call.
+    pub(crate) fn bodies(self, user_pool_id: &str) -> Vec<Bytes> {
+        let prefix = USERNAME.get(..USERNAME.len() - 4).unwrap_or_default();
+        let first = iter::once(USERNAME.to_owned());
+        first
+            .chain((1..USERS).map(|number| format!("{prefix}{number:04x}")))
+            .map(|user| self.body(user_pool_id, user))
+            .collect()
+    }
+
+    fn body(self, user_pool_id: &str, username: String) -> Bytes {
+        let user_pool_id = user_pool_id.to_owned();
         match self {
             Self::Change => {
                 let sms = SmsMfaSettings { enabled: Some(true), preferred_mfa: Some(true) };

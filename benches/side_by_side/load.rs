@@ -54,7 +54,7 @@ pub(crate) async fn run(target: Target, traffic: Traffic) -> Result<(), Failure>
     let call = Arc::new(Call {
         connections,
         request: request(&target, scheme)?,
-        body: target.kind.body(&target.user_pool_id),
+        bodies: target.kind.bodies(&target.user_pool_id),
         expected: target.expected,
     });
     traffic.run(control, move |number| Arc::clone(&call).make(number)).await
@@ -82,7 +82,7 @@ pub(crate) async fn idle(target: Target, connections: usize) -> Result<(), Failu
 struct Call {
     connections: Vec<SendRequest<Bytes>>,
     request: Request<()>,
-    body: Bytes,
+    bodies: Vec<Bytes>,
     expected: u8,
 }
 
@@ -91,7 +91,8 @@ impl Call {
         let index = usize::try_from(number)? % self.connections.len();
         let connection = self.connections.get(index).cloned().ok_or("there is no connection")?;
         let (response, mut body) = connection.ready().await?.send_request(self.request.clone(), false)?;
-        body.send_data(self.body.clone(), true)?;
+        let of_user = usize::try_from(number)? % self.bodies.len();
+        body.send_data(self.bodies.get(of_user).cloned().unwrap_or_default(), true)?;
         self.check(response.await?).await
     }
 
