@@ -59,6 +59,7 @@ class Load:
         self.times: list[float] = []
         self.by_replica = [0] * len(targets)
         self.unexpected: list[object] = []
+        self._targets = targets
         self._ends = threading.Event()
         self._numbers = itertools.count()
         self._threads = [
@@ -68,6 +69,9 @@ class Load:
         ]
 
     def __enter__(self) -> "Load":
+        for target in self._targets:
+            # The types of a refusal's details are loaded once, which threads must not do together.
+            target.call(READ, {"user_pool_id": "us-west-2_none"})
         for thread in self._threads:
             thread.start()
         return self
