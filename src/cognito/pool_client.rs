@@ -180,7 +180,7 @@ impl PoolClient {
             let error = self.error(ErrorReason::CognitoCircuitOpen, operation).retry_after(pause);
             error.cause("Cognito has not responded in the Region lately, and nothing was sent")
         })?;
-        let request = request.into();
+        let mut request = request.into();
         let mut read = (operation.is_read() && self.retries).then(|| self.begin_read(operation, &request));
         let turn = match &mut read {
             None => self.turn(operation).await?,
@@ -204,7 +204,6 @@ impl PoolClient {
         // The SDK's future is large, and would be moved into each one that wraps it.
         let response = Box::pin(call(&self.client.client, config));
         let (pool, endpoint) = (Arc::<str>::from(self.permit.user_pool_id()), Arc::clone(&self.client.endpoint));
-        let mut request = request;
         request.texts.push(pool.to_string());
         let placed = {
             let endpoint = Arc::clone(&endpoint);
